@@ -1,1 +1,14 @@
-//! mirage-backend
+//! Backends: the traits that an engine implements, and the executor that runs a graph on any burn
+//! backend.
+
+mod buffer;
+mod error;
+mod registry;
+mod traits;
+
+pub use buffer::Buffer;
+pub use error::BackendError;
+pub use registry::{BackendEntry, backends, find};
+pub use traits::{
+    Backend, BackendInfo, CompileOptions, DeviceInfo, Executable, MemoryReport, NodeTime, PortInfo,
+};

@@ -1,0 +1,132 @@
+//! What an engine implements.
+
+use std::{sync::Arc, time::Duration};
+
+use mirage_ir::{Graph, NodeId, Params, TensorData, TensorType, target::Capabilities};
+
+use crate::{BackendError, Buffer};
+
+/// Who a backend is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BackendInfo {
+    /// The name that users type.
+    pub name: &'static str,
+    /// The backend's own version.
+    pub version: &'static str,
+    /// The engine behind it and its version.
+    pub engine: &'static str,
+    /// One line on what it is.
+    pub summary: &'static str,
+}
+
+/// A device that a backend can run on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceInfo {
+    /// Its number for [`CompileOptions::device`].
+    pub index: usize,
+    /// What it is, for people: the processor's or the graphics card's name.
+    pub name: String,
+    /// What matters for speed, for people: cores, threads, vector extensions, memory.
+    pub details: String,
+}
+
+/// How to compile.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CompileOptions {
+    /// The device's number among [`Backend::devices`].
+    pub device: usize,
+}
+
+/// An engine that runs graphs.
+pub trait Backend: Send + Sync {
+    /// Who it is.
+    fn info(&self) -> BackendInfo;
+
+    /// The devices here; empty if there is none. Never panics, whatever hardware is missing.
+    fn devices(&self) -> Result<Vec<DeviceInfo>, BackendError>;
+
+    /// What it can do on a device, as data.
+    fn capabilities(&self, device: usize) -> Capabilities;
+
+    /// Makes a verified graph executable: computes what depends on parameters alone, once, and keeps
+    /// the weights only in the form that an execution reads.
+    fn compile(
+        &self,
+        graph: &Graph,
+        params: &Params,
+        options: &CompileOptions,
+    ) -> Result<Box<dyn Executable>, BackendError>;
+}
+
+/// A name at the border of an executable and the type behind it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PortInfo {
+    /// The name.
+    pub name: Arc<str>,
+    /// The type.
+    pub ty: TensorType,
+}
+
+/// What an executable holds, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MemoryReport {
+    /// Weights, in the form that an execution reads.
+    pub weight_bytes: u64,
+    /// States.
+    pub state_bytes: u64,
+    /// The most activations alive at once in an execution, as planned.
+    pub planned_peak_bytes: u64,
+}
+
+/// The time that one node took in a profiled execution.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeTime {
+    /// The node, in the graph that was compiled.
+    pub node: NodeId,
+    /// From its start to its end, with the device synchronized at both.
+    pub time: Duration,
+}
+
+/// A graph made ready to run. It owns the states' buffers.
+pub trait Executable: Send {
+    /// The inputs, in the order of [`Self::execute`]'s arguments.
+    fn inputs(&self) -> &[PortInfo];
+
+    /// The outputs, in the order of [`Self::execute`]'s results.
+    fn outputs(&self) -> &[PortInfo];
+
+    /// The states.
+    fn states(&self) -> &[PortInfo];
+
+    /// Puts elements (logical row-major) on the device, in the memory order of `ty`.
+    fn upload(&self, data: &TensorData, ty: &TensorType) -> Result<Buffer, BackendError>;
+
+    /// Takes a tensor from the device, waiting for it; elements are logical row-major.
+    fn download(&self, buffer: &Buffer) -> Result<TensorData, BackendError>;
+
+    /// Runs once: reads inputs and states, gives the outputs and moves the states on. After an error
+    /// the states are as before.
+    fn execute(&mut self, inputs: &[Buffer]) -> Result<Vec<Buffer>, BackendError>;
+
+    /// As [`Self::execute`], with the time of each node.
+    fn profile(&mut self, inputs: &[Buffer]) -> Result<(Vec<Buffer>, Vec<NodeTime>), BackendError>;
+
+    /// Waits until the device has done everything asked of it.
+    fn synchronize(&self) -> Result<(), BackendError>;
+
+    /// A state's content.
+    fn export_state(&self, name: &str) -> Result<TensorData, BackendError>;
+
+    /// Gives a state another content, of its dtype and shape.
+    fn import_state(&mut self, name: &str, data: &TensorData) -> Result<(), BackendError>;
+
+    /// Sets every state to zeros.
+    fn reset_states(&mut self) -> Result<(), BackendError>;
+
+    /// What is held.
+    fn memory(&self) -> MemoryReport;
+
+    /// What a user should know of this compilation, a line each: dtypes without a fast path here,
+    /// operations that run elsewhere, fallbacks.
+    fn notes(&self) -> &[String];
+}

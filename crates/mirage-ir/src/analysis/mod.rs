@@ -1,0 +1,9 @@
+//! Facts about a graph, as tables by node or value.
+
+mod liveness;
+mod prologue;
+mod uses;
+
+pub use liveness::{Liveness, live_nodes};
+pub use prologue::Prologue;
+pub use uses::Uses;

@@ -1,0 +1,53 @@
+//! The part of a graph that depends on parameters alone.
+
+use crate::{Graph, NodeId, Source, ValueId};
+
+/// Which values depend on parameters and constants alone: a backend computes them once at compile.
+///
+/// So a pass edits weights by emitting nodes on parameters, and no pass ever copies one.
+pub struct Prologue {
+    fixed: Vec<bool>,
+    nodes: Vec<NodeId>,
+    kept: Vec<ValueId>,
+}
+
+impl Prologue {
+    /// The prologue of this graph.
+    pub fn of(graph: &Graph) -> Self {
+        let mut fixed = vec![false; graph.values().len()];
+        for (i, value) in graph.values().iter().enumerate() {
+            fixed[i] = matches!(value.source, Source::Param(_));
+        }
+        let mut nodes = Vec::new();
+        let mut needed = vec![false; graph.values().len()];
+        for (id, node) in graph.iter() {
+            if node.inputs.iter().all(|v| fixed[v.index()]) {
+                nodes.push(id);
+                node.outputs.iter().for_each(|v| fixed[v.index()] = true);
+            } else {
+                node.inputs.iter().for_each(|v| needed[v.index()] = true);
+            }
+        }
+        graph.results().for_each(|v| needed[v.index()] = true);
+        let kept = (0..fixed.len())
+            .filter(|&i| fixed[i] && needed[i])
+            .map(ValueId::from_index)
+            .collect();
+        Prologue { fixed, nodes, kept }
+    }
+
+    /// Whether the value depends on parameters and constants alone.
+    pub fn is_fixed(&self, value: ValueId) -> bool {
+        self.fixed[value.index()]
+    }
+
+    /// The nodes to run once, in topological order.
+    pub fn nodes(&self) -> &[NodeId] {
+        &self.nodes
+    }
+
+    /// Fixed values that the rest of the graph takes: the weights as an execution sees them.
+    pub fn kept(&self) -> &[ValueId] {
+        &self.kept
+    }
+}

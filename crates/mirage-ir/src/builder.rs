@@ -1,0 +1,182 @@
+//! Building a graph, node by node, with types inferred on the way.
+
+use std::sync::Arc;
+
+use crate::{
+    Attrs, Graph, GraphError, Node, NodeId, Op, Port, Source, State, TensorType, Value, ValueId,
+};
+
+/// Builds a [`Graph`]. Operands must exist before they are used, so the nodes are in topological
+/// order by construction.
+///
+/// ```
+/// use mirage_ir::{DType, Graph, TensorType, ops::Unary};
+///
+/// let mut b = Graph::builder("example");
+/// let x = b.input("x", TensorType::new(DType::F32, [1, 8]));
+/// let y = b.op(Unary::Silu, &[x])?;
+/// b.output("y", y);
+/// let graph = b.finish()?;
+/// assert_eq!(graph.nodes().len(), 1);
+/// # Ok::<(), mirage_ir::GraphError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct GraphBuilder {
+    graph: Graph,
+    path: Arc<str>,
+}
+
+impl GraphBuilder {
+    /// A builder of an empty graph.
+    pub fn new(name: impl Into<String>) -> Self {
+        let graph = Graph {
+            name: name.into(),
+            attrs: Attrs::new(),
+            values: Vec::new(),
+            inputs: Vec::new(),
+            params: Vec::new(),
+            states: Vec::new(),
+            nodes: Vec::new(),
+            outputs: Vec::new(),
+        };
+        GraphBuilder { graph, path: "".into() }
+    }
+
+    /// The graph as it is so far; outputs and states may be missing.
+    pub fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    /// The type of a value built so far.
+    pub fn ty(&self, value: ValueId) -> &TensorType {
+        self.graph.ty(value)
+    }
+
+    /// Sets the module path that the following nodes get.
+    pub fn set_path(&mut self, path: impl Into<Arc<str>>) {
+        self.path = path.into();
+    }
+
+    /// Sets an attribute of the whole graph.
+    pub fn set_attr(&mut self, name: impl Into<String>, value: impl Into<toml::Value>) {
+        self.graph.set_attr(name, value);
+    }
+
+    /// Sets all attributes of the whole graph.
+    pub fn set_attrs(&mut self, attrs: Attrs) {
+        self.graph.attrs = attrs;
+    }
+
+    fn value(&mut self, ty: TensorType, source: Source) -> ValueId {
+        let id = ValueId(self.graph.values.len() as u32);
+        self.graph.values.push(Value { ty, source });
+        id
+    }
+
+    /// Adds an input.
+    pub fn input(&mut self, name: impl Into<Arc<str>>, ty: TensorType) -> ValueId {
+        let value = self.value(ty, Source::Input(self.graph.inputs.len()));
+        self.graph.inputs.push(Port { name: name.into(), value });
+        value
+    }
+
+    /// Adds a named parameter.
+    pub fn param(&mut self, name: impl Into<Arc<str>>, ty: TensorType) -> ValueId {
+        let value = self.value(ty, Source::Param(self.graph.params.len()));
+        self.graph.params.push(Port { name: name.into(), value });
+        value
+    }
+
+    /// Adds a state and gives its content before the execution; [`Self::set_state`] says what it
+    /// becomes. Until then it stays as it is.
+    pub fn state(&mut self, name: impl Into<Arc<str>>, ty: TensorType) -> ValueId {
+        let input = self.value(ty, Source::State(self.graph.states.len()));
+        self.graph.states.push(State { name: name.into(), input, output: input });
+        input
+    }
+
+    /// Says what the state whose content before the execution is `input` becomes.
+    pub fn set_state(&mut self, input: ValueId, output: ValueId) -> Result<(), GraphError> {
+        match self.graph.states.iter_mut().find(|s| s.input == input) {
+            Some(state) => {
+                state.output = output;
+                Ok(())
+            }
+            None => Err(self.error(format!("{input} is not a state"))),
+        }
+    }
+
+    /// Adds a node whose output types are inferred; gives its outputs.
+    pub fn push(
+        &mut self,
+        op: impl Into<Op>,
+        inputs: &[ValueId],
+    ) -> Result<Vec<ValueId>, GraphError> {
+        let op = op.into();
+        if let Some(v) = inputs.iter().find(|v| v.index() >= self.graph.values.len()) {
+            return Err(self.node_error(&op, format!("operand {v} does not exist")));
+        }
+        let types: Vec<&TensorType> = inputs.iter().map(|&v| self.graph.ty(v)).collect();
+        let outputs = op.infer(&types).map_err(|e| self.node_error(&op, e.to_string()))?;
+        Ok(self.push_typed(op, inputs, outputs))
+    }
+
+    /// Adds a node with the given output types, unchecked: the verifier compares them with the
+    /// inferred ones. For readers of forms that state types, and for operations unknown here.
+    pub fn push_typed(
+        &mut self,
+        op: Op,
+        inputs: &[ValueId],
+        outputs: Vec<TensorType>,
+    ) -> Vec<ValueId> {
+        let node = NodeId(self.graph.nodes.len() as u32);
+        let outputs: Vec<ValueId> = outputs
+            .into_iter()
+            .enumerate()
+            .map(|(output, ty)| self.value(ty, Source::Node { node, output }))
+            .collect();
+        self.graph.nodes.push(Node {
+            op,
+            inputs: inputs.to_vec(),
+            outputs: outputs.clone(),
+            path: self.path.clone(),
+        });
+        outputs
+    }
+
+    /// Adds a node with one output.
+    pub fn op(&mut self, op: impl Into<Op>, inputs: &[ValueId]) -> Result<ValueId, GraphError> {
+        Ok(self.push(op, inputs)?[0])
+    }
+
+    /// Adds an output.
+    pub fn output(&mut self, name: impl Into<Arc<str>>, value: ValueId) {
+        self.graph.outputs.push(Port { name: name.into(), value });
+    }
+
+    /// The graph, verified.
+    pub fn finish(self) -> Result<Graph, GraphError> {
+        crate::verify(&self.graph)?;
+        Ok(self.graph)
+    }
+
+    /// The graph, unverified: for tests of the verifier and for passes that are verified right
+    /// after.
+    pub fn finish_unverified(self) -> Graph {
+        self.graph
+    }
+
+    fn error(&self, message: String) -> GraphError {
+        GraphError::Graph { graph: self.graph.name.clone(), message }
+    }
+
+    fn node_error(&self, op: &Op, message: String) -> GraphError {
+        GraphError::Node {
+            graph: self.graph.name.clone(),
+            node: self.graph.nodes.len(),
+            op: op.name().into_owned(),
+            path: self.path.to_string(),
+            message,
+        }
+    }
+}

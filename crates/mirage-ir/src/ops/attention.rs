@@ -1,0 +1,73 @@
+//! Scaled dot-product attention.
+
+use serde::{Deserialize, Serialize};
+
+use super::rules;
+use crate::{DType, OpError, Operation, TensorType, op_ensure};
+
+/// `attention(q [B,H,M,D], k [B,H,N,D], v [B,H,N,E], mask?, bias?)`:
+/// softmax(softcap(q·kᵀ·scale) + bias)·v over N, with softcap(s) = c·tanh(s/c). Row-major.
+///
+/// The mask is bool and broadcasts to [B,H,M,N]; **true leaves the key out**. A query whose keys are
+/// all left out gives NaN. The bias has q's dtype and broadcasts likewise.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Attention {
+    /// The factor on q·kᵀ; absent means 1/√D.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scale: Option<f64>,
+    /// The bound c of the scores; absent means none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub softcap: Option<f64>,
+    /// Whether query i attends only to keys up to i (+ N − M).
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub causal: bool,
+    /// Whether a mask is among the inputs.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub mask: bool,
+    /// Whether a bias is among the inputs, after the mask.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub bias: bool,
+}
+
+impl Attention {
+    /// The factor on q·kᵀ for heads of dimension `head_dim`.
+    pub fn scale_for(&self, head_dim: usize) -> f64 {
+        self.scale.unwrap_or_else(|| 1.0 / (head_dim as f64).sqrt())
+    }
+}
+
+impl Operation for Attention {
+    const NAMES: &'static [&'static str] = &["attention"];
+
+    fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, OpError> {
+        let count = 3 + usize::from(self.mask) + usize::from(self.bias);
+        rules::arity(inputs, count..=count)?;
+        rules::same_float(&inputs[..3])?;
+        rules::all_row_major(inputs)?;
+        let (q, k, v) = (inputs[0], inputs[1], inputs[2]);
+        for (name, t) in [("q", q), ("k", k), ("v", v)] {
+            rules::rank(name, t, 4)?;
+        }
+        let [b, h, m, d] = q.shape[..] else { unreachable!("rank 4 was checked") };
+        let n = k.shape[2];
+        rules::shape("k", k, &[b, h, n, d])?;
+        rules::shape("v", v, &[b, h, n, v.shape[3]])?;
+        for (extra, t) in inputs[3..].iter().enumerate() {
+            let is_mask = self.mask && extra == 0;
+            let dtype = if is_mask { DType::Bool } else { q.dtype };
+            op_ensure!(t.dtype == dtype, "{} must be {dtype}, got {t}", if is_mask { "the mask" } else { "the bias" });
+            op_ensure!(
+                t.rank() == 4 && t.shape.iter().zip([b, h, m, n]).all(|(&a, to)| a == to || a == 1),
+                "{t} does not broadcast to the scores [{b},{h},{m},{n}]"
+            );
+        }
+        Ok(vec![TensorType::new(q.dtype, [b, h, m, v.shape[3]])])
+    }
+
+    fn flops(&self, inputs: &[&TensorType], outputs: &[TensorType]) -> u64 {
+        let (q, n) = (inputs[0], inputs[1].shape[2]);
+        let scores = q.shape[0] * q.shape[1] * q.shape[2] * n;
+        2 * (q.numel() * n) as u64 + 5 * scores as u64 + 2 * (outputs[0].numel() * n) as u64
+    }
+}

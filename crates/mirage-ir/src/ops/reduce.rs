@@ -1,0 +1,168 @@
+//! Reductions. Reduced dimensions stay, with length 1; the order stays.
+
+use std::{borrow::Cow, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+
+use super::rules;
+use crate::{Attrs, DType, Graph, OpError, Operation, TensorType, op_bail, op_ensure};
+
+/// What a reduction computes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ReduceFn {
+    /// Whether all hold, on bool.
+    All,
+    /// Whether any holds, on bool.
+    Any,
+    /// The largest.
+    Max,
+    /// The mean, on floats.
+    Mean,
+    /// The smallest.
+    Min,
+    /// The product.
+    Prod,
+    /// The sum.
+    Sum,
+}
+
+/// `reduce_sum(x)`, `reduce_mean(x)`, … over some dimensions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reduce {
+    /// What is computed.
+    pub f: ReduceFn,
+    /// The dimensions, ascending.
+    pub dims: Vec<usize>,
+}
+
+/// `arg_max(x)`, `arg_min(x)`: the index of the first largest or smallest element along a dimension.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ArgReduce {
+    /// Whether the largest is looked for.
+    pub max: bool,
+    /// The dimension.
+    pub dim: usize,
+    /// The integer dtype of the indices.
+    pub dtype: DType,
+}
+
+const FUNCTIONS: [ReduceFn; 7] = [
+    ReduceFn::All,
+    ReduceFn::Any,
+    ReduceFn::Max,
+    ReduceFn::Mean,
+    ReduceFn::Min,
+    ReduceFn::Prod,
+    ReduceFn::Sum,
+];
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ReduceAttrs {
+    dims: Vec<usize>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ArgAttrs {
+    dim: usize,
+    dtype: DType,
+}
+
+/// The serde form is the attributes alone; what is computed is in the operation's name.
+macro_rules! attrs_by {
+    ($t:ty, $attrs:ty, $from:expr) => {
+        impl Serialize for $t {
+            fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+                let from: fn(&$t) -> $attrs = $from;
+                from(self).serialize(s)
+            }
+        }
+        impl<'de> Deserialize<'de> for $t {
+            fn deserialize<D: serde::Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
+                Err(serde::de::Error::custom("the function is in the name: use Operation::decode"))
+            }
+        }
+    };
+}
+attrs_by!(Reduce, ReduceAttrs, |r| ReduceAttrs { dims: r.dims.clone() });
+attrs_by!(ArgReduce, ArgAttrs, |r| ArgAttrs { dim: r.dim, dtype: r.dtype });
+
+impl Operation for Reduce {
+    const NAMES: &'static [&'static str] = &[
+        "reduce_all",
+        "reduce_any",
+        "reduce_max",
+        "reduce_mean",
+        "reduce_min",
+        "reduce_prod",
+        "reduce_sum",
+    ];
+
+    fn name(&self) -> Cow<'static, str> {
+        Self::NAMES[self.f as usize].into()
+    }
+
+    fn decode(name: &str, attrs: Attrs, _body: Option<Arc<Graph>>) -> Result<Self, OpError> {
+        let ReduceAttrs { dims } =
+            attrs.try_into().map_err(|e: toml::de::Error| OpError::new(e.message()))?;
+        match Self::NAMES.iter().position(|&n| n == name) {
+            Some(i) => Ok(Reduce { f: FUNCTIONS[i], dims }),
+            None => op_bail!("is not a reduction"),
+        }
+    }
+
+    fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, OpError> {
+        rules::arity(inputs, 1..=1)?;
+        let x = inputs[0];
+        let (takes, fits) = match self.f {
+            ReduceFn::All | ReduceFn::Any => ("bool", x.dtype == DType::Bool),
+            ReduceFn::Mean => ("floating-point tensors", x.dtype.is_float()),
+            _ => ("numbers", x.dtype != DType::Bool),
+        };
+        op_ensure!(fits, "takes {takes}, got {}", x.dtype);
+        op_ensure!(self.dims.is_sorted_by(|a, b| a < b), "dims {:?} must ascend", self.dims);
+        let mut out = x.clone();
+        for &d in &self.dims {
+            rules::dim(x, d)?;
+            let needs_one = matches!(self.f, ReduceFn::Max | ReduceFn::Min | ReduceFn::Mean);
+            op_ensure!(!needs_one || x.shape[d] > 0, "dimension {d} of {x} is empty");
+            out.shape[d] = 1;
+        }
+        Ok(vec![out])
+    }
+
+    fn flops(&self, inputs: &[&TensorType], _outputs: &[TensorType]) -> u64 {
+        inputs[0].numel() as u64
+    }
+}
+
+impl Operation for ArgReduce {
+    const NAMES: &'static [&'static str] = &["arg_min", "arg_max"];
+
+    fn name(&self) -> Cow<'static, str> {
+        Self::NAMES[usize::from(self.max)].into()
+    }
+
+    fn decode(name: &str, attrs: Attrs, _body: Option<Arc<Graph>>) -> Result<Self, OpError> {
+        let ArgAttrs { dim, dtype } =
+            attrs.try_into().map_err(|e: toml::de::Error| OpError::new(e.message()))?;
+        Ok(ArgReduce { max: name == Self::NAMES[1], dim, dtype })
+    }
+
+    fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, OpError> {
+        rules::arity(inputs, 1..=1)?;
+        let x = inputs[0];
+        rules::dim(x, self.dim)?;
+        op_ensure!(x.dtype != DType::Bool, "takes numbers, got bool");
+        op_ensure!(self.dtype.is_int(), "indices must be integers, not {}", self.dtype);
+        op_ensure!(x.shape[self.dim] > 0, "dimension {} of {x} is empty", self.dim);
+        let mut out = x.clone().with_dtype(self.dtype);
+        out.shape[self.dim] = 1;
+        Ok(vec![out])
+    }
+
+    fn flops(&self, inputs: &[&TensorType], _outputs: &[TensorType]) -> u64 {
+        inputs[0].numel() as u64
+    }
+}

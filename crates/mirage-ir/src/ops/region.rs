@@ -1,0 +1,75 @@
+//! Fused regions.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::rules;
+use crate::{Attrs, Graph, OpError, Operation, TensorType, interp::Tensor, op_ensure};
+
+/// Several operations as one, with their definition: a backend that has a kernel for the kind uses
+/// it, one that has none runs the body. The inputs are the body's inputs, in order; so are the
+/// outputs. A body has neither parameters nor states.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Region {
+    /// What the region computes, such as `group_norm_silu`. For a kind in [`crate::regions`] the
+    /// body must equal the kind's expansion; any other kind is defined by its body alone.
+    pub kind: String,
+    /// What a kernel for the kind needs to know.
+    #[serde(default, skip_serializing_if = "Attrs::is_empty")]
+    pub attributes: Attrs,
+    /// The definition.
+    #[serde(skip)]
+    body: Option<Arc<Graph>>,
+}
+
+impl Region {
+    /// A region of this kind, defined by this body.
+    pub fn new(kind: impl Into<String>, attributes: Attrs, body: Arc<Graph>) -> Self {
+        Region { kind: kind.into(), attributes, body: Some(body) }
+    }
+
+    fn definition(&self) -> Result<&Arc<Graph>, OpError> {
+        self.body.as_ref().ok_or_else(|| OpError::new("has no body"))
+    }
+}
+
+impl Operation for Region {
+    const NAMES: &'static [&'static str] = &["region"];
+
+    fn decode(_name: &str, attrs: Attrs, body: Option<Arc<Graph>>) -> Result<Self, OpError> {
+        let mut region: Region =
+            attrs.try_into().map_err(|e: toml::de::Error| OpError::new(e.message()))?;
+        region.body = body;
+        region.definition()?;
+        Ok(region)
+    }
+
+    fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, OpError> {
+        let body = self.definition()?;
+        op_ensure!(
+            body.params().is_empty() && body.states().is_empty(),
+            "the body of a region has neither parameters nor states"
+        );
+        rules::arity(inputs, body.inputs().len()..=body.inputs().len())?;
+        for (i, (got, port)) in inputs.iter().zip(body.inputs()).enumerate() {
+            let want = body.ty(port.value);
+            op_ensure!(got.same_memory(want), "input {i} must be {want}, got {got}");
+        }
+        Ok(body.outputs().iter().map(|p| body.ty(p.value).clone()).collect())
+    }
+
+    fn eval(&self, inputs: &[&Tensor], _outputs: &[TensorType]) -> Result<Vec<Tensor>, OpError> {
+        crate::interp::eval_body(self.definition()?, inputs)
+    }
+
+    fn flops(&self, _inputs: &[&TensorType], _outputs: &[TensorType]) -> u64 {
+        self.body.as_ref().map_or(0, |body| {
+            body.nodes().iter().map(|n| n.op.flops(&body.input_types(n), &body.output_types(n))).sum()
+        })
+    }
+
+    fn body(&self) -> Option<&Arc<Graph>> {
+        self.body.as_ref()
+    }
+}

@@ -1,0 +1,132 @@
+//! Rules of types that several operations share.
+
+use std::ops::RangeInclusive;
+
+use crate::{DType, OpError, Order, TensorType, op_bail, op_ensure, types::same_layout};
+
+/// The number of inputs lies in `range`.
+pub(super) fn arity(inputs: &[&TensorType], range: RangeInclusive<usize>) -> Result<(), OpError> {
+    op_ensure!(
+        range.contains(&inputs.len()),
+        "takes {} inputs, got {}",
+        if range.start() == range.end() {
+            range.start().to_string()
+        } else if *range.end() == usize::MAX {
+            format!("at least {}", range.start())
+        } else {
+            format!("{} to {}", range.start(), range.end())
+        },
+        inputs.len()
+    );
+    Ok(())
+}
+
+/// All inputs have one dtype; gives it.
+pub(super) fn same_dtype(inputs: &[&TensorType]) -> Result<DType, OpError> {
+    let first = inputs[0].dtype;
+    match inputs.iter().find(|t| t.dtype != first) {
+        Some(other) => op_bail!("inputs have different dtypes: {first} and {}", other.dtype),
+        None => Ok(first),
+    }
+}
+
+/// All inputs have one floating-point dtype; gives it.
+pub(super) fn same_float(inputs: &[&TensorType]) -> Result<DType, OpError> {
+    let dtype = same_dtype(inputs)?;
+    op_ensure!(dtype.is_float(), "takes floating-point tensors, got {dtype}");
+    Ok(dtype)
+}
+
+/// The input lies in row-major order.
+pub(super) fn row_major(input: &TensorType) -> Result<(), OpError> {
+    op_ensure!(
+        input.is_row_major(),
+        "takes row-major tensors, got {input}: a reorder must come before it"
+    );
+    Ok(())
+}
+
+/// All inputs lie in row-major order.
+pub(super) fn all_row_major(inputs: &[&TensorType]) -> Result<(), OpError> {
+    inputs.iter().try_for_each(|t| row_major(t))
+}
+
+/// The input has this rank.
+pub(super) fn rank(what: &str, input: &TensorType, rank: usize) -> Result<(), OpError> {
+    op_ensure!(input.rank() == rank, "{what} must have {rank} dimensions, got {input}");
+    Ok(())
+}
+
+/// The input has this shape.
+pub(super) fn shape(what: &str, input: &TensorType, shape: &[usize]) -> Result<(), OpError> {
+    op_ensure!(input.shape == shape, "{what} must have shape {shape:?}, got {input}");
+    Ok(())
+}
+
+/// The dimension exists.
+pub(super) fn dim(input: &TensorType, dim: usize) -> Result<(), OpError> {
+    op_ensure!(dim < input.rank(), "dimension {dim} does not exist in {input}");
+    Ok(())
+}
+
+/// The output's dtype aside, the type of an elementwise operation: inputs of one rank, dimensions
+/// equal or 1. Inputs that are not broadcast agree on the memory order, and the output keeps it.
+pub(super) fn broadcast(inputs: &[&TensorType]) -> Result<(Vec<usize>, Order), OpError> {
+    let rank = inputs[0].rank();
+    let mut shape = vec![1; rank];
+    for t in inputs {
+        op_ensure!(t.rank() == rank, "inputs have different ranks: {} and {t}", inputs[0]);
+        for (to, &d) in shape.iter_mut().zip(&t.shape) {
+            op_ensure!(
+                d == *to || d == 1 || *to == 1,
+                "shapes do not broadcast: {}",
+                inputs.iter().map(|t| t.to_string()).collect::<Vec<_>>().join(", ")
+            );
+            if d != 1 {
+                *to = d;
+            }
+        }
+    }
+    let full: Vec<&TensorType> = inputs.iter().copied().filter(|t| t.shape == shape).collect();
+    let Some(first) = full.first() else {
+        return Ok((shape, Order::row_major(rank)));
+    };
+    if let Some(other) = full.iter().find(|t| !same_layout(&shape, &t.order, &first.order)) {
+        op_bail!("inputs have different memory orders: {first} and {other}");
+    }
+    Ok((shape, first.order.clone()))
+}
+
+/// One length a spatial dimension, each at least 1.
+pub(super) fn positive(what: &str, values: &[usize], len: usize) -> Result<(), OpError> {
+    op_ensure!(
+        values.len() == len && values.iter().all(|&v| v > 0),
+        "{what} must be {len} numbers of at least 1, got {values:?}"
+    );
+    Ok(())
+}
+
+/// The length of a window's output along one dimension (convolution and pooling): the number of
+/// places where a dilated kernel fits, with `ceil` also one that hangs over the end as long as it
+/// starts inside the input or its left padding (PyTorch's rule).
+pub(super) fn window(
+    input: usize,
+    kernel: usize,
+    stride: usize,
+    padding: usize,
+    dilation: usize,
+    ceil: bool,
+) -> Result<usize, OpError> {
+    let padded = input + 2 * padding;
+    let reach = dilation * (kernel - 1) + 1;
+    op_ensure!(
+        padded >= reach,
+        "kernel {kernel} with dilation {dilation} does not fit into {input} with padding {padding}"
+    );
+    let room = padded - reach;
+    let mut out = room / stride + 1;
+    if ceil && room % stride != 0 && out * stride < input + padding {
+        out += 1;
+    }
+    Ok(out)
+}
