@@ -1,0 +1,306 @@
+//! Options of passes: what a pass takes, and validated values.
+
+use std::{collections::BTreeMap, fmt};
+
+use serde::Serialize;
+
+use crate::{PassInfo, suggest};
+
+/// What values an option takes.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OptionKind {
+    /// `true` or `false`; the name alone means `true`.
+    Bool,
+    /// An integer in a range, both ends included.
+    Int {
+        /// The least.
+        min: i64,
+        /// The greatest.
+        max: i64,
+    },
+    /// A finite number in a range, both ends included.
+    Float {
+        /// The least.
+        min: f64,
+        /// The greatest.
+        max: f64,
+    },
+    /// Any text.
+    Str,
+    /// One of these.
+    Choice(&'static [&'static str]),
+    /// Any of these, joined by `+`; empty text for none.
+    Set(&'static [&'static str]),
+}
+
+impl fmt::Display for OptionKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            OptionKind::Bool => f.write_str("true or false"),
+            OptionKind::Int { min, max } => write!(f, "an integer from {min} to {max}"),
+            OptionKind::Float { min, max } => write!(f, "a number from {min} to {max}"),
+            OptionKind::Str => f.write_str("text"),
+            OptionKind::Choice(choices) => write!(f, "one of {}", choices.join(", ")),
+            OptionKind::Set(choices) => write!(f, "any of {} joined by +", choices.join(", ")),
+        }
+    }
+}
+
+/// An option that a pass takes.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct OptionSpec {
+    /// The name: lower case letters, digits and `_`, a letter first.
+    pub name: &'static str,
+    /// What values it takes.
+    pub kind: OptionKind,
+    /// The value when none is given, as text.
+    pub default: &'static str,
+    /// One line on what it does.
+    pub doc: &'static str,
+}
+
+/// A validated value of an option.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum OptionValue {
+    /// Of [`OptionKind::Bool`].
+    Bool(bool),
+    /// Of [`OptionKind::Int`].
+    Int(i64),
+    /// Of [`OptionKind::Float`].
+    Float(f64),
+    /// Of [`OptionKind::Str`] and [`OptionKind::Choice`].
+    Str(String),
+    /// Of [`OptionKind::Set`], each once, in the sequence of the kind's list.
+    Set(Vec<&'static str>),
+}
+
+impl fmt::Display for OptionValue {
+    /// The text that [`OptionKind::parse`] reads, unquoted.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            OptionValue::Bool(v) => v.fmt(f),
+            OptionValue::Int(v) => v.fmt(f),
+            OptionValue::Float(v) => v.fmt(f),
+            OptionValue::Str(v) => f.write_str(v),
+            OptionValue::Set(v) => f.write_str(&v.join("+")),
+        }
+    }
+}
+
+impl OptionKind {
+    /// A value from text; the error says what was wrong with it and what is expected.
+    pub fn parse(&self, text: &str) -> Result<OptionValue, String> {
+        let expected = || format!("must be {self}, got `{text}`");
+        match *self {
+            OptionKind::Bool => text.parse().map(OptionValue::Bool).map_err(|_| expected()),
+            OptionKind::Int { min, max } => match text.parse() {
+                Ok(v) if (min..=max).contains(&v) => Ok(OptionValue::Int(v)),
+                _ => Err(expected()),
+            },
+            OptionKind::Float { min, max } => match text.parse() {
+                Ok(v) if (min..=max).contains(&v) => Ok(OptionValue::Float(v)),
+                _ => Err(expected()),
+            },
+            OptionKind::Str => Ok(OptionValue::Str(text.to_owned())),
+            OptionKind::Choice(choices) => match choices.iter().find(|&&c| c == text) {
+                Some(c) => Ok(OptionValue::Str((*c).to_owned())),
+                None => Err(unknown_choice(text, choices)),
+            },
+            OptionKind::Set(choices) => parse_set(text, choices),
+        }
+    }
+}
+
+fn parse_set(text: &str, choices: &'static [&'static str]) -> Result<OptionValue, String> {
+    let asked: Vec<&str> = if text.is_empty() {
+        Vec::new()
+    } else {
+        text.split('+').collect()
+    };
+    if let Some(wrong) = asked.iter().find(|a| !choices.contains(a)) {
+        return Err(unknown_choice(wrong, choices));
+    }
+    let set = choices
+        .iter()
+        .copied()
+        .filter(|c| asked.contains(c))
+        .collect();
+    Ok(OptionValue::Set(set))
+}
+
+fn unknown_choice(text: &str, choices: &[&str]) -> String {
+    format!(
+        "does not take `{text}`: {}",
+        suggest::advice(text, choices.iter().copied())
+    )
+}
+
+/// Why options don't fit a pass. One line, without the pass's name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OptionError {
+    /// The pass has no such option.
+    #[error("has no option `{option}`: {advice}")]
+    Unknown {
+        /// The option.
+        option: String,
+        /// The nearest right name, or all.
+        advice: String,
+    },
+    /// An option is given twice.
+    #[error("option `{option}` is given twice")]
+    Twice {
+        /// The option.
+        option: String,
+    },
+    /// A value does not fit.
+    #[error("option `{option}` {problem}")]
+    Value {
+        /// The option.
+        option: String,
+        /// What is wrong with the value, and what is expected.
+        problem: String,
+    },
+}
+
+impl OptionError {
+    /// The option that is wrong.
+    pub fn option(&self) -> &str {
+        match self {
+            OptionError::Unknown { option, .. }
+            | OptionError::Twice { option }
+            | OptionError::Value { option, .. } => option,
+        }
+    }
+}
+
+/// The options of one pass in one pipeline: validated, with defaults filled in.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Options {
+    values: BTreeMap<&'static str, (OptionValue, bool)>,
+}
+
+impl Options {
+    /// Every option at its default. A default that its own kind refuses is left out; a
+    /// [`Registry`](crate::Registry) refuses the pass.
+    pub fn defaults(info: &PassInfo) -> Self {
+        let value =
+            |spec: &OptionSpec| Some((spec.name, (spec.kind.parse(spec.default).ok()?, true)));
+        Options {
+            values: info.options.iter().filter_map(value).collect(),
+        }
+    }
+
+    /// The given names and texts, validated; the others at their defaults.
+    pub fn from_pairs<'a>(
+        info: &PassInfo,
+        pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Self, OptionError> {
+        let mut options = Self::defaults(info);
+        let mut given = Vec::new();
+        for (name, text) in pairs {
+            let option = || name.to_owned();
+            let Some(spec) = info.option(name) else {
+                let advice = suggest::advice(name, info.options.iter().map(|o| o.name));
+                return Err(OptionError::Unknown {
+                    option: option(),
+                    advice,
+                });
+            };
+            if given.contains(&name) {
+                return Err(OptionError::Twice { option: option() });
+            }
+            given.push(name);
+            let value = spec
+                .kind
+                .parse(text)
+                .map_err(|problem| OptionError::Value {
+                    option: option(),
+                    problem,
+                })?;
+            let is_default = spec.kind.parse(spec.default).as_ref() == Ok(&value);
+            options.values.insert(spec.name, (value, is_default));
+        }
+        Ok(options)
+    }
+
+    /// The value of an option.
+    pub fn get(&self, name: &str) -> Option<&OptionValue> {
+        self.values.get(name).map(|(value, _)| value)
+    }
+
+    /// Names and values, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &OptionValue)> {
+        self.values.iter().map(|(&name, (value, _))| (name, value))
+    }
+
+    /// Names and values that are not at their default, by name.
+    pub fn changed(&self) -> impl Iterator<Item = (&'static str, &OptionValue)> {
+        self.values
+            .iter()
+            .filter(|(_, (_, default))| !default)
+            .map(|(&name, (v, _))| (name, v))
+    }
+
+    /// An option of kind Bool. A name that the pass did not declare so is a bug of the pass; a
+    /// release build then gives `false`. Likewise for the other kinds.
+    pub fn bool(&self, name: &str) -> bool {
+        match self.get(name) {
+            Some(OptionValue::Bool(v)) => *v,
+            other => wrong_kind(name, "a bool", other),
+        }
+    }
+
+    /// An option of kind Int.
+    pub fn int(&self, name: &str) -> i64 {
+        match self.get(name) {
+            Some(OptionValue::Int(v)) => *v,
+            other => wrong_kind(name, "an integer", other),
+        }
+    }
+
+    /// An option of kind Float.
+    pub fn float(&self, name: &str) -> f64 {
+        match self.get(name) {
+            Some(OptionValue::Float(v)) => *v,
+            other => wrong_kind(name, "a number", other),
+        }
+    }
+
+    /// An option of kind Str or Choice.
+    pub fn str(&self, name: &str) -> &str {
+        match self.get(name) {
+            Some(OptionValue::Str(v)) => v,
+            other => wrong_kind(name, "text", other),
+        }
+    }
+
+    /// An option of kind Set: its members, each once.
+    pub fn set(&self, name: &str) -> &[&'static str] {
+        match self.get(name) {
+            Some(OptionValue::Set(v)) => v,
+            other => wrong_kind(name, "a set", other),
+        }
+    }
+
+    /// Whether the option of kind Set has this member.
+    pub fn has(&self, name: &str, member: &str) -> bool {
+        self.set(name).contains(&member)
+    }
+}
+
+fn wrong_kind<T: Default>(name: &str, kind: &str, found: Option<&OptionValue>) -> T {
+    debug_assert!(
+        false,
+        "the pass declares no option `{name}` that is {kind}: {found:?}"
+    );
+    T::default()
+}
+
+impl Serialize for Options {
+    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_map(self.iter())
+    }
+}

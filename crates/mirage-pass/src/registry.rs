@@ -1,0 +1,141 @@
+//! The passes that a program knows.
+
+use std::collections::BTreeMap;
+
+use crate::{Pass, PassInfo, Phase, suggest};
+
+/// A pass in the table that the linker gathers; made by [`register!`](crate::register).
+pub struct PassEntry(pub &'static dyn Pass);
+
+inventory::collect!(PassEntry);
+
+/// Makes a pass (a unit struct) known to every program that its crate is linked into.
+///
+/// A program must refer to the crate in some way, or the linker leaves it out.
+#[macro_export]
+macro_rules! register {
+    ($pass:path) => {
+        $crate::__private::inventory::submit! { $crate::PassEntry(&$pass) }
+    };
+}
+
+/// A set of passes, by name.
+#[derive(Clone)]
+pub struct Registry {
+    passes: BTreeMap<&'static str, &'static dyn Pass>,
+}
+
+/// Why passes cannot be in one registry.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RegistryError {
+    /// Two passes have one name.
+    #[error("two passes are called `{0}`: rename one of them")]
+    Duplicate(&'static str),
+    /// A pass's metadata is wrong.
+    #[error("pass `{pass}`: {problem}")]
+    Info {
+        /// The pass.
+        pass: &'static str,
+        /// What is wrong.
+        problem: String,
+    },
+}
+
+impl Registry {
+    /// The passes that are linked into the program.
+    pub fn linked() -> Result<Self, RegistryError> {
+        Self::new(
+            inventory::iter::<PassEntry>
+                .into_iter()
+                .map(|entry| entry.0),
+        )
+    }
+
+    /// A registry of these passes, with their metadata checked.
+    pub fn new(passes: impl IntoIterator<Item = &'static dyn Pass>) -> Result<Self, RegistryError> {
+        let mut registry = Registry {
+            passes: BTreeMap::new(),
+        };
+        for pass in passes {
+            let info = pass.info();
+            check(info).map_err(|problem| RegistryError::Info {
+                pass: info.name,
+                problem,
+            })?;
+            if registry.passes.insert(info.name, pass).is_some() {
+                return Err(RegistryError::Duplicate(info.name));
+            }
+        }
+        registry.check_tags()?;
+        Ok(registry)
+    }
+
+    /// The pass of this name.
+    pub fn get(&self, name: &str) -> Option<&'static dyn Pass> {
+        self.passes.get(name).copied()
+    }
+
+    /// The passes, by name.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &'static dyn Pass> + '_ {
+        self.passes.values().copied()
+    }
+
+    /// The passes' metadata, by name.
+    pub fn infos(&self) -> impl ExactSizeIterator<Item = &'static PassInfo> + '_ {
+        self.iter().map(Pass::info)
+    }
+
+    /// The passes' names, in alphabetical order.
+    pub fn names(&self) -> impl ExactSizeIterator<Item = &'static str> + '_ {
+        self.passes.keys().copied()
+    }
+
+    /// What to say to someone who asked for a pass that is not here: the nearest name, or all.
+    pub fn advice(&self, name: &str) -> String {
+        suggest::advice(name, self.names())
+    }
+
+    /// A name must not be a tag as well: rules could not tell which is meant.
+    fn check_tags(&self) -> Result<(), RegistryError> {
+        for info in self.infos() {
+            if let Some(tag) = info.tags.iter().find(|&&t| self.passes.contains_key(t)) {
+                let problem = format!("its tag `{tag}` is the name of a pass");
+                return Err(RegistryError::Info {
+                    pass: info.name,
+                    problem,
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether metadata is well formed; the error says what is not.
+fn check(info: &PassInfo) -> Result<(), String> {
+    if !is_name(info.name) {
+        return Err("a name is lower case letters, digits and `_`, a letter first".to_owned());
+    }
+    if info.always && info.phase != Phase::Legalize && !info.is_cleanup() {
+        return Err("only legalizing and cleanup passes run without being asked for".to_owned());
+    }
+    for (i, option) in info.options.iter().enumerate() {
+        if !is_name(option.name) || option.name == "name" {
+            return Err(format!("`{}` cannot be the name of an option", option.name));
+        }
+        if info.options[..i].iter().any(|o| o.name == option.name) {
+            return Err(format!("option `{}` is declared twice", option.name));
+        }
+        let default = option.kind.parse(option.default);
+        default.map_err(|e| format!("the default of option `{}` {e}", option.name))?;
+    }
+    Ok(())
+}
+
+/// Whether this can be the name of a pass or of an option.
+pub(crate) fn is_name(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+}
