@@ -1,1 +1,50 @@
-//! mirage-video
+//! Frames, video sources and sinks, resizing, and the bounded threads between them.
+//!
+//! ```no_run
+//! use mirage_video::{Frame, Pipeline, SinkOptions, SourceOptions, open_sink, open_source};
+//!
+//! # fn main() -> mirage_video::Result<()> {
+//! let source = open_source("scene", &SourceOptions { frames: Some(48), ..Default::default() })?;
+//! let sink = open_sink("out.gif", source.info(), &SinkOptions::default())?;
+//! let outcome = Pipeline::default().run(
+//!     source,
+//!     sink,
+//!     |frame: Frame| Ok::<_, std::io::Error>(frame),
+//!     |progress| tracing::debug!(delivered = progress.accounting.delivered),
+//! );
+//! let done = outcome.into_result()?;
+//! assert_eq!(done.accounting.total(), done.frames_read);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The crate knows nothing of networks or engines. Everything that reads a file reports what is
+//! wrong with it as an [`Error`]; nothing panics on bad bytes. Everything that writes a file writes
+//! it under a temporary name in the same folder and renames it when it is whole.
+
+mod color;
+mod error;
+mod ffmpeg;
+mod format;
+mod frame;
+mod path;
+mod pipeline;
+mod planar;
+mod psnr;
+mod resize;
+mod sink;
+mod source;
+
+pub use color::{ColorMatrix, ColorRange};
+pub use error::{Error, Result};
+pub use ffmpeg::FfmpegTools;
+pub use format::{SinkFormat, SourceFormat};
+pub use frame::{Frame, MAX_PIXELS, MAX_SIDE, Rational, VideoInfo};
+pub use pipeline::{
+    Accounting, OnFrameError, OnSourceError, Outcome, Pipeline, Policy, Progress, Timings,
+};
+pub use planar::check_finite;
+pub use psnr::{PsnrMean, psnr};
+pub use resize::{Filter, Resizer};
+pub use sink::{Sink, SinkOptions, Summary, Y4mSampling, open_sink};
+pub use source::{Scene, Source, SourceOptions, open_source};

@@ -1,0 +1,141 @@
+//! Finding and running ffmpeg. It is never linked: a process and a pipe, and only when asked for.
+
+use std::{
+    fs::File,
+    io::{self, Read, Seek},
+    path::PathBuf,
+    process::{Child, Command, ExitStatus, Stdio},
+};
+
+use crate::{Error, Result};
+
+/// The programs to run; by default `ffmpeg` and `ffprobe` as found on `PATH`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FfmpegTools {
+    /// Decodes and encodes.
+    pub ffmpeg: PathBuf,
+    /// Tells the size and the frame rate of an input.
+    pub ffprobe: PathBuf,
+}
+
+impl Default for FfmpegTools {
+    fn default() -> Self {
+        Self {
+            ffmpeg: "ffmpeg".into(),
+            ffprobe: "ffprobe".into(),
+        }
+    }
+}
+
+/// What a message about ffmpeg needs to know of the file at hand.
+#[derive(Clone, Debug)]
+pub(crate) struct Subject {
+    pub(crate) name: String,
+    pub(crate) format: String,
+    pub(crate) without: &'static str,
+}
+
+impl Subject {
+    pub(crate) fn failed(&self, message: impl Into<String>) -> Error {
+        Error::Ffmpeg {
+            name: self.name.clone(),
+            message: message.into(),
+        }
+    }
+
+    fn cannot_start(&self, command: &Command, error: &io::Error) -> Error {
+        let program = command.get_program().to_string_lossy().into_owned();
+        if error.kind() == io::ErrorKind::NotFound {
+            return Error::NoFfmpeg {
+                name: self.name.clone(),
+                format: self.format.clone(),
+                program,
+                without: self.without,
+            };
+        }
+        self.failed(format!("cannot start `{program}`: {error}"))
+    }
+}
+
+/// A running ffmpeg. Dropped, it is killed; ended, its last words are there.
+#[derive(Debug)]
+pub(crate) struct Process {
+    child: Child,
+    stderr: File,
+    ended: bool,
+}
+
+impl Process {
+    /// Starts `command`, its messages going to a file without a name (so that no pipe can fill up
+    /// unread). It gets a process group of its own: Ctrl-C is Mirage's to handle, and an encoder
+    /// must live to finish its file.
+    pub(crate) fn start(mut command: Command, subject: &Subject) -> Result<Self> {
+        let stderr = tempfile::tempfile().and_then(|file| Ok((file.try_clone()?, file)));
+        let (stderr, handle) =
+            stderr.map_err(|error| subject.failed(format!("no temporary file: {error}")))?;
+        command.stderr(Stdio::from(handle));
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        let child = command
+            .spawn()
+            .map_err(|error| subject.cannot_start(&command, &error))?;
+        Ok(Self {
+            child,
+            stderr,
+            ended: false,
+        })
+    }
+
+    pub(crate) fn child(&mut self) -> &mut Child {
+        &mut self.child
+    }
+
+    /// Waits for the end, then returns the status and the last line of the messages.
+    pub(crate) fn wait(&mut self) -> io::Result<(ExitStatus, String)> {
+        let status = self.child.wait()?;
+        self.ended = true;
+        let mut text = Vec::new();
+        self.stderr.rewind()?;
+        self.stderr.read_to_end(&mut text)?;
+        let text = String::from_utf8_lossy(&text);
+        let last = text.lines().map(str::trim).rfind(|line| !line.is_empty());
+        let last = last.map_or_else(|| format!("it ended with {status}"), str::to_owned);
+        Ok((status, last))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if !self.ended {
+            // Errors mean that it is gone already.
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+}
+
+/// Runs `command` to its end and returns what it printed.
+pub(crate) fn output(mut command: Command, subject: &Subject) -> Result<String> {
+    command.stdin(Stdio::null());
+    let output = command
+        .output()
+        .map_err(|error| subject.cannot_start(&command, &error))?;
+    if !output.status.success() {
+        let text = String::from_utf8_lossy(&output.stderr);
+        let last = text.lines().map(str::trim).rfind(|line| !line.is_empty());
+        let status = output.status;
+        return Err(
+            subject.failed(last.map_or_else(|| format!("it ended with {status}"), str::to_owned))
+        );
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// The argument for a file or an address: `file:` keeps names with a colon or a leading dash whole.
+pub(crate) fn argument(spec: &str) -> String {
+    if spec.contains("://") {
+        spec.to_owned()
+    } else {
+        format!("file:{spec}")
+    }
+}

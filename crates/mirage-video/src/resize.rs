@@ -1,0 +1,107 @@
+//! Any size to any size.
+
+use fast_image_resize::{
+    FilterType, PixelType, ResizeAlg, ResizeOptions,
+    images::{Image, ImageRef},
+};
+
+use crate::{Error, Frame, Result, frame::checked_len};
+
+/// The kernel of a resize.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Filter {
+    /// Sharpest; may overshoot a little at hard edges.
+    #[default]
+    Lanczos3,
+    /// Softer and faster, no overshoot. Reducing averages over the area (no aliasing).
+    Bilinear,
+}
+
+/// Resizes frames, keeping its buffers between calls.
+#[derive(Debug, Default)]
+pub struct Resizer {
+    filter: Filter,
+    inner: fast_image_resize::Resizer,
+}
+
+impl Resizer {
+    /// A resizer with this kernel.
+    #[must_use]
+    pub fn new(filter: Filter) -> Self {
+        Self {
+            filter,
+            inner: fast_image_resize::Resizer::new(),
+        }
+    }
+
+    /// `frame` stretched to `width` x `height`, with the same index. The aspect ratio is the
+    /// caller's business. The same size is a copy.
+    ///
+    /// # Errors
+    /// [`Error::BadSize`] where a side is zero or the target too large.
+    pub fn resize(&mut self, frame: &Frame, width: u32, height: u32) -> Result<Frame> {
+        if (width, height) == (frame.width(), frame.height()) {
+            return Ok(frame.clone());
+        }
+        checked_len("resize", width.into(), height.into())?;
+        let kernel = match self.filter {
+            Filter::Lanczos3 => FilterType::Lanczos3,
+            Filter::Bilinear => FilterType::Bilinear,
+        };
+        let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(kernel));
+        let failed = |what: String| Error::BadOption {
+            what: format!("resize: {what}"),
+        };
+        let source = ImageRef::new(frame.width(), frame.height(), frame.rgb(), PixelType::U8x3)
+            .map_err(|error| failed(error.to_string()))?;
+        let mut target = Image::new(width, height, PixelType::U8x3);
+        self.inner
+            .resize(&source, &mut target, &options)
+            .map_err(|error| failed(error.to_string()))?;
+        Frame::from_rgb(width, height, frame.index, target.into_vec())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::psnr;
+
+    /// A smooth picture: what a resize there and back must keep.
+    fn smooth(width: u32, height: u32) -> Frame {
+        let mut frame = Frame::new(width, height, 5).unwrap();
+        for (at, pixel) in frame.rgb_mut().chunks_exact_mut(3).enumerate() {
+            let (x, y) = (at as u32 % width, at as u32 / width);
+            let wave = (x as f32 / width as f32 * 6.0).sin() * 60.0;
+            pixel[0] = (x * 255 / width) as u8;
+            pixel[1] = (y * 255 / height) as u8;
+            pixel[2] = (128.0 + wave) as u8;
+        }
+        frame
+    }
+
+    #[test]
+    fn up_and_down_again_keeps_a_smooth_picture() {
+        for filter in [Filter::Lanczos3, Filter::Bilinear] {
+            let mut resizer = Resizer::new(filter);
+            let frame = smooth(97, 61);
+            let up = resizer.resize(&frame, 256, 160).unwrap();
+            assert_eq!((up.width(), up.height(), up.index), (256, 160, 5));
+            let back = resizer.resize(&up, 97, 61).unwrap();
+            let db = psnr(&back, &frame).unwrap();
+            assert!(db > 40.0, "{filter:?}: {db} dB");
+        }
+    }
+
+    #[test]
+    fn extreme_sizes_and_flat_colours() {
+        let mut resizer = Resizer::default();
+        for (from, to) in [((1, 1), (97, 61)), ((97, 61), (1, 1)), ((1, 300), (300, 1))] {
+            let flat = vec![77; 3 * from.0 as usize * from.1 as usize];
+            let frame = Frame::from_rgb(from.0, from.1, 0, flat).unwrap();
+            let out = resizer.resize(&frame, to.0, to.1).unwrap();
+            assert!(out.rgb().iter().all(|&v| v == 77), "{from:?} to {to:?}");
+        }
+        assert!(resizer.resize(&smooth(2, 2), 0, 4).is_err());
+    }
+}

@@ -1,0 +1,97 @@
+//! GIF: looping, a palette for every frame.
+
+use std::io;
+
+use gif::{Encoder, EncodingError, Repeat};
+
+use super::{Expect, Sink, SinkOptions, Summary, file::Output};
+use crate::{Error, Frame, Rational, Result, VideoInfo};
+
+pub(super) struct GifSink {
+    expect: Expect,
+    encoder: Encoder<Output>,
+    fps: Rational,
+    speed: i32,
+    size: (u16, u16),
+}
+
+impl GifSink {
+    pub(super) fn open(spec: &str, info: &VideoInfo, options: &SinkOptions) -> Result<Self> {
+        let (Ok(width), Ok(height)) = (u16::try_from(info.width), u16::try_from(info.height))
+        else {
+            let (width, height) = (info.width.into(), info.height.into());
+            return Err(Error::BadSize {
+                name: spec.to_owned(),
+                width,
+                height,
+            });
+        };
+        if !(1..=30).contains(&options.gif_speed) {
+            let what = format!(
+                "a GIF speed of {}: 1 (best) to 30 (fastest)",
+                options.gif_speed
+            );
+            return Err(Error::BadOption { what });
+        }
+        let expect = Expect::new(spec, info);
+        let mut encoder = Encoder::new(Output::create(spec)?, width, height, &[])
+            .map_err(|error| expect.write_error(into_io(error)))?;
+        encoder
+            .set_repeat(Repeat::Infinite)
+            .map_err(|error| expect.write_error(into_io(error)))?;
+        let speed = options.gif_speed.into();
+        Ok(Self {
+            expect,
+            encoder,
+            fps: info.fps,
+            speed,
+            size: (width, height),
+        })
+    }
+
+    /// Hundredths of a second for frame `index`, so that the sum over the frames never drifts from
+    /// the rate. Players slow down below 2, so that is the least: above 50 frames per second a GIF
+    /// plays slower.
+    fn delay(&self, index: u64) -> u16 {
+        let (num, den) = (u64::from(self.fps.num()), u64::from(self.fps.den()));
+        let at = |index: u64| (100 * den * index + num / 2) / num;
+        (at(index + 1) - at(index)).clamp(2, u16::MAX.into()) as u16
+    }
+}
+
+impl Sink for GifSink {
+    fn write_frame(&mut self, frame: &Frame) -> Result<()> {
+        self.expect.check(frame)?;
+        let (width, height) = self.size;
+        let mut image = gif::Frame::from_rgb_speed(width, height, frame.rgb(), self.speed);
+        image.delay = self.delay(self.expect.frames);
+        self.encoder
+            .write_frame(&image)
+            .map_err(|error| self.expect.write_error(into_io(error)))?;
+        self.expect.frames += 1;
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>) -> Result<Summary> {
+        let Self {
+            expect, encoder, ..
+        } = *self;
+        expect.some()?;
+        let output = encoder
+            .into_inner()
+            .map_err(|error| expect.write_error(into_io(error)))?;
+        let (bytes, path) = output.commit().map_err(|error| expect.write_error(error))?;
+        Ok(Summary {
+            frames: expect.frames,
+            bytes,
+            path,
+        })
+    }
+}
+
+fn into_io(error: EncodingError) -> io::Error {
+    match error {
+        EncodingError::Io(error) => error,
+        other => io::Error::other(other.to_string()),
+    }
+}

@@ -1,0 +1,127 @@
+//! YUV4MPEG2: 4:2:0 (chroma in the middle, `C420jpeg`) or 4:4:4.
+
+use std::io;
+
+use y4m::{Colorspace, Encoder, EncoderBuilder, Error as Y4mError, Ratio, VendorExtensionString};
+
+use super::{Expect, Sink, SinkOptions, Summary, Y4mSampling, file::Output};
+use crate::{ColorMatrix, ColorRange, Frame, Result, VideoInfo, color::Converter};
+
+pub(super) struct Y4mSink {
+    expect: Expect,
+    encoder: Encoder<Shared>,
+    output: Shared,
+    converter: Converter,
+    subsample: bool,
+    planes: [Vec<u8>; 3],
+}
+
+/// The y4m crate keeps its writer; this lends it one that can be taken back.
+#[derive(Clone)]
+struct Shared(std::sync::Arc<std::sync::Mutex<Option<Output>>>);
+
+impl Shared {
+    fn take(&self) -> Option<Output> {
+        self.0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .take()
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&mut Output) -> io::Result<T>) -> io::Result<T> {
+        let mut output = self
+            .0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        output
+            .as_mut()
+            .map_or_else(|| Err(io::ErrorKind::BrokenPipe.into()), work)
+    }
+}
+
+impl io::Write for Shared {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.with(|output| output.write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.with(io::Write::flush)
+    }
+}
+
+impl Y4mSink {
+    pub(super) fn open(spec: &str, info: &VideoInfo, options: &SinkOptions) -> Result<Self> {
+        let name = if spec == "-" { "standard output" } else { spec };
+        let expect = Expect::new(name, info);
+        let output = Shared(std::sync::Arc::new(std::sync::Mutex::new(Some(
+            Output::create(spec)?,
+        ))));
+        let rate = Ratio::new(info.fps.num() as usize, info.fps.den() as usize);
+        let subsample = options.sampling == Y4mSampling::S420;
+        let space = if subsample {
+            Colorspace::C420jpeg
+        } else {
+            Colorspace::C444
+        };
+        let range: &[u8] = match options.range {
+            ColorRange::Limited => b"COLORRANGE=LIMITED",
+            ColorRange::Full => b"COLORRANGE=FULL",
+        };
+        let mut builder = EncoderBuilder::new(info.width as usize, info.height as usize, rate)
+            .with_colorspace(space);
+        if let Ok(tag) = VendorExtensionString::new(range.to_vec()) {
+            builder = builder.append_vendor_extension(tag);
+        }
+        let encoder = builder
+            .write_header(output.clone())
+            .map_err(|error| expect.write_error(into_io(error)))?;
+        let matrix = options
+            .matrix
+            .unwrap_or_else(|| ColorMatrix::for_size(info.width, info.height));
+        let converter = Converter::new(matrix, options.range);
+        Ok(Self {
+            expect,
+            encoder,
+            output,
+            converter,
+            subsample,
+            planes: Default::default(),
+        })
+    }
+}
+
+impl Sink for Y4mSink {
+    fn write_frame(&mut self, frame: &Frame) -> Result<()> {
+        self.expect.check(frame)?;
+        let width = frame.width() as usize;
+        self.converter
+            .rgb_to_planes(frame.rgb(), width, self.subsample, &mut self.planes);
+        let [luma, blue, red] = &self.planes;
+        self.encoder
+            .write_frame(&y4m::Frame::new([luma, blue, red], None))
+            .map_err(|error| self.expect.write_error(into_io(error)))?;
+        self.expect.frames += 1;
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>) -> Result<Summary> {
+        self.expect.some()?;
+        let gone = || self.expect.write_error(io::ErrorKind::BrokenPipe.into());
+        let output = self.output.take().ok_or_else(gone)?;
+        let (bytes, path) = output
+            .commit()
+            .map_err(|error| self.expect.write_error(error))?;
+        Ok(Summary {
+            frames: self.expect.frames,
+            bytes,
+            path,
+        })
+    }
+}
+
+fn into_io(error: Y4mError) -> io::Error {
+    match error {
+        Y4mError::IoError(error) => error,
+        other => io::Error::other(other.to_string()),
+    }
+}

@@ -1,0 +1,61 @@
+//! Sources made of sources: the first so many frames, and no faster than real time.
+
+use std::time::{Duration, Instant};
+
+use super::Source;
+use crate::{Frame, Result, VideoInfo};
+
+/// `inner`, ended after `frames` and held to its frame rate, as asked.
+pub(super) fn wrap(
+    inner: Box<dyn Source + Send>,
+    frames: Option<u64>,
+    realtime: bool,
+) -> Box<dyn Source + Send> {
+    if frames.is_none() && !realtime {
+        return inner;
+    }
+    let mut info = inner.info().clone();
+    info.frames = match (info.frames, frames) {
+        (Some(have), Some(want)) => Some(have.min(want)),
+        (have, want) => have.or(want),
+    };
+    let left = frames.unwrap_or(u64::MAX);
+    Box::new(Limited {
+        inner,
+        info,
+        left,
+        realtime,
+        started: None,
+    })
+}
+
+struct Limited {
+    inner: Box<dyn Source + Send>,
+    info: VideoInfo,
+    left: u64,
+    realtime: bool,
+    started: Option<Instant>,
+}
+
+impl Source for Limited {
+    fn info(&self) -> &VideoInfo {
+        &self.info
+    }
+
+    fn next_frame(&mut self) -> Result<Option<Frame>> {
+        if self.left == 0 {
+            return Ok(None);
+        }
+        let Some(frame) = self.inner.next_frame()? else {
+            self.left = 0;
+            return Ok(None);
+        };
+        self.left -= 1;
+        if self.realtime {
+            let due = Duration::from_secs_f64(frame.index as f64 / self.info.fps.to_f64());
+            let started = *self.started.get_or_insert_with(Instant::now);
+            std::thread::sleep(due.saturating_sub(started.elapsed()));
+        }
+        Ok(Some(frame))
+    }
+}
