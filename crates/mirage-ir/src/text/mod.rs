@@ -1,14 +1,64 @@
-//! Text form.
-use crate::Graph;
-/// Options
-#[derive(Clone, Copy, Debug)]
-pub struct PrintOptions {
-    /// Print module paths.
-    pub paths: bool,
-    /// Print names of ports and of the graph.
-    pub names: bool,
+//! Text form: what dumps, reproducers and snapshot tests are written in.
+//!
+//! ```text
+//! graph "example" {static_plan = true} {
+//!   input %0 "frame": f32[1,3,8,8]
+//!   param %1 "conv.weight": f32[4,3,1,1]
+//!   state %2 "memory": f32[1,4,8,8] -> %4
+//!   %3: f32[1,4,8,8] = conv(%0, %1) {dilation = [1, 1], groups = 1, padding = [0, 0], stride = [1, 1]} @ "conv"
+//!   %4: f32[1,4,8,8] = add(%3, %2)
+//!   %5: f32[1,4,8,8] = region(%4) {kind = "double"} @ "tail" graph "double" {
+//!     input %0 "x": f32[1,4,8,8]
+//!     %1: f32[1,4,8,8] = add(%0, %0)
+//!     output "y" = %1
+//!   }
+//!   output "image" = %5
+//! }
+//! ```
+//!
+//! - A statement defines a value before another uses it; only a state's new content (`->`) may come
+//!   later. Printing puts inputs, parameters, states, nodes and outputs in this sequence, and
+//!   reading takes them in any.
+//! - A node is `%N: TYPE = op(operands) {attributes} @ "module path" BODY`. Attributes, path and body
+//!   may be missing; a second output follows the first after a comma. A body is a graph of its own,
+//!   whose value numbers have nothing to do with the outer ones.
+//! - Attributes are a TOML inline table. An op's name that is not a word stands in quotes.
+//! - `#` begins a comment. White space, line ends included, separates and means nothing else.
+//!
+//! Printing numbers the values in the sequence in which it defines them, so two graphs that differ
+//! only in their numbers print alike, and reading what was printed gives a graph numbered like that.
+
+mod cursor;
+mod parse;
+mod print;
+mod value;
+
+use std::{fmt, sync::Arc};
+
+pub use parse::{parse, parse_unverified};
+pub use print::{PrintOptions, print, print_with};
+
+use crate::{Attrs, Graph, Op, OpError, TensorType, ops};
+
+/// The deepest nesting of bodies, and of arrays and tables in one attribute, that a reader takes.
+pub(crate) const MAX_DEPTH: usize = 32;
+
+/// [`ops::decode`], refusing a body that the operation would drop.
+pub(crate) fn decode_op(
+    name: &str,
+    attrs: Attrs,
+    body: Option<Arc<Graph>>,
+    outputs: &[TensorType],
+) -> Result<Op, OpError> {
+    let has_body = body.is_some();
+    let op = ops::decode(name, attrs, body, outputs)?;
+    crate::op_ensure!(!has_body || op.body().is_some(), "takes no body");
+    Ok(op)
 }
-/// Print
-pub fn print_with(graph: &Graph, _o: PrintOptions) -> String {
-    format!("{graph:?}")
+
+impl fmt::Display for Graph {
+    /// The text form; see [`print`](fn@print).
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&print(self))
+    }
 }

@@ -1,0 +1,219 @@
+//! A graph from its text form.
+
+use std::{collections::HashMap, sync::Arc};
+
+use super::{
+    MAX_DEPTH,
+    cursor::{Cursor, is_name},
+    decode_op,
+    value::{is_table_next, table},
+};
+use crate::{Attrs, Graph, GraphBuilder, GraphError, TensorType, ValueId, verify};
+
+/// Reads a graph and verifies it.
+///
+/// A text that is not in the form gives [`GraphError::Parse`] with its line; a graph that is not
+/// sound gives the verifier's error.
+pub fn parse(text: &str) -> Result<Graph, GraphError> {
+    let graph = parse_unverified(text)?;
+    verify(&graph)?;
+    Ok(graph)
+}
+
+/// Reads a graph without verifying it: operations have their attributes, and values the types that
+/// the text states, right or wrong.
+pub fn parse_unverified(text: &str) -> Result<Graph, GraphError> {
+    let mut cursor = Cursor::new(text);
+    let graph = graph(&mut cursor, 0)?;
+    cursor.end()?;
+    Ok(graph)
+}
+
+fn graph(cursor: &mut Cursor<'_>, depth: usize) -> Result<Graph, GraphError> {
+    let place = cursor.place();
+    if !cursor.eat_word("graph") {
+        return Err(cursor.expected("`graph`"));
+    }
+    if depth > MAX_DEPTH {
+        return Err(cursor.error_at(place, format!("bodies nest deeper than {MAX_DEPTH} levels")));
+    }
+    let mut builder = Graph::builder(cursor.string("the graph's name")?);
+    if is_table_next(cursor) {
+        builder.set_attrs(table(cursor)?);
+    }
+    cursor.expect("{")?;
+    let mut items = Items {
+        cursor,
+        builder,
+        depth,
+        values: HashMap::new(),
+        states: Vec::new(),
+    };
+    while !items.cursor.eat("}") {
+        items.item()?;
+    }
+    items.finish()
+}
+
+/// What stands between the braces of a graph.
+struct Items<'c, 'a> {
+    cursor: &'c mut Cursor<'a>,
+    builder: GraphBuilder,
+    depth: usize,
+    /// Values by their number in the text.
+    values: HashMap<u32, ValueId>,
+    /// For each state the number of its new content, which may come later, and where that stands.
+    states: Vec<(usize, u32)>,
+}
+
+impl Items<'_, '_> {
+    fn item(&mut self) -> Result<(), GraphError> {
+        if self.cursor.peek() == Some('%') {
+            return self.node();
+        }
+        let place = self.cursor.place();
+        match self.cursor.run(is_name) {
+            "input" => {
+                let (definition, name, ty) = self.port()?;
+                let value = self.builder.input(name, ty);
+                self.define(definition, value)
+            }
+            "param" => {
+                let (definition, name, ty) = self.port()?;
+                let value = self.builder.param(name, ty);
+                self.define(definition, value)
+            }
+            "state" => {
+                let (definition, name, ty) = self.port()?;
+                let value = self.builder.state(name, ty);
+                self.cursor.expect("->")?;
+                let place = self.cursor.place();
+                self.states.push((place, self.cursor.value_number()?));
+                self.define(definition, value)
+            }
+            "output" => {
+                let name = self.cursor.string("the output's name")?;
+                self.cursor.expect("=")?;
+                let value = self.operand()?;
+                self.builder.output(name, value);
+                Ok(())
+            }
+            _ => {
+                self.cursor.back_to(place);
+                let what = "`input`, `param`, `state`, `output`, a node such as `%1: f32[8] = relu(%0)`, or `}`";
+                Err(self.cursor.expected(what))
+            }
+        }
+    }
+
+    /// `%0 "name": type`, with the place of the number.
+    fn port(&mut self) -> Result<((usize, u32), String, TensorType), GraphError> {
+        let definition = (self.cursor.place(), self.cursor.value_number()?);
+        let name = self.cursor.string("a name")?;
+        self.cursor.expect(":")?;
+        Ok((definition, name, self.cursor.tensor_type()?))
+    }
+
+    fn define(&mut self, (place, number): (usize, u32), value: ValueId) -> Result<(), GraphError> {
+        match self.values.insert(number, value) {
+            None => Ok(()),
+            Some(_) => Err(self
+                .cursor
+                .error_at(place, format!("%{number} is defined twice"))),
+        }
+    }
+
+    fn operand(&mut self) -> Result<ValueId, GraphError> {
+        let place = self.cursor.place();
+        let number = self.cursor.value_number()?;
+        self.look_up(place, number)
+    }
+
+    fn look_up(&self, place: usize, number: u32) -> Result<ValueId, GraphError> {
+        let value = self.values.get(&number).copied();
+        value.ok_or_else(|| {
+            self.cursor
+                .error_at(place, format!("%{number} is not defined before its use"))
+        })
+    }
+
+    /// `%4: type, %5: type = op(%1, %2) {attributes} @ "path" graph …`
+    fn node(&mut self) -> Result<(), GraphError> {
+        let start = self.cursor.place();
+        let (mut definitions, mut types) = (Vec::new(), Vec::new());
+        loop {
+            definitions.push((self.cursor.place(), self.cursor.value_number()?));
+            self.cursor.expect(":")?;
+            types.push(self.cursor.tensor_type()?);
+            if !self.cursor.eat(",") {
+                break;
+            }
+        }
+        self.cursor.expect("=")?;
+        let name = self.op_name()?;
+        let inputs = self.operands()?;
+        let attrs = if self.cursor.peek() == Some('{') {
+            table(self.cursor)?
+        } else {
+            Attrs::new()
+        };
+        let path = if self.cursor.eat("@") {
+            self.cursor.string("a module path")?
+        } else {
+            String::new()
+        };
+        let body = self.body()?;
+        let op = decode_op(&name, attrs, body, &types)
+            .map_err(|e| self.cursor.error_at(start, format!("{name}: {e}")))?;
+        self.builder.set_path(path);
+        let outputs = self.builder.push_typed(op, &inputs, types);
+        definitions
+            .into_iter()
+            .zip(outputs)
+            .try_for_each(|(d, v)| self.define(d, v))
+    }
+
+    fn op_name(&mut self) -> Result<String, GraphError> {
+        if matches!(self.cursor.peek(), Some('"' | '\'')) {
+            return self.cursor.string("an operation's name");
+        }
+        match self.cursor.run(is_name) {
+            "" => Err(self.cursor.expected("an operation's name")),
+            name => Ok(name.to_owned()),
+        }
+    }
+
+    fn operands(&mut self) -> Result<Vec<ValueId>, GraphError> {
+        self.cursor.expect("(")?;
+        let mut inputs = Vec::new();
+        while !self.cursor.eat(")") {
+            inputs.push(self.operand()?);
+            if !self.cursor.eat(",") && self.cursor.peek() != Some(')') {
+                return Err(self.cursor.expected("`,` or `)`"));
+            }
+        }
+        Ok(inputs)
+    }
+
+    fn body(&mut self) -> Result<Option<Arc<Graph>>, GraphError> {
+        let place = self.cursor.place();
+        if !self.cursor.eat_word("graph") {
+            return Ok(None);
+        }
+        self.cursor.back_to(place);
+        graph(self.cursor, self.depth + 1).map(|g| Some(Arc::new(g)))
+    }
+
+    fn finish(self) -> Result<Graph, GraphError> {
+        let mut graph = self.builder.finish_unverified();
+        for (state, (place, number)) in graph.states.iter_mut().zip(self.states) {
+            let Some(&value) = self.values.get(&number) else {
+                return Err(self
+                    .cursor
+                    .error_at(place, format!("%{number} is not defined")));
+            };
+            state.output = value;
+        }
+        Ok(graph)
+    }
+}

@@ -1,0 +1,188 @@
+//! A graph to its text form.
+
+use std::fmt::Write;
+
+use super::{
+    cursor::is_name,
+    value::{write_string, write_table},
+};
+use crate::{Graph, Node, Port, ValueId};
+
+/// What to print. The default is everything, which is what [`parse`](super::parse) reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PrintOptions {
+    /// The module paths of nodes.
+    pub paths: bool,
+    /// The names of the graph and of its ports, and the attributes of the graph; likewise of bodies.
+    /// Without them a text cannot be read back, and two graphs print alike if and only if they
+    /// compute the same by the same nodes.
+    pub names: bool,
+}
+
+impl Default for PrintOptions {
+    fn default() -> Self {
+        PrintOptions {
+            paths: true,
+            names: true,
+        }
+    }
+}
+
+/// The text form of a graph, with a line end after the last line.
+///
+/// A graph that is not sound prints too, for messages: an operand that nothing defines is `%?`.
+pub fn print(graph: &Graph) -> String {
+    print_with(graph, PrintOptions::default())
+}
+
+/// The text form of a graph, or parts of it.
+pub fn print_with(graph: &Graph, options: PrintOptions) -> String {
+    let mut printer = Printer {
+        out: String::new(),
+        options,
+        indent: 0,
+    };
+    printer.graph(graph);
+    printer.out
+}
+
+struct Printer {
+    out: String,
+    options: PrintOptions,
+    indent: usize,
+}
+
+impl Printer {
+    fn graph(&mut self, graph: &Graph) {
+        self.out.push_str("graph ");
+        if self.options.names {
+            write_string(&mut self.out, &graph.name);
+            self.out.push(' ');
+            if !graph.attrs.is_empty() {
+                write_table(&mut self.out, &graph.attrs);
+                self.out.push(' ');
+            }
+        }
+        self.out.push_str("{\n");
+        self.indent += 1;
+        self.items(graph);
+        self.indent -= 1;
+        self.begin_line();
+        self.out.push_str("}\n");
+    }
+
+    fn items(&mut self, graph: &Graph) {
+        let values = Numbers::of(graph);
+        for (keyword, ports) in [("input", &graph.inputs), ("param", &graph.params)] {
+            for Port { name, value } in ports {
+                self.definition(keyword, name, &values.definition(graph, *value));
+                self.out.push('\n');
+            }
+        }
+        for state in &graph.states {
+            self.definition("state", &state.name, &values.definition(graph, state.input));
+            self.write(format_args!(" -> {}\n", values.name(state.output)));
+        }
+        for node in &graph.nodes {
+            self.node(graph, &values, node);
+        }
+        for port in &graph.outputs {
+            self.begin_line();
+            self.out.push_str("output ");
+            if self.options.names {
+                write_string(&mut self.out, &port.name);
+                self.out.push(' ');
+            }
+            self.write(format_args!("= {}\n", values.name(port.value)));
+        }
+    }
+
+    /// `input %0 "frame": f32[1,3,8,8]`
+    fn definition(&mut self, keyword: &str, name: &str, (value, ty): &(String, String)) {
+        self.begin_line();
+        self.write(format_args!("{keyword} {value}"));
+        if self.options.names {
+            self.out.push(' ');
+            write_string(&mut self.out, name);
+        }
+        self.write(format_args!(": {ty}"));
+    }
+
+    fn node(&mut self, graph: &Graph, values: &Numbers, node: &Node) {
+        self.begin_line();
+        for (i, &v) in node.outputs.iter().enumerate() {
+            let (value, ty) = values.definition(graph, v);
+            self.write(format_args!(
+                "{}{value}: {ty}",
+                if i > 0 { ", " } else { "" }
+            ));
+        }
+        self.out.push_str(" = ");
+        let name = node.op.name();
+        if !name.is_empty() && name.chars().all(is_name) {
+            self.out.push_str(&name);
+        } else {
+            write_string(&mut self.out, &name);
+        }
+        let operands: Vec<_> = node.inputs.iter().map(|&v| values.name(v)).collect();
+        self.write(format_args!("({})", operands.join(", ")));
+        let attrs = node.op.attrs();
+        if !attrs.is_empty() {
+            self.out.push(' ');
+            write_table(&mut self.out, &attrs);
+        }
+        if self.options.paths && !node.path.is_empty() {
+            self.out.push_str(" @ ");
+            write_string(&mut self.out, &node.path);
+        }
+        match node.op.body() {
+            Some(body) => {
+                self.out.push(' ');
+                self.graph(body);
+            }
+            None => self.out.push('\n'),
+        }
+    }
+
+    fn begin_line(&mut self) {
+        self.out.extend(std::iter::repeat_n("  ", self.indent));
+    }
+
+    fn write(&mut self, text: std::fmt::Arguments<'_>) {
+        // Writing to a string cannot fail.
+        let _ = self.out.write_fmt(text);
+    }
+}
+
+/// The numbers of values in print: in the sequence of their definitions.
+struct Numbers(Vec<Option<usize>>);
+
+impl Numbers {
+    fn of(graph: &Graph) -> Self {
+        let ports = graph.inputs.iter().chain(&graph.params).map(|p| p.value);
+        let states = graph.states.iter().map(|s| s.input);
+        let outputs = graph.nodes.iter().flat_map(|n| n.outputs.iter().copied());
+        let mut numbers = vec![None; graph.values.len()];
+        for (number, value) in ports.chain(states).chain(outputs).enumerate() {
+            if let Some(slot) = numbers.get_mut(value.index()) {
+                *slot = slot.or(Some(number));
+            }
+        }
+        Numbers(numbers)
+    }
+
+    fn name(&self, value: ValueId) -> String {
+        match self.0.get(value.index()) {
+            Some(Some(number)) => format!("%{number}"),
+            _ => "%?".to_owned(),
+        }
+    }
+
+    fn definition(&self, graph: &Graph, value: ValueId) -> (String, String) {
+        let ty = graph
+            .values
+            .get(value.index())
+            .map_or("?".to_owned(), |v| v.ty.to_string());
+        (self.name(value), ty)
+    }
+}
