@@ -1,0 +1,143 @@
+//! Any network behind one type, built from a configuration.
+
+use burn::{
+    module::{Devices, Module, ModuleMapper, ModuleVisitor},
+    tensor::{Device, Tensor},
+};
+
+use crate::{
+    LiveStreamUNet, ModelConfig, ModelError, StateTensors, StepInput, StepOutput, StreamModel,
+    TensorSpec, config::NetworkConfig, seed::seeded,
+};
+
+/// A network of any kind with the configuration that it was built from.
+///
+/// As a burn [`Module`] it is its network: parameter paths have no part for the kind.
+#[derive(Debug, Clone)]
+pub struct AnyModel {
+    config: ModelConfig,
+    network: Network,
+    trained: bool,
+}
+
+#[derive(Debug, Clone)]
+enum Network {
+    LiveStreamUnet(LiveStreamUNet),
+}
+
+/// The network that `config` describes, on `device`, with the untrained weights of `seed`. The same seed gives the same
+/// weights everywhere, chosen so that the output is a watchable transformation of the frame.
+///
+/// # Errors
+/// A configuration that describes no network.
+pub fn build(config: &ModelConfig, device: &Device, seed: u64) -> Result<AnyModel, ModelError> {
+    config.validate()?;
+    let network = match &config.network {
+        NetworkConfig::LiveStreamUnet(network) => {
+            Network::LiveStreamUnet(seeded(LiveStreamUNet::new(network, device), seed))
+        }
+    };
+    let model = AnyModel {
+        config: config.clone(),
+        network,
+        trained: false,
+    };
+    tracing::debug!(
+        model = config.name,
+        parameters = model.num_params(),
+        seed,
+        "built model"
+    );
+    Ok(model)
+}
+
+/// Runs the same expression on the network of any kind.
+macro_rules! each {
+    ($network:expr, $inner:ident => $body:expr) => {
+        match $network {
+            Network::LiveStreamUnet($inner) => $body,
+        }
+    };
+}
+
+/// The model with its network replaced by what the expression makes of it.
+macro_rules! map_network {
+    ($model:expr, $inner:ident => $body:expr) => {{
+        let network = match $model.network {
+            Network::LiveStreamUnet($inner) => Network::LiveStreamUnet($body),
+        };
+        AnyModel { network, ..$model }
+    }};
+}
+
+impl AnyModel {
+    /// The configuration that the network was built from.
+    #[must_use]
+    pub fn config(&self) -> &ModelConfig {
+        &self.config
+    }
+
+    /// True once weights were loaded from a file; until then they are the seed's.
+    #[must_use]
+    pub fn is_trained(&self) -> bool {
+        self.trained
+    }
+
+    pub(crate) fn mark_trained(&mut self) {
+        self.trained = true;
+    }
+}
+
+impl StreamModel for AnyModel {
+    fn denoise(&self, step: StepInput) -> StepOutput {
+        each!(&self.network, network => network.denoise(step))
+    }
+
+    fn state_specs(&self, batch: usize) -> Vec<TensorSpec> {
+        each!(&self.network, network => network.state_specs(batch))
+    }
+
+    fn update_state(&self, state: StateTensors, last: &StepOutput) -> StateTensors {
+        each!(&self.network, network => network.update_state(state, last))
+    }
+
+    fn blend(&self, picture: Tensor<4>, previous: Tensor<4>, state: &StateTensors) -> Tensor<4> {
+        each!(&self.network, network => network.blend(picture, previous, state))
+    }
+}
+
+// By hand, because the derived implementation for enums puts the variant's name into every parameter's path.
+impl Module for AnyModel {
+    fn collect_devices(&self, devices: Devices) -> Devices {
+        each!(&self.network, network => network.collect_devices(devices))
+    }
+
+    fn fork(self, device: &Device) -> Self {
+        map_network!(self, network => network.fork(device))
+    }
+
+    fn to_device(self, device: &Device) -> Self {
+        map_network!(self, network => network.to_device(device))
+    }
+
+    fn train(self) -> Self {
+        map_network!(self, network => network.train())
+    }
+
+    fn valid(&self) -> Self {
+        let model = self.clone();
+        map_network!(model, network => network.valid())
+    }
+
+    fn materialize(self) -> Self {
+        map_network!(self, network => network.materialize())
+    }
+
+    fn visit<V: ModuleVisitor>(&self, visitor: &mut V) {
+        each!(&self.network, network => network.visit(visitor));
+    }
+
+    fn map<M: ModuleMapper>(self, mapper: &mut M) -> Self {
+        map_network!(self, network => network.map(mapper))
+    }
+}

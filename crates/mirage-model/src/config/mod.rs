@@ -1,0 +1,119 @@
+//! Model configurations: data that says which network to build, at which size, and what its sampler has to know.
+//!
+//! A configuration is a preset (built in), a TOML file, or either of them with `key=value` overrides on top. Wrong keys
+//! are refused with the nearest right one.
+
+mod overrides;
+mod parse;
+mod presets;
+mod schedule;
+mod validate;
+
+use serde::{Deserialize, Serialize};
+
+pub use presets::{Preset, presets};
+pub use schedule::{BetaSchedule, Prediction, Schedule};
+
+/// A model: its name, the size it runs at unless told otherwise, its noise schedule, and its network.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelConfig {
+    /// Name of the model, as reports print it.
+    pub name: String,
+    /// One line for `models list`.
+    pub description: String,
+    /// Picture size when none is asked for.
+    pub size: Size,
+    /// The noise schedule that the network is made for. The sampler reads it.
+    pub schedule: Schedule,
+    /// The network.
+    pub network: NetworkConfig,
+}
+
+/// Size of a picture in pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Size {
+    /// Width in pixels.
+    pub width: usize,
+    /// Height in pixels.
+    pub height: usize,
+}
+
+/// The kinds of network, told apart by the key `network.kind`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum NetworkConfig {
+    /// [`LiveStreamUNet`](crate::LiveStreamUNet).
+    LiveStreamUnet(LiveStreamUNetConfig),
+}
+
+impl NetworkConfig {
+    /// The value of `network.kind`.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::LiveStreamUnet(_) => "live-stream-unet",
+        }
+    }
+}
+
+/// Shape of a [`LiveStreamUNet`](crate::LiveStreamUNet).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LiveStreamUNetConfig {
+    /// Channels at full resolution; a multiple of 8.
+    pub channels: usize,
+    /// Channels of each level as a multiple of `channels`. Each level after the first halves the sides.
+    pub multipliers: Vec<usize>,
+    /// Residual blocks per level, down and up; full resolution has one more on the way up.
+    pub blocks: usize,
+    /// Groups of every group norm; divides the channels of every level and leaves at least two channels a group.
+    pub norm_groups: usize,
+    /// Self-attention.
+    pub attention: AttentionConfig,
+    /// The context memory.
+    pub memory: MemoryConfig,
+}
+
+/// Where a [`LiveStreamUNet`](crate::LiveStreamUNet) attends to itself. The middle always does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AttentionConfig {
+    /// Levels (0 is full resolution) that end in a transformer block, down and up.
+    pub levels: Vec<usize>,
+    /// Channels a head; a multiple of 8 that divides the channels of each of `levels` and of the last level.
+    pub head_dim: usize,
+}
+
+/// The ring buffer of tokens that a [`LiveStreamUNet`](crate::LiveStreamUNet) writes once a frame and reads by
+/// cross-attention.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MemoryConfig {
+    /// Frames remembered. Attention sees one key more, a learned token that is always there; `slots + 1` a multiple of 8
+    /// suits the hardware best.
+    pub slots: usize,
+    /// Width of a token; a multiple of 8.
+    pub dim: usize,
+    /// Levels whose transformer blocks read the memory, a part of `attention.levels`. The middle always reads it.
+    pub levels: Vec<usize>,
+}
+
+impl LiveStreamUNetConfig {
+    /// Channels of every level, full resolution first.
+    #[must_use]
+    pub fn level_channels(&self) -> Vec<usize> {
+        self.multipliers
+            .iter()
+            .map(|multiplier| multiplier * self.channels)
+            .collect()
+    }
+
+    /// What the sides of a picture must be a multiple of.
+    #[must_use]
+    pub fn side_multiple(&self) -> usize {
+        1 << self.multipliers.len().saturating_sub(1)
+    }
+}

@@ -1,0 +1,153 @@
+//! From text to a checked configuration.
+
+use std::path::Path;
+
+use toml::{Table, Value};
+
+use super::{ModelConfig, presets};
+use crate::{ModelError, error::nearest_hint};
+
+impl ModelConfig {
+    /// The preset of that name, or else the configuration in the file of that name.
+    ///
+    /// # Errors
+    /// A name that is neither (with the nearest preset), or a file that is no valid configuration.
+    pub fn load(name_or_path: &str) -> Result<Self, ModelError> {
+        if let Some(preset) = presets().iter().find(|preset| preset.name == name_or_path) {
+            return preset.config();
+        }
+        let path = Path::new(name_or_path);
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "toml")
+            || path.exists()
+        {
+            return Self::from_path(path);
+        }
+        let names: Vec<&str> = presets().iter().map(|preset| preset.name).collect();
+        Err(ModelError::UnknownModel {
+            name: name_or_path.to_owned(),
+            hint: nearest_hint(name_or_path, names.iter().copied()),
+            presets: names.join(", "),
+        })
+    }
+
+    /// The configuration in a TOML file.
+    ///
+    /// # Errors
+    /// A file that cannot be read, is no TOML, has unknown or missing keys, or describes no network.
+    pub fn from_path(path: &Path) -> Result<Self, ModelError> {
+        let text = std::fs::read_to_string(path).map_err(|source| ModelError::ReadConfig {
+            path: path.to_owned(),
+            source,
+        })?;
+        Self::from_toml(&text, &path.display().to_string())
+    }
+
+    /// The configuration in a TOML text; `origin` names the text in errors.
+    ///
+    /// # Errors
+    /// As [`from_path`](Self::from_path).
+    pub fn from_toml(text: &str, origin: &str) -> Result<Self, ModelError> {
+        let table: Table = text
+            .parse()
+            .map_err(|error| parse_error(text, origin, &error))?;
+        check_keys(&table, origin)?;
+        let config: Self =
+            toml::from_str(text).map_err(|error| parse_error(text, origin, &error))?;
+        config.validate()?;
+        Ok(config)
+    }
+
+    /// The configuration as TOML, all keys written out.
+    ///
+    /// # Errors
+    /// Does not occur for a configuration that came from this crate; numbers beyond TOML's 64 bits would be refused.
+    pub fn to_toml(&self) -> Result<String, ModelError> {
+        toml::to_string(self).map_err(|error| ModelError::ParseConfig {
+            origin: format!("model `{}`", self.name),
+            message: one_line(&error.to_string()),
+        })
+    }
+
+    pub(super) fn to_table(&self) -> Result<Table, ModelError> {
+        Table::try_from(self).map_err(|error| ModelError::ParseConfig {
+            origin: format!("model `{}`", self.name),
+            message: one_line(&error.to_string()),
+        })
+    }
+}
+
+/// Refuses keys that no preset of the same kind has. serde would refuse them too, without saying what was meant.
+fn check_keys(table: &Table, origin: &str) -> Result<(), ModelError> {
+    let mut known = Vec::new();
+    let mut kinds = Vec::new();
+    let wanted = kind_of(table);
+    for preset in presets() {
+        let Ok(template) = preset.toml.parse::<Table>() else {
+            continue;
+        };
+        let Some(kind) = kind_of(&template).map(str::to_owned) else {
+            continue;
+        };
+        if wanted.is_none_or(|wanted| wanted == kind) {
+            collect_keys(&template, "", &mut known);
+        }
+        kinds.push(kind);
+    }
+    if let Some(wanted) = wanted
+        && !kinds.iter().any(|kind| kind == wanted)
+    {
+        return Err(ModelError::ParseConfig {
+            origin: origin.to_owned(),
+            message: format!(
+                "unknown network.kind `{wanted}`: {}",
+                nearest_hint(wanted, kinds.iter().map(String::as_str))
+            ),
+        });
+    }
+    let mut given = Vec::new();
+    collect_keys(table, "", &mut given);
+    match given.into_iter().find(|key| !known.contains(key)) {
+        None => Ok(()),
+        Some(key) => Err(ModelError::UnknownKey {
+            origin: origin.to_owned(),
+            hint: nearest_hint(&key, known.iter().map(String::as_str)),
+            key,
+        }),
+    }
+}
+
+fn kind_of(table: &Table) -> Option<&str> {
+    table.get("network")?.get("kind")?.as_str()
+}
+
+/// The dotted keys of all values in `table` that are not tables themselves.
+pub(super) fn collect_keys(table: &Table, prefix: &str, keys: &mut Vec<String>) {
+    for (key, value) in table {
+        let path = if prefix.is_empty() {
+            key.clone()
+        } else {
+            format!("{prefix}.{key}")
+        };
+        match value {
+            Value::Table(inner) => collect_keys(inner, &path, keys),
+            _ => keys.push(path),
+        }
+    }
+}
+
+fn parse_error(text: &str, origin: &str, error: &toml::de::Error) -> ModelError {
+    let line = error
+        .span()
+        .and_then(|span| text.get(..span.start))
+        .map(|before| before.matches('\n').count() + 1);
+    ModelError::ParseConfig {
+        origin: line.map_or_else(|| origin.to_owned(), |line| format!("{origin}:{line}")),
+        message: one_line(error.message()),
+    }
+}
+
+pub(super) fn one_line(message: &str) -> String {
+    message.split_whitespace().collect::<Vec<_>>().join(" ")
+}

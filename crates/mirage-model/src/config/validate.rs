@@ -1,0 +1,192 @@
+//! What a configuration must satisfy before a network is built from it, so that building cannot fail or exhaust memory.
+
+use super::{LiveStreamUNetConfig, ModelConfig, NetworkConfig, Schedule, Size};
+use crate::ModelError;
+
+/// A key and what its value has to be.
+type Complaint = (&'static str, String);
+
+const MAX_SIDE: usize = 16_384;
+const MAX_CHANNELS: usize = 16_384;
+const MAX_LEVELS: usize = 8;
+
+impl ModelConfig {
+    /// Checks every value against what the network can do.
+    ///
+    /// # Errors
+    /// The first key whose value does not work, with what it has to be; or a default size that the network cannot run at.
+    pub fn validate(&self) -> Result<(), ModelError> {
+        let complaint = self
+            .check_name()
+            .and_then(|()| schedule(&self.schedule))
+            .and_then(|()| match &self.network {
+                NetworkConfig::LiveStreamUnet(network) => live_stream_unet(network),
+            });
+        complaint.map_err(|(key, reason)| ModelError::InvalidConfig {
+            model: self.name.clone(),
+            key: key.to_owned(),
+            reason,
+        })?;
+        self.validate_size(self.size)
+    }
+
+    /// What both sides of a picture must be a multiple of.
+    #[must_use]
+    pub fn side_multiple(&self) -> usize {
+        match &self.network {
+            NetworkConfig::LiveStreamUnet(network) => network.side_multiple(),
+        }
+    }
+
+    /// Checks that the network can run at `size`.
+    ///
+    /// # Errors
+    /// A side that is zero, too large or no multiple of [`side_multiple`](Self::side_multiple); names the multiple and the
+    /// nearest size that works.
+    pub fn validate_size(&self, size: Size) -> Result<(), ModelError> {
+        let multiple = self.side_multiple();
+        let fits = |side: usize| side > 0 && side <= MAX_SIDE && side.is_multiple_of(multiple);
+        if fits(size.width) && fits(size.height) {
+            return Ok(());
+        }
+        let nearest = |side: usize| {
+            let side = side.clamp(multiple, MAX_SIDE / multiple * multiple);
+            (side + multiple / 2) / multiple * multiple
+        };
+        Err(ModelError::Size {
+            model: self.name.clone(),
+            width: size.width,
+            height: size.height,
+            multiple,
+            nearest_width: nearest(size.width),
+            nearest_height: nearest(size.height),
+        })
+    }
+
+    fn check_name(&self) -> Result<(), Complaint> {
+        require(!self.name.trim().is_empty(), "name", || {
+            "must not be empty".to_owned()
+        })
+    }
+}
+
+fn require(
+    holds: bool,
+    key: &'static str,
+    reason: impl FnOnce() -> String,
+) -> Result<(), Complaint> {
+    if holds { Ok(()) } else { Err((key, reason())) }
+}
+
+fn within(
+    value: usize,
+    range: std::ops::RangeInclusive<usize>,
+    key: &'static str,
+) -> Result<(), Complaint> {
+    require(range.contains(&value), key, || {
+        format!(
+            "must be from {} to {}, not {value}",
+            range.start(),
+            range.end()
+        )
+    })
+}
+
+fn multiple_of_8(value: usize, key: &'static str) -> Result<(), Complaint> {
+    require(value > 0 && value.is_multiple_of(8), key, || {
+        format!("must be a positive multiple of 8, not {value}")
+    })?;
+    within(value, 8..=MAX_CHANNELS, key)
+}
+
+fn schedule(schedule: &Schedule) -> Result<(), Complaint> {
+    within(
+        schedule.train_timesteps,
+        1..=100_000,
+        "schedule.train_timesteps",
+    )?;
+    let (start, end) = (schedule.beta_start, schedule.beta_end);
+    require(start > 0.0 && start < 1.0, "schedule.beta_start", || {
+        format!("must lie between 0 and 1, not {start}")
+    })?;
+    require(end >= start && end < 1.0, "schedule.beta_end", || {
+        format!("must lie between beta_start and 1, not {end}")
+    })
+}
+
+fn live_stream_unet(network: &LiveStreamUNetConfig) -> Result<(), Complaint> {
+    multiple_of_8(network.channels, "network.channels")?;
+    within(
+        network.multipliers.len(),
+        1..=MAX_LEVELS,
+        "the number of network.multipliers",
+    )?;
+    for multiplier in &network.multipliers {
+        within(
+            *multiplier,
+            1..=MAX_CHANNELS / network.channels,
+            "each of network.multipliers",
+        )?;
+    }
+    within(network.blocks, 1..=16, "network.blocks")?;
+    let groups = network.norm_groups;
+    for channels in network.level_channels() {
+        // One channel a group would normalise the timestep and every bias before it away.
+        require(
+            groups > 0 && channels.is_multiple_of(groups) && channels / groups >= 2,
+            "network.norm_groups",
+            || format!("must divide {channels} channels into groups of two or more, not {groups}"),
+        )?;
+    }
+    attention(network)?;
+    memory(network)
+}
+
+fn attention(network: &LiveStreamUNetConfig) -> Result<(), Complaint> {
+    const LEVELS: &str = "network.attention.levels";
+    let channels = network.level_channels();
+    let head_dim = network.attention.head_dim;
+    multiple_of_8(head_dim, "network.attention.head_dim")?;
+    for level in &network.attention.levels {
+        within(*level, 0..=channels.len() - 1, LEVELS)?;
+    }
+    no_repeats(&network.attention.levels, LEVELS)?;
+    let middle = channels.len() - 1;
+    for level in network.attention.levels.iter().chain([&middle]) {
+        require(
+            channels[*level].is_multiple_of(head_dim),
+            "network.attention.head_dim",
+            || {
+                format!(
+                    "must divide the {} channels of level {level}, not {head_dim}",
+                    channels[*level]
+                )
+            },
+        )?;
+    }
+    Ok(())
+}
+
+fn memory(network: &LiveStreamUNetConfig) -> Result<(), Complaint> {
+    const LEVELS: &str = "network.memory.levels";
+    within(network.memory.slots, 1..=4096, "network.memory.slots")?;
+    multiple_of_8(network.memory.dim, "network.memory.dim")?;
+    no_repeats(&network.memory.levels, LEVELS)?;
+    for level in &network.memory.levels {
+        require(network.attention.levels.contains(level), LEVELS, || {
+            format!("must be levels of network.attention.levels; {level} is not")
+        })?;
+    }
+    Ok(())
+}
+
+fn no_repeats(levels: &[usize], key: &'static str) -> Result<(), Complaint> {
+    let repeated = levels
+        .iter()
+        .enumerate()
+        .find(|(at, level)| levels[..*at].contains(level));
+    match repeated {
+        None => Ok(()),
+        Some((_, level)) => Err((key, format!("names level {level} twice"))),
+    }
+}

@@ -1,0 +1,159 @@
+//! Weights in and out as safetensors.
+
+use std::{fmt, path::Path};
+
+use burn::tensor::DType;
+use burn_store::{
+    ApplyError, ApplyResult, BurnToPyTorchAdapter, FloatCastAdapter, ModuleAdapter, ModuleSnapshot,
+    PyTorchToBurnAdapter, SafetensorsStore,
+};
+
+use crate::{AnyModel, ModelError};
+
+/// How a weight file lays out and names what burn and PyTorch see differently.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum WeightLayout {
+    /// As in burn: linear layers `[in, out]`; norms have `gamma` and `beta`.
+    #[default]
+    Burn,
+    /// As in PyTorch: linear layers `[out, in]`; norms have `weight` and `bias`.
+    PyTorch,
+}
+
+/// Where a weight file and a network differ.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Misfit {
+    /// Parameters of the network that the file lacks.
+    pub missing: Vec<String>,
+    /// Tensors of the file that the network has no parameter for.
+    pub unused: Vec<String>,
+    /// Parameters whose tensor in the file has another shape or type, each with what the network takes and the file has.
+    pub mismatched: Vec<String>,
+}
+
+/// Keys of each sort that the message names; the count is always given.
+const NAMED: usize = 10;
+
+impl fmt::Display for Misfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sorts = [
+            ("missing from the file", &self.missing),
+            ("not in the network", &self.unused),
+            ("of another shape or type", &self.mismatched),
+        ];
+        let mut separator = "";
+        for (sort, keys) in sorts.into_iter().filter(|(_, keys)| !keys.is_empty()) {
+            let named = keys[..keys.len().min(NAMED)].join(", ");
+            let more = if keys.len() > NAMED { ", …" } else { "" };
+            write!(f, "{separator}{} {sort}: {named}{more}", keys.len())?;
+            separator = "; ";
+        }
+        Ok(())
+    }
+}
+
+impl Misfit {
+    fn of(result: ApplyResult) -> Self {
+        let mismatched = result.errors.iter().map(describe).collect();
+        let missing = result.missing.into_iter().map(|(path, _)| path).collect();
+        Self {
+            missing,
+            unused: result.unused,
+            mismatched,
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.missing.is_empty() && self.unused.is_empty() && self.mismatched.is_empty()
+    }
+}
+
+fn describe(error: &ApplyError) -> String {
+    match error {
+        ApplyError::ShapeMismatch {
+            path,
+            expected,
+            found,
+        } => {
+            format!(
+                "{path} (network {:?}, file {:?})",
+                expected.as_slice(),
+                found.as_slice()
+            )
+        }
+        ApplyError::DTypeMismatch {
+            path,
+            expected,
+            found,
+        } => {
+            format!("{path} (network {expected:?}, file {found:?})")
+        }
+        ApplyError::AdapterError { path, message } | ApplyError::LoadError { path, message } => {
+            format!("{path} ({message})")
+        }
+    }
+}
+
+impl AnyModel {
+    /// Replaces all parameters by those of a safetensors file, where they stand under their paths
+    /// ([`named_parameters`](crate::named_parameters)). Half-precision files load into f32 parameters. On an error the model
+    /// is unchanged.
+    ///
+    /// # Errors
+    /// A file that is missing, truncated or no safetensors; or whose keys are not exactly the network's: missing, unused
+    /// and mismatched ones are listed.
+    pub fn load_weights(&mut self, path: &Path, layout: WeightLayout) -> Result<(), ModelError> {
+        let unreadable = |reason: String| ModelError::ReadWeights {
+            path: path.to_owned(),
+            reason,
+        };
+        let to_f32 = FloatCastAdapter::to(DType::F32);
+        // Everything that differs is wanted, not the first thing: no validation in the store.
+        let store = SafetensorsStore::from_file(path)
+            .validate(false)
+            .allow_partial(true);
+        let mut store = match layout {
+            WeightLayout::Burn => store.with_from_adapter(to_f32),
+            WeightLayout::PyTorch => store.with_from_adapter(PyTorchToBurnAdapter.chain(to_f32)),
+        };
+        std::fs::File::open(path).map_err(|error| unreadable(error.to_string()))?;
+
+        let mut loaded = self.clone();
+        let result = loaded
+            .load_from(&mut store)
+            .map_err(|error| unreadable(format!("{error}; is it a whole safetensors file?")))?;
+        let misfit = Misfit::of(result);
+        if !misfit.is_empty() {
+            return Err(ModelError::WeightsMisfit {
+                path: path.to_owned(),
+                model: self.config().name.clone(),
+                misfit,
+            });
+        }
+        loaded.mark_trained();
+        *self = loaded;
+        tracing::debug!(model = self.config().name, path = %path.display(), "loaded weights");
+        Ok(())
+    }
+
+    /// Writes all parameters to a safetensors file under their paths. The file is written under a temporary name beside
+    /// `path` and renamed when whole, replacing what was there.
+    ///
+    /// # Errors
+    /// A folder that does not exist or cannot be written, a full disk; what stood at `path` is untouched.
+    pub fn save_weights(&self, path: &Path, layout: WeightLayout) -> Result<(), ModelError> {
+        let unwritable = |reason: String| ModelError::WriteWeights {
+            path: path.to_owned(),
+            reason,
+        };
+        let store = SafetensorsStore::from_file(path)
+            .overwrite(true)
+            .metadata("mirage.model", &self.config().name);
+        let mut store = match layout {
+            WeightLayout::Burn => store,
+            WeightLayout::PyTorch => store.with_to_adapter(BurnToPyTorchAdapter),
+        };
+        self.save_into(&mut store)
+            .map_err(|error| unwritable(error.to_string()))
+    }
+}
