@@ -1,0 +1,173 @@
+//! Norms that are recorded as their arithmetic.
+//!
+//! ```mirage before
+//! graph "layer_norm" {
+//!   input %0 "x": f32[2,3,8]
+//!   param %1 "gamma": f32[8]
+//!   param %2 "beta": f32[8]
+//!   %3: f32[2,3,1] = reduce_mean(%0) {dims = [2]}
+//!   %4: f32[2,3,8] = sub(%0, %3)
+//!   %5: f32[2,3,8] = square(%4)
+//!   %6: f32[2,3,1] = reduce_mean(%5) {dims = [2]}
+//!   %7: f32[2,3,1] = add_scalar(%6) {value = 1e-6}
+//!   %8: f32[2,3,1] = sqrt(%7)
+//!   %9: f32[2,3,8] = div(%4, %8)
+//!   %10: f32[1,1,8] = reshape(%1) {shape = [1, 1, 8]}
+//!   %11: f32[2,3,8] = mul(%9, %10)
+//!   %12: f32[1,1,8] = reshape(%2) {shape = [1, 1, 8]}
+//!   %13: f32[2,3,8] = add(%11, %12)
+//!   output "y" = %13
+//! }
+//! ```
+//! ```mirage after
+//! graph "layer_norm" {
+//!   input %0 "x": f32[2,3,8]
+//!   param %1 "gamma": f32[8]
+//!   param %2 "beta": f32[8]
+//!   %3: f32[2,3,8] = layer_norm(%0, %1, %2) {eps = 1e-6}
+//!   output "y" = %3
+//! }
+//! ```
+
+use mirage_ir::{
+    GraphError, Node, NodeId, ValueId,
+    ops::{Binary, GroupNorm, LayerNorm, Reduce, ReduceFn, Reshape, Unary},
+};
+use mirage_pass::rewrite::{Patch, View};
+
+/// (x − mean)/√(variance + eps) over the last dimension.
+struct Standardized {
+    x: ValueId,
+    eps: f64,
+}
+
+impl Standardized {
+    fn find(view: &View, value: ValueId) -> Option<Self> {
+        let last = view.ty(value).rank().checked_sub(1)?;
+        let mean = |v: ValueId| {
+            let (reduce, &[x]) = view.made_by::<Reduce>(v)? else {
+                return None;
+            };
+            (reduce.f == ReduceFn::Mean && reduce.dims == [last]).then_some(x)
+        };
+        let [centred, deviation] = view.binary(value, Binary::Div)?;
+        let (variance, eps) = view.scalar(view.unary(deviation, Unary::Sqrt)?, Binary::Add)?;
+        if view.square(mean(variance)?)? != centred {
+            return None;
+        }
+        let [x, m] = view.binary(centred, Binary::Sub)?;
+        (mean(m)? == x).then_some(Standardized { x, eps })
+    }
+}
+
+/// The vector behind a value that broadcasts it along `dim`: a reshape of [C] to [1,…,C,…,1].
+fn vector_along(view: &View, value: ValueId, dim: usize, len: usize) -> Option<ValueId> {
+    let shape = &view.ty(value).shape;
+    let fits = shape
+        .iter()
+        .enumerate()
+        .all(|(d, &n)| n == if d == dim { len } else { 1 });
+    let (_, &[vector]) = view.made_by::<Reshape>(value)? else {
+        return None;
+    };
+    (fits && view.ty(vector).shape == [len]).then_some(vector)
+}
+
+/// (value, gamma, beta) of value·gamma + beta, both vectors along `dim`.
+fn scaled_and_shifted(
+    view: &View,
+    value: ValueId,
+    dim: usize,
+) -> Option<(ValueId, ValueId, ValueId)> {
+    let len = *view.ty(value).shape.get(dim)?;
+    view.either(value, Binary::Add, |product, shift| {
+        let beta = vector_along(view, shift, dim, len)?;
+        view.either(product, Binary::Mul, |x, scale| {
+            Some((x, vector_along(view, scale, dim, len)?, beta))
+        })
+    })
+}
+
+/// x, groups and eps of a picture standardized by groups: reshaped to [B,G,rest], and back.
+fn by_groups(view: &View, value: ValueId) -> Option<(ValueId, GroupNorm)> {
+    let (_, &[flat]) = view.made_by::<Reshape>(value)? else {
+        return None;
+    };
+    let Standardized { x: grouped, eps } = Standardized::find(view, flat)?;
+    let (_, &[x]) = view.made_by::<Reshape>(grouped)? else {
+        return None;
+    };
+    let (picture, groups) = (&view.ty(value).shape, &view.ty(grouped).shape);
+    let fits = view.ty(x).shape == *picture
+        && picture.len() >= 3
+        && groups.len() == 3
+        && groups[0] == picture[0]
+        && groups[1] > 0
+        && picture[1] % groups[1] == 0;
+    fits.then(|| {
+        (
+            x,
+            GroupNorm {
+                groups: groups[1],
+                eps,
+            },
+        )
+    })
+}
+
+/// A group norm with scale and shift.
+pub(super) fn raise_group_norm(
+    view: &View,
+    id: NodeId,
+    node: &Node,
+    patch: &mut Patch,
+) -> Result<(), GraphError> {
+    let Some((inner, gamma, beta)) = scaled_and_shifted(view, node.output(), 1) else {
+        return Ok(());
+    };
+    let Some((x, norm)) = by_groups(view, inner) else {
+        return Ok(());
+    };
+    let mut at = patch.at(id);
+    let raised = at.op(norm, &[x, gamma, beta])?;
+    at.replace(node.output(), raised)
+}
+
+/// A group norm without parameters.
+pub(super) fn raise_plain_group_norm(
+    view: &View,
+    id: NodeId,
+    node: &Node,
+    patch: &mut Patch,
+) -> Result<(), GraphError> {
+    let Some((x, norm)) = by_groups(view, node.output()) else {
+        return Ok(());
+    };
+    let mut at = patch.at(id);
+    let raised = at.op(norm, &[x])?;
+    at.replace(node.output(), raised)
+}
+
+/// A layer norm with scale and shift.
+pub(super) fn raise_layer_norm(
+    view: &View,
+    id: NodeId,
+    node: &Node,
+    patch: &mut Patch,
+) -> Result<(), GraphError> {
+    let Some(last) = view.ty(node.output()).rank().checked_sub(1) else {
+        return Ok(());
+    };
+    let Some((inner, gamma, beta)) = scaled_and_shifted(view, node.output(), last) else {
+        return Ok(());
+    };
+    let Some(Standardized { x, eps }) = Standardized::find(view, inner) else {
+        return Ok(());
+    };
+    if !view.ty(x).is_row_major() {
+        return Ok(());
+    }
+    let mut at = patch.at(id);
+    let raised = at.op(LayerNorm { eps }, &[x, gamma, beta])?;
+    at.replace(node.output(), raised)
+}

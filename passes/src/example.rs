@@ -1,0 +1,56 @@
+//! The examples at the heads of pass files, run as tests.
+
+use mirage_ir::{Graph, target::Capabilities, text, verify};
+use mirage_pass::{Options, Outcome, Pass, PassContext};
+
+/// Runs a pass with its default options on a graph without a backend in mind.
+pub(crate) fn run(pass: &dyn Pass, graph: &mut Graph) -> Outcome {
+    let options = Options::defaults(pass.info());
+    let capabilities = Capabilities::default();
+    let outcome = pass
+        .run(graph, &PassContext::new(&capabilities, &options))
+        .expect("the pass runs");
+    verify(graph).expect("the result is valid");
+    outcome
+}
+
+/// The graphs in a file's "mirage `kind`" blocks.
+fn blocks(source: &str, kind: &str) -> Vec<String> {
+    let start = format!("//! ```mirage {kind}");
+    let mut found = Vec::new();
+    let mut lines = source.lines();
+    while lines.by_ref().any(|l| l == start) {
+        let block = lines.by_ref().take_while(|l| *l != "//! ```");
+        found.push(
+            block
+                .map(|l| l.trim_start_matches("//!").trim_start_matches(' '))
+                .fold(String::new(), |text, line| text + line + "\n"),
+        );
+    }
+    found
+}
+
+/// Every example of the file: the pass turns "before" into "after", says so, and leaves "after" as
+/// it is, with a reason.
+pub(crate) fn check(pass: &dyn Pass, source: &str) {
+    let (before, after) = (blocks(source, "before"), blocks(source, "after"));
+    assert!(
+        !before.is_empty() && before.len() == after.len(),
+        "a file has examples, in pairs"
+    );
+    for (before, after) in before.iter().zip(&after) {
+        let mut graph = text::parse(before).expect("the example parses");
+        let expected = text::parse(after).expect("the example parses");
+        assert!(
+            run(pass, &mut graph).is_changed(),
+            "the pass fires on its example"
+        );
+        assert_eq!(text::print(&graph), text::print(&expected));
+        let again = run(pass, &mut graph);
+        assert!(
+            !again.is_changed() && !again.lines().is_empty(),
+            "idempotent: {again:?}"
+        );
+        assert_eq!(text::print(&graph), text::print(&expected));
+    }
+}

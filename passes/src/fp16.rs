@@ -1,0 +1,83 @@
+//! Convolutions, products and attention in fp16, and what follows from them.
+//!
+//! ```mirage before
+//! graph "example" {
+//!   input %0 "x": f32[1,8]
+//!   param %1 "w": f32[8,8]
+//!   param %2 "g": f32[8]
+//!   %3: f32[1,8] = linear(%0, %1)
+//!   %4: f32[1,8] = layer_norm(%3, %2) {eps = 1e-5}
+//!   %5: f32[1,8] = silu(%4)
+//!   output "y" = %5
+//! }
+//! ```
+//! ```mirage after
+//! graph "example" {
+//!   input %0 "x": f32[1,8]
+//!   param %1 "w": f32[8,8]
+//!   param %2 "g": f32[8]
+//!   %3: f16[1,8] = cast(%0) {dtype = "f16"}
+//!   %4: f16[8,8] = cast(%1) {dtype = "f16"}
+//!   %5: f16[1,8] = linear(%3, %4)
+//!   %6: f32[1,8] = cast(%5) {dtype = "f32"}
+//!   %7: f32[1,8] = layer_norm(%6, %2) {eps = 1e-5}
+//!   %8: f16[1,8] = cast(%7) {dtype = "f16"}
+//!   %9: f16[1,8] = silu(%8)
+//!   %10: f32[1,8] = cast(%9) {dtype = "f32"}
+//!   output "y" = %10
+//! }
+//! ```
+
+use mirage_ir::{DType, Graph};
+use mirage_pass::{Need, Numerics, Outcome, Pass, PassContext, PassError, PassInfo, Phase};
+
+use crate::lower_precision::{self, OPTIONS};
+
+/// See the module.
+pub(crate) struct Fp16;
+
+static INFO: PassInfo = PassInfo {
+    tags: &["precision"],
+    conflicts: &["bf16"],
+    needs: &[
+        Need {
+            op: "conv",
+            dtype: DType::F16,
+        },
+        Need {
+            op: "linear",
+            dtype: DType::F16,
+        },
+    ],
+    options: OPTIONS,
+    changes_interface: true,
+    ..PassInfo::new(
+        "fp16",
+        1,
+        "convolutions, products and attention in fp16; norms, softmax and the timestep stay f32",
+        Phase::Precision,
+        Numerics::LowersPrecision { tolerance: 1e-2 },
+    )
+};
+
+mirage_pass::register!(Fp16);
+
+impl Pass for Fp16 {
+    fn info(&self) -> &'static PassInfo {
+        &INFO
+    }
+
+    fn run(&self, graph: &mut Graph, cx: &PassContext<'_>) -> Result<Outcome, PassError> {
+        lower_precision::run(graph, DType::F16, cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn examples() {
+        crate::example::check(&Fp16, include_str!("fp16.rs"));
+    }
+}

@@ -1,0 +1,247 @@
+//! softmax(q·kᵀ·scale + bias)·v as one `attention`, so that a backend can compute it without holding
+//! the scores.
+//!
+//! ```mirage before
+//! graph "example" {
+//!   input %0 "q": f32[1,2,16,8]
+//!   input %1 "k": f32[1,2,16,8]
+//!   input %2 "v": f32[1,2,16,8]
+//!   %3: f32[1,2,8,16] = permute(%1) {axes = [0, 1, 3, 2]}
+//!   %4: f32[1,2,16,16] = matmul(%0, %3)
+//!   %5: f32[1,2,16,16] = mul_scalar(%4) {value = 0.25}
+//!   %6: f32[1,2,16,16] = softmax(%5) {dim = 3}
+//!   %7: f32[1,2,16,8] = matmul(%6, %2)
+//!   output "y" = %7
+//! }
+//! ```
+//! ```mirage after
+//! graph "example" {
+//!   input %0 "q": f32[1,2,16,8]
+//!   input %1 "k": f32[1,2,16,8]
+//!   input %2 "v": f32[1,2,16,8]
+//!   %3: f32[1,2,8,16] = permute(%1) {axes = [0, 1, 3, 2]}
+//!   %4: f32[1,2,16,8] = permute(%3) {axes = [0, 1, 3, 2]}
+//!   %5: f32[1,2,16,8] = attention(%0, %4, %2) {scale = 0.25}
+//!   output "y" = %5
+//! }
+//! ```
+
+use mirage_ir::{
+    Graph, GraphError, NodeId, ValueId,
+    ops::{Attention, Binary, Matmul, Permute, Reshape, Select, Softmax},
+};
+use mirage_pass::{
+    Need, Numerics, OptionKind, OptionSpec, Outcome, Pass, PassContext, PassError, PassInfo, Phase,
+    rewrite::{Patch, View, rewrite},
+};
+
+/// See the module.
+pub(crate) struct Sdpa;
+
+static INFO: PassInfo = PassInfo {
+    tags: &["attention"],
+    needs: &[Need {
+        op: "attention",
+        dtype: mirage_ir::DType::F32,
+    }],
+    options: &[OptionSpec {
+        name: "masks",
+        kind: OptionKind::Bool,
+        default: "false",
+        doc: "also take a fill below -1e4 as a mask: a query whose keys are all masked then gives NaN instead of a mean",
+    }],
+    ..PassInfo::new(
+        "sdpa",
+        1,
+        "softmax(q·kᵀ)·v as one attention operation",
+        Phase::Simplify,
+        Numerics::Reassociates,
+    )
+};
+
+mirage_pass::register!(Sdpa);
+
+/// Scores with this fill and below count as masked with the option `masks`.
+const MASKED: f64 = -1e4;
+
+impl Pass for Sdpa {
+    fn info(&self) -> &'static PassInfo {
+        &INFO
+    }
+
+    fn run(&self, graph: &mut Graph, cx: &PassContext<'_>) -> Result<Outcome, PassError> {
+        let masks = cx.options.bool("masks");
+        let mut left = Vec::new();
+        let rewrites = rewrite(graph, |view, id, node, patch| {
+            let Some((_, &[weights, v])) = view.made_by::<Matmul>(node.output()) else {
+                return Ok(());
+            };
+            let Some((softmax, _)) = view.made_by::<Softmax>(weights) else {
+                return Ok(());
+            };
+            match Scores::find(view, weights, softmax, v, masks) {
+                Ok(scores) => scores.fuse(view, id, v, patch),
+                Err(reason) => {
+                    left.push(format!(
+                        "left as it is: softmax at `{}`: {reason}",
+                        node.path
+                    ));
+                    Ok(())
+                }
+            }
+        })?;
+        left.sort();
+        left.dedup();
+        Ok(match rewrites {
+            0 if left.is_empty() => {
+                Outcome::unchanged("0 matches: the graph has no softmax(q·kᵀ)·v")
+            }
+            0 => Outcome::Unchanged { reasons: left },
+            n => Outcome::Changed {
+                rewrites: n,
+                notes: left,
+            },
+        })
+    }
+}
+
+/// softmax(q·transposed·scale + bias), or with a mask.
+struct Scores {
+    q: ValueId,
+    transposed: ValueId,
+    scale: f64,
+    mask: Option<ValueId>,
+    bias: Option<ValueId>,
+}
+
+impl Scores {
+    fn find(
+        view: &View,
+        weights: ValueId,
+        softmax: &Softmax,
+        v: ValueId,
+        masks: bool,
+    ) -> Result<Scores, &'static str> {
+        let ty = view.ty(weights);
+        if !matches!(ty.rank(), 3 | 4) || softmax.dim + 1 != ty.rank() {
+            return Err("it is not over the last of 3 or 4 dimensions");
+        }
+        if !view.uses().is_single(weights) {
+            return Err("its weights are used elsewhere too");
+        }
+        let (_, operands) = view
+            .made_by::<Softmax>(weights)
+            .ok_or("it has no operand")?;
+        let mut scores = operands[0];
+        let mut mask = None;
+        if let Some((_, &[condition, fill, rest])) = view.made_by::<Select>(scores) {
+            let masked = view.uniform(fill).is_some_and(|f| f.as_f64() <= MASKED);
+            if !masked || !masks {
+                return Err(
+                    "its scores are filled by a mask (the option `masks` takes that as a mask)",
+                );
+            }
+            mask = Some(condition);
+            scores = rest;
+        }
+        let (mut scores, bias) = match view.binary(scores, Binary::Add) {
+            Some([a, b]) if product(view, a).is_some() => (a, Some(b)),
+            Some([a, b]) if product(view, b).is_some() => (b, Some(a)),
+            _ => (scores, None),
+        };
+        let mut scale = 1.0;
+        while let Some((x, factor)) = scaled(view, scores) {
+            (scores, scale) = (x, scale * factor);
+        }
+        let Some((_, &[mut q, mut transposed])) = view.made_by::<Matmul>(scores) else {
+            return Err("its scores are not a product of two tensors");
+        };
+        for side in [&mut q, &mut transposed] {
+            while let Some((x, factor)) = scaled(view, *side) {
+                (*side, scale) = (x, scale * factor);
+            }
+        }
+        let rank = ty.rank();
+        let (qs, ks, vs) = (
+            &view.ty(q).shape,
+            &view.ty(transposed).shape,
+            &view.ty(v).shape,
+        );
+        if qs[..rank - 2] != ks[..rank - 2] || qs[..rank - 2] != vs[..rank - 2] {
+            return Err("its batch dimensions are broadcast");
+        }
+        if rank == 3 && (mask.is_some() || bias.is_some()) {
+            return Err("it has 3 dimensions and a mask or a bias");
+        }
+        Ok(Scores {
+            q,
+            transposed,
+            scale,
+            mask,
+            bias,
+        })
+    }
+
+    fn fuse(
+        self,
+        view: &View,
+        id: NodeId,
+        v: ValueId,
+        patch: &mut Patch,
+    ) -> Result<(), GraphError> {
+        let out = view.graph().node(id).output();
+        let rank = view.ty(out).rank();
+        let head_dim = view.ty(self.q).shape[rank - 1];
+        let natural = 1.0 / (head_dim as f64).sqrt();
+        // The default scale lets backends pick their fastest kernels; f32 rounding of it is no other.
+        let is_natural = (self.scale / natural - 1.0).abs() < 1e-6;
+        let op = Attention {
+            scale: (!is_natural).then_some(self.scale),
+            mask: self.mask.is_some(),
+            bias: self.bias.is_some(),
+            ..Attention::default()
+        };
+        let mut at = patch.at(id);
+        let mut axes: Vec<usize> = (0..rank).collect();
+        axes.swap(rank - 2, rank - 1);
+        let k = at.op(Permute::of(axes), &[self.transposed])?;
+        let mut operands = vec![self.q, k, v];
+        if rank == 3 {
+            for operand in &mut operands {
+                let shape = [&[1], &at.ty(*operand).shape[..]].concat();
+                *operand = at.op(Reshape::to(shape), &[*operand])?;
+            }
+        }
+        operands.extend(self.mask);
+        operands.extend(self.bias);
+        let mut fused = at.op(op, &operands)?;
+        if rank == 3 {
+            fused = at.op(Reshape::to(view.ty(out).shape.clone()), &[fused])?;
+        }
+        at.replace(out, fused)
+    }
+}
+
+/// x and c of x·c or x/c.
+fn scaled(view: &View, value: ValueId) -> Option<(ValueId, f64)> {
+    view.scalar(value, Binary::Mul)
+        .or_else(|| view.scalar(value, Binary::Div).map(|(x, c)| (x, 1.0 / c)))
+}
+
+/// The product of two tensors behind a value, seen through scaling.
+fn product(view: &View, mut value: ValueId) -> Option<ValueId> {
+    while let Some((x, _)) = scaled(view, value) {
+        value = x;
+    }
+    view.made_by::<Matmul>(value).map(|_| value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn examples() {
+        crate::example::check(&Sdpa, include_str!("sdpa.rs"));
+    }
+}
