@@ -4,7 +4,7 @@ use std::{any::Any, borrow::Cow, fmt, sync::Arc};
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{Graph, OpError, TensorType, interp::Tensor};
+use crate::{Graph, OpError, TensorType, interp::Tensor, op_ensure};
 
 /// The attributes of an operation, of a region or of a graph: names in alphabetical order, values
 /// as in TOML. The same map is printed in text form and sent in wire form.
@@ -33,7 +33,9 @@ pub trait Operation:
 
     /// From a name out of [`Self::NAMES`], attributes, and the body of an operation that has one.
     fn decode(_name: &str, attrs: Attrs, _body: Option<Arc<Graph>>) -> Result<Self, OpError> {
-        attrs.try_into().map_err(|e: toml::de::Error| OpError::new(e.message()))
+        attrs
+            .try_into()
+            .map_err(|e: toml::de::Error| OpError::new(e.message()))
     }
 
     /// The types of the outputs, or why the inputs do not fit. The one place with the rules of
@@ -42,9 +44,7 @@ pub trait Operation:
 
     /// The definition: the outputs in f64 (integers exactly). Inputs and outputs have passed
     /// [`Self::infer`].
-    fn eval(&self, _inputs: &[&Tensor], _outputs: &[TensorType]) -> Result<Vec<Tensor>, OpError> {
-        Err(OpError::new("x"))
-    }
+    fn eval(&self, inputs: &[&Tensor], outputs: &[TensorType]) -> Result<Vec<Tensor>, OpError>;
 
     /// Floating-point operations of one execution; a multiply-add counts two. The default is one an
     /// element of output.
@@ -137,9 +137,18 @@ impl Op {
         self.0.attrs()
     }
 
-    /// See [`Operation::infer`].
+    /// See [`Operation::infer`]. Also an error if an output is too large for memory to address.
     pub fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, OpError> {
-        self.0.infer(inputs)
+        let outputs = self.0.infer(inputs)?;
+        for ty in &outputs {
+            let elements = ty.shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d));
+            let bytes = elements.and_then(|n| n.checked_mul(ty.dtype.size()));
+            op_ensure!(
+                bytes.is_some_and(|b| isize::try_from(b).is_ok()),
+                "its output {ty} has more elements than memory can address"
+            );
+        }
+        Ok(outputs)
     }
 
     /// See [`Operation::eval`].

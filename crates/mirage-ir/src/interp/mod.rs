@@ -1,15 +1,36 @@
 //! The definition of a graph in f64: slow, plain, and what everything else is compared with.
+//!
+//! Floats are computed in f64 and rounded to a dtype nowhere but in `cast` (and in
+//! [`Tensor::to_data`]); integers are exact and wrap at the width of their dtype. What each operation
+//! computes stands in [`Operation::eval`](crate::Operation::eval) next to its rules of types.
+//!
+//! ```
+//! use mirage_ir::{DType, Graph, Params, TensorData, TensorType, interp, ops::Linear};
+//!
+//! let mut b = Graph::builder("example");
+//! let x = b.input("x", TensorType::new(DType::F32, [1, 2]));
+//! let w = b.param("w", TensorType::new(DType::F32, [2, 2]));
+//! let y = b.op(Linear {}, &[x, w])?;
+//! b.output("y", y);
+//! let graph = b.finish()?;
+//!
+//! let mut params = Params::new();
+//! params.insert("w", TensorData::from_f32([2, 2], &[1.0, 2.0, 3.0, 4.0])?);
+//! let input = interp::Tensor::float([1, 2], [10.0, 1.0])?;
+//! let run = interp::run(&graph, &params, &[input], &[])?;
+//! assert_eq!(run.outputs[0].floats()?, [13.0, 24.0]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
+mod compare;
+mod data;
+pub mod index;
+pub mod number;
+mod run;
 mod tensor;
+pub(crate) mod window;
 
-use std::sync::Arc;
-
+pub use compare::Difference;
+pub(crate) use run::eval_body;
+pub use run::{Run, run, run_values};
 pub use tensor::{Elements, Tensor};
-
-use crate::{Graph, OpError};
-
-/// Evaluates a body (no parameters, no states) on its inputs in order.
-pub(crate) fn eval_body(body: &Arc<Graph>, inputs: &[&Tensor]) -> Result<Vec<Tensor>, OpError> {
-    let _ = (body, inputs);
-    Err(OpError::new("not yet"))
-}

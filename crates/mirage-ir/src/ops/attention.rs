@@ -3,7 +3,14 @@
 use serde::{Deserialize, Serialize};
 
 use super::rules;
-use crate::{DType, OpError, Operation, TensorType, op_ensure};
+use crate::{
+    DType, OpError, Operation, TensorType,
+    interp::{
+        Tensor,
+        index::{self, broadcast_strides, lanes, offset},
+    },
+    op_ensure,
+};
 
 /// `attention(q [B,H,M,D], k [B,H,N,D], v [B,H,N,E], mask?, bias?)`:
 /// softmax(softcap(q·kᵀ·scale) + bias)·v over N, with softcap(s) = c·tanh(s/c). Row-major.
@@ -49,25 +56,104 @@ impl Operation for Attention {
         for (name, t) in [("q", q), ("k", k), ("v", v)] {
             rules::rank(name, t, 4)?;
         }
-        let [b, h, m, d] = q.shape[..] else { unreachable!("rank 4 was checked") };
+        let [b, h, m, d] = q.shape[..] else {
+            unreachable!("rank 4 was checked")
+        };
         let n = k.shape[2];
         rules::shape("k", k, &[b, h, n, d])?;
         rules::shape("v", v, &[b, h, n, v.shape[3]])?;
         for (extra, t) in inputs[3..].iter().enumerate() {
             let is_mask = self.mask && extra == 0;
             let dtype = if is_mask { DType::Bool } else { q.dtype };
-            op_ensure!(t.dtype == dtype, "{} must be {dtype}, got {t}", if is_mask { "the mask" } else { "the bias" });
             op_ensure!(
-                t.rank() == 4 && t.shape.iter().zip([b, h, m, n]).all(|(&a, to)| a == to || a == 1),
+                t.dtype == dtype,
+                "{} must be {dtype}, got {t}",
+                if is_mask { "the mask" } else { "the bias" }
+            );
+            op_ensure!(
+                t.rank() == 4
+                    && t.shape
+                        .iter()
+                        .zip([b, h, m, n])
+                        .all(|(&a, to)| a == to || a == 1),
                 "{t} does not broadcast to the scores [{b},{h},{m},{n}]"
             );
         }
         Ok(vec![TensorType::new(q.dtype, [b, h, m, v.shape[3]])])
     }
 
+    fn eval(&self, inputs: &[&Tensor], outputs: &[TensorType]) -> Result<Vec<Tensor>, OpError> {
+        let mut scores = self.scores(inputs)?;
+        for lane in lanes(&score_shape(inputs), 3) {
+            super::softmax::softmax(&mut scores, lane);
+        }
+        let (v, shape) = (inputs[2], &outputs[0].shape);
+        let (values, [keys, width]) = (v.floats()?, [v.shape()[2], v.shape()[3]]);
+        let rows = index::strides(&score_shape(inputs));
+        let out = index::map(shape, |i| {
+            let row = offset(&i[..3], &rows[..3]);
+            let head = (i[0] * shape[1] + i[1]) * keys * width;
+            (0..keys)
+                .map(|n| scores[row + n] * values[head + n * width + i[3]])
+                .sum()
+        });
+        Ok(vec![Tensor::float(shape.as_slice(), out)?])
+    }
+
     fn flops(&self, inputs: &[&TensorType], outputs: &[TensorType]) -> u64 {
         let (q, n) = (inputs[0], inputs[1].shape[2]);
         let scores = q.shape[0] * q.shape[1] * q.shape[2] * n;
         2 * (q.numel() * n) as u64 + 5 * scores as u64 + 2 * (outputs[0].numel() * n) as u64
+    }
+}
+
+fn score_shape(inputs: &[&Tensor]) -> [usize; 4] {
+    let (q, k) = (inputs[0].shape(), inputs[1].shape());
+    [q[0], q[1], q[2], k[2]]
+}
+
+impl Attention {
+    /// What the softmax takes: −∞ where a key is left out.
+    fn scores(&self, inputs: &[&Tensor]) -> Result<Vec<f64>, OpError> {
+        let shape @ [_, heads, queries, keys] = score_shape(inputs);
+        let (q, k, depth) = (
+            inputs[0].floats()?,
+            inputs[1].floats()?,
+            inputs[0].shape()[3],
+        );
+        let scale = self.scale_for(depth);
+        let mut scores = index::map(&shape, |i| {
+            let head = i[0] * heads + i[1];
+            let (row, key) = (
+                (head * queries + i[2]) * depth,
+                (head * keys + i[3]) * depth,
+            );
+            let score = scale * (0..depth).map(|d| q[row + d] * k[key + d]).sum::<f64>();
+            self.softcap.map_or(score, |c| c * (score / c).tanh())
+        });
+        if self.bias {
+            let bias = inputs[3 + usize::from(self.mask)];
+            let (values, strides) = (bias.floats()?, broadcast_strides(bias.shape(), &shape));
+            let added = index::map(&shape, |i| values[offset(i, &strides)]);
+            scores
+                .iter_mut()
+                .zip(added)
+                .for_each(|(score, b)| *score += b);
+        }
+        let mut out = vec![false; scores.len()];
+        if self.mask {
+            let (mask, strides) = (
+                inputs[3].bools()?,
+                broadcast_strides(inputs[3].shape(), &shape),
+            );
+            out = index::map(&shape, |i| mask[offset(i, &strides)]);
+        }
+        let later = index::map(&shape, |i| self.causal && i[3] + queries > i[2] + keys);
+        for ((score, out), later) in scores.iter_mut().zip(out).zip(later) {
+            if out || later {
+                *score = f64::NEG_INFINITY;
+            }
+        }
+        Ok(scores)
     }
 }

@@ -1,67 +1,25 @@
 //! Functions of two elements, of an element and a scalar, and the choice between two elements.
 
-use std::{borrow::Cow, fmt, sync::Arc};
+use std::{borrow::Cow, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use super::rules;
-use crate::{Attrs, DType, Graph, OpError, Operation, TensorType, op_bail, op_ensure};
-
-/// A number that stands in an attribute.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum Scalar {
-    /// For bool tensors.
-    Bool(bool),
-    /// For integer tensors; a floating-point tensor takes it too.
-    Int(i64),
-    /// For floating-point tensors.
-    Float(f64),
-}
-
-impl Scalar {
-    /// As f64; bool is 0 or 1.
-    pub fn as_f64(self) -> f64 {
-        match self {
-            Scalar::Bool(b) => f64::from(u8::from(b)),
-            Scalar::Int(i) => i as f64,
-            Scalar::Float(f) => f,
-        }
-    }
-
-    /// As i64; a float is truncated, bool is 0 or 1.
-    pub fn as_i64(self) -> i64 {
-        match self {
-            Scalar::Bool(b) => i64::from(b),
-            Scalar::Int(i) => i,
-            Scalar::Float(f) => f as i64,
-        }
-    }
-
-    /// Whether it is a value of `dtype`.
-    pub fn fits(self, dtype: DType) -> bool {
-        match self {
-            Scalar::Bool(_) => dtype == DType::Bool,
-            Scalar::Int(_) => dtype != DType::Bool,
-            Scalar::Float(_) => dtype.is_float(),
-        }
-    }
-}
-
-impl fmt::Display for Scalar {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Scalar::Bool(b) => b.fmt(f),
-            Scalar::Int(i) => i.fmt(f),
-            Scalar::Float(x) => write!(f, "{x:?}"),
-        }
-    }
-}
+use super::{Scalar, rules};
+use crate::{
+    Attrs, DType, Graph, OpError, Operation, TensorType,
+    interp::{
+        Elements, Tensor,
+        index::{self, broadcast_strides, offset},
+        number::wrap,
+    },
+    op_bail, op_ensure,
+};
 
 macro_rules! binary {
     ($($(#[$doc:meta])* $variant:ident = $name:literal, $scalar:literal;)*) => {
         /// A function of two elements, with broadcasting: ranks are equal, and a dimension of 1
-        /// stretches. Comparisons give bool.
+        /// stretches. Comparisons give bool. Integers wrap at the width of their dtype; dividing one by
+        /// 0 is an error at execution.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
         pub enum Binary { $($(#[$doc])* $variant,)* }
 
@@ -91,9 +49,9 @@ binary! {
     Le = "le", "le_scalar";
     /// a < b; gives bool
     Lt = "lt", "lt_scalar";
-    /// the larger
+    /// the larger; NaN if either is
     Max = "max", "max_scalar";
-    /// the smaller
+    /// the smaller; NaN if either is
     Min = "min", "min_scalar";
     /// a · b
     Mul = "mul", "mul_scalar";
@@ -137,7 +95,11 @@ impl Binary {
             _ => ("numbers", dtype != DType::Bool),
         };
         op_ensure!(fits, "takes {takes}, got {dtype}");
-        Ok(if self.is_comparison() { DType::Bool } else { dtype })
+        Ok(if self.is_comparison() {
+            DType::Bool
+        } else {
+            dtype
+        })
     }
 }
 
@@ -164,7 +126,15 @@ impl Operation for Binary {
         rules::arity(inputs, 2..=2)?;
         let dtype = self.result(rules::same_dtype(inputs)?)?;
         let (shape, order) = rules::broadcast(inputs)?;
-        Ok(vec![TensorType { dtype, shape, order }])
+        Ok(vec![TensorType {
+            dtype,
+            shape,
+            order,
+        }])
+    }
+
+    fn eval(&self, inputs: &[&Tensor], outputs: &[TensorType]) -> Result<Vec<Tensor>, OpError> {
+        Ok(vec![self.evaluate(inputs[0], inputs[1], &outputs[0])?])
     }
 }
 
@@ -180,7 +150,10 @@ pub struct WithScalar {
 impl WithScalar {
     /// The function with a float.
     pub fn float(f: Binary, value: f64) -> Self {
-        WithScalar { f, value: Scalar::Float(value) }
+        WithScalar {
+            f,
+            value: Scalar::Float(value),
+        }
     }
 }
 
@@ -198,7 +171,9 @@ impl Serialize for WithScalar {
 
 impl<'de> Deserialize<'de> for WithScalar {
     fn deserialize<D: serde::Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
-        Err(serde::de::Error::custom("the function is in the name: use Operation::decode"))
+        Err(serde::de::Error::custom(
+            "the function is in the name: use Operation::decode",
+        ))
     }
 }
 
@@ -210,10 +185,14 @@ impl Operation for WithScalar {
     }
 
     fn decode(name: &str, attrs: Attrs, _body: Option<Arc<Graph>>) -> Result<Self, OpError> {
-        let ScalarAttrs { value } =
-            attrs.try_into().map_err(|e: toml::de::Error| OpError::new(e.message()))?;
+        let ScalarAttrs { value } = attrs
+            .try_into()
+            .map_err(|e: toml::de::Error| OpError::new(e.message()))?;
         match Self::NAMES.iter().position(|&n| n == name) {
-            Some(i) => Ok(WithScalar { f: Binary::ALL[i], value }),
+            Some(i) => Ok(WithScalar {
+                f: Binary::ALL[i],
+                value,
+            }),
             None => op_bail!("is not a function of an element and a scalar"),
         }
     }
@@ -221,8 +200,25 @@ impl Operation for WithScalar {
     fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, OpError> {
         rules::arity(inputs, 1..=1)?;
         let dtype = inputs[0].dtype;
-        op_ensure!(self.value.fits(dtype), "value {} is not a value of {dtype}", self.value);
+        op_ensure!(
+            self.value.fits(dtype),
+            "value {} is not a value of {dtype}",
+            self.value
+        );
         Ok(vec![inputs[0].clone().with_dtype(self.f.result(dtype)?)])
+    }
+
+    fn eval(&self, inputs: &[&Tensor], outputs: &[TensorType]) -> Result<Vec<Tensor>, OpError> {
+        let x = inputs[0];
+        // The comparisons' output is bool; the operand's dtype is only known by its class then, which is
+        // enough: the value stands in an attribute that fits the operand.
+        let like = match x.elements() {
+            Elements::Float(_) => DType::F64,
+            Elements::Int(_) => DType::I64,
+            Elements::Bool(_) => DType::Bool,
+        };
+        let scalar = Tensor::full(&TensorType::new(like, vec![1; x.shape().len()]), self.value)?;
+        Ok(vec![self.f.evaluate(x, &scalar, &outputs[0])?])
     }
 }
 
@@ -236,9 +232,155 @@ impl Operation for Select {
 
     fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, OpError> {
         rules::arity(inputs, 3..=3)?;
-        op_ensure!(inputs[0].dtype == DType::Bool, "the condition must be bool, got {}", inputs[0]);
+        op_ensure!(
+            inputs[0].dtype == DType::Bool,
+            "the condition must be bool, got {}",
+            inputs[0]
+        );
         let dtype = rules::same_dtype(&inputs[1..])?;
         let (shape, order) = rules::broadcast(inputs)?;
-        Ok(vec![TensorType { dtype, shape, order }])
+        Ok(vec![TensorType {
+            dtype,
+            shape,
+            order,
+        }])
+    }
+
+    fn eval(&self, inputs: &[&Tensor], outputs: &[TensorType]) -> Result<Vec<Tensor>, OpError> {
+        let shape = &outputs[0].shape;
+        let strides: Vec<_> = inputs
+            .iter()
+            .map(|t| broadcast_strides(t.shape(), shape))
+            .collect();
+        let condition = inputs[0].bools()?;
+        let selected = Tensor::assemble(&inputs[1..], shape, |i| {
+            let part = usize::from(!condition[offset(i, &strides[0])]);
+            Ok((part, offset(i, &strides[1 + part])))
+        });
+        Ok(vec![selected?])
+    }
+}
+
+impl Binary {
+    /// The definition on two tensors that broadcast to the type `out`.
+    fn evaluate(self, a: &Tensor, b: &Tensor, out: &TensorType) -> Result<Tensor, OpError> {
+        let pair = Pair {
+            shapes: [a.shape(), b.shape()],
+            out: &out.shape,
+        };
+        let elements = match (a.elements(), b.elements()) {
+            (Elements::Float(x), Elements::Float(y)) => match self.comparison() {
+                Some(f) => Elements::Bool(pair.zip(x, y, |x, y| Ok(f(&x, &y)))?),
+                None => Elements::Float(pair.zip(x, y, |x, y| self.of_floats(x, y))?),
+            },
+            (Elements::Int(x), Elements::Int(y)) => match self.comparison() {
+                Some(f) => Elements::Bool(pair.zip(x, y, |x, y| Ok(f(&x, &y)))?),
+                None => Elements::Int(pair.zip(x, y, |x, y| {
+                    wrap(self.of_ints(i128::from(x), i128::from(y))?, out.dtype)
+                })?),
+            },
+            (Elements::Bool(x), Elements::Bool(y)) => {
+                Elements::Bool(pair.zip(x, y, |x, y| self.of_bools(x, y))?)
+            }
+            (x, y) => op_bail!(
+                "takes inputs of one dtype, got {} and {}",
+                x.class(),
+                y.class()
+            ),
+        };
+        Tensor::new(out.shape.clone(), elements)
+    }
+
+    fn comparison<T: PartialOrd>(self) -> Option<fn(&T, &T) -> bool> {
+        match self {
+            Binary::Eq => Some(T::eq),
+            Binary::Ge => Some(T::ge),
+            Binary::Gt => Some(T::gt),
+            Binary::Le => Some(T::le),
+            Binary::Lt => Some(T::lt),
+            Binary::Ne => Some(T::ne),
+            _ => None,
+        }
+    }
+
+    fn of_floats(self, a: f64, b: f64) -> Result<f64, OpError> {
+        Ok(match self {
+            Binary::Add => a + b,
+            Binary::Div => a / b,
+            Binary::Max => max(a, b),
+            Binary::Min => min(a, b),
+            Binary::Mul => a * b,
+            Binary::Pow => a.powf(b),
+            Binary::Rem => {
+                let r = a % b;
+                if r != 0.0 && (r < 0.0) != (b < 0.0) {
+                    r + b
+                } else {
+                    r
+                }
+            }
+            Binary::Sub => a - b,
+            _ => op_bail!("is not a function of floats"),
+        })
+    }
+
+    /// Of integers of at most 64 bits; not wrapped yet.
+    fn of_ints(self, a: i128, b: i128) -> Result<i128, OpError> {
+        Ok(match self {
+            Binary::Add => a + b,
+            Binary::Div | Binary::Rem if b == 0 => op_bail!("divides an integer by 0"),
+            Binary::Div => a / b,
+            Binary::Max => a.max(b),
+            Binary::Min => a.min(b),
+            Binary::Mul => a * b,
+            Binary::Rem => {
+                let r = a % b;
+                if r != 0 && (r < 0) != (b < 0) {
+                    r + b
+                } else {
+                    r
+                }
+            }
+            Binary::Sub => a - b,
+            _ => op_bail!("is not a function of integers"),
+        })
+    }
+
+    fn of_bools(self, a: bool, b: bool) -> Result<bool, OpError> {
+        Ok(match self {
+            Binary::And => a && b,
+            Binary::Eq => a == b,
+            Binary::Ne | Binary::Xor => a != b,
+            Binary::Or => a || b,
+            _ => op_bail!("is not a function of bools"),
+        })
+    }
+}
+
+/// The larger of two floats; NaN if either is.
+pub(super) fn max(a: f64, b: f64) -> f64 {
+    if a.is_nan() || a > b { a } else { b }
+}
+
+/// The smaller of two floats; NaN if either is.
+pub(super) fn min(a: f64, b: f64) -> f64 {
+    if a.is_nan() || a < b { a } else { b }
+}
+
+/// Two shapes and the one that they broadcast to.
+struct Pair<'a> {
+    shapes: [&'a [usize]; 2],
+    out: &'a [usize],
+}
+
+impl Pair<'_> {
+    fn zip<T: Copy, R>(
+        &self,
+        a: &[T],
+        b: &[T],
+        f: impl Fn(T, T) -> Result<R, OpError>,
+    ) -> Result<Vec<R>, OpError> {
+        let [sa, sb] = self.shapes.map(|shape| broadcast_strides(shape, self.out));
+        index::try_map(self.out, |i| f(a[offset(i, &sa)], b[offset(i, &sb)]))
     }
 }

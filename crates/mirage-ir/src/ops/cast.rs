@@ -3,10 +3,17 @@
 use serde::{Deserialize, Serialize};
 
 use super::rules;
-use crate::{DType, OpError, Operation, Order, TensorType, op_ensure};
+use crate::{
+    DType, OpError, Operation, Order, TensorType,
+    interp::{
+        Elements, Tensor,
+        number::{round_to, saturate, wrap},
+    },
+    op_ensure,
+};
 
 /// To another dtype. To a float type: rounded to nearest even; float to integer: truncated and
-/// saturated; to bool: whether it is not 0.
+/// saturated, NaN to 0; integer to integer: wrapped; to bool: whether it is not 0; from bool: 0 or 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Cast {
@@ -20,6 +27,41 @@ impl Operation for Cast {
     fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, OpError> {
         rules::arity(inputs, 1..=1)?;
         Ok(vec![inputs[0].clone().with_dtype(self.dtype)])
+    }
+
+    fn eval(&self, inputs: &[&Tensor], outputs: &[TensorType]) -> Result<Vec<Tensor>, OpError> {
+        let to = outputs[0].dtype;
+        let elements = match inputs[0].elements() {
+            Elements::Float(v) if to.is_float() => {
+                Elements::Float(v.iter().map(|&x| round_to(x, to)).collect())
+            }
+            Elements::Float(v) if to.is_int() => Elements::Int(
+                v.iter()
+                    .map(|&x| saturate(x, to))
+                    .collect::<Result<_, _>>()?,
+            ),
+            Elements::Float(v) => Elements::Bool(v.iter().map(|&x| x != 0.0).collect()),
+            Elements::Int(v) if to == DType::F32 => {
+                Elements::Float(v.iter().map(|&x| f64::from(x as f32)).collect())
+            }
+            Elements::Int(v) if to.is_float() => {
+                Elements::Float(v.iter().map(|&x| round_to(x as f64, to)).collect())
+            }
+            Elements::Int(v) if to.is_int() => Elements::Int(
+                v.iter()
+                    .map(|&x| wrap(i128::from(x), to))
+                    .collect::<Result<_, _>>()?,
+            ),
+            Elements::Int(v) => Elements::Bool(v.iter().map(|&x| x != 0).collect()),
+            Elements::Bool(v) if to.is_float() => {
+                Elements::Float(v.iter().map(|&x| f64::from(u8::from(x))).collect())
+            }
+            Elements::Bool(v) if to.is_int() => {
+                Elements::Int(v.iter().map(|&x| i64::from(x)).collect())
+            }
+            Elements::Bool(v) => Elements::Bool(v.clone()),
+        };
+        Ok(vec![Tensor::new(inputs[0].shape(), elements)?])
     }
 
     fn is_view(&self, inputs: &[&TensorType], outputs: &[TensorType]) -> bool {
@@ -48,6 +90,10 @@ impl Operation for Reorder {
             inputs[0]
         );
         Ok(vec![inputs[0].clone().with_order(self.order.clone())])
+    }
+
+    fn eval(&self, inputs: &[&Tensor], _outputs: &[TensorType]) -> Result<Vec<Tensor>, OpError> {
+        Ok(vec![inputs[0].clone()])
     }
 
     fn flops(&self, _inputs: &[&TensorType], _outputs: &[TensorType]) -> u64 {

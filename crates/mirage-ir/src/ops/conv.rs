@@ -3,7 +3,14 @@
 use serde::{Deserialize, Serialize};
 
 use super::rules;
-use crate::{OpError, Operation, Order, TensorType, op_ensure};
+use crate::{
+    OpError, Operation, Order, TensorType,
+    interp::{
+        Tensor, index,
+        window::{Tap, Windows},
+    },
+    op_ensure,
+};
 
 /// `conv(x [N,C,spatial…], weight [O,C/groups,kernel…], bias [O]?)`: cross-correlation, zero padding
 /// on both sides. The output keeps the order of x; the weight and the bias are row-major or
@@ -38,6 +45,19 @@ pub struct ConvTranspose {
     pub groups: usize,
 }
 
+/// x and weight, after the checks of their number, dtypes and ranks.
+fn operands<'a>(inputs: &[&'a TensorType]) -> Result<(&'a TensorType, &'a TensorType), OpError> {
+    rules::arity(inputs, 2..=3)?;
+    rules::same_float(inputs)?;
+    let (x, w) = (inputs[0], inputs[1]);
+    op_ensure!(
+        (3..=5).contains(&x.rank()),
+        "x must have 1 to 3 spatial dimensions, got {x}"
+    );
+    rules::rank("weight", w, x.rank())?;
+    Ok((x, w))
+}
+
 /// What both kinds check of x, weight and bias; `(in, out)` are the weight's dimensions 0 and 1 put
 /// as channels of input and output. Gives the number of spatial dimensions.
 fn common(
@@ -47,9 +67,10 @@ fn common(
     out: usize,
 ) -> Result<usize, OpError> {
     let (x, w) = (inputs[0], inputs[1]);
-    rules::same_float(inputs)?;
-    op_ensure!((3..=5).contains(&x.rank()), "x must have 1 to 3 spatial dimensions, got {x}");
-    op_ensure!(groups > 0 && out % groups == 0, "{groups} groups do not divide {out} output channels");
+    op_ensure!(
+        groups > 0 && out.is_multiple_of(groups),
+        "{groups} groups do not divide {out} output channels"
+    );
     op_ensure!(
         x.shape[1] == weight_in,
         "x has {} channels, the weight {w} with {groups} groups takes {weight_in}",
@@ -69,13 +90,19 @@ impl Operation for Conv {
     const NAMES: &'static [&'static str] = &["conv"];
 
     fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, OpError> {
-        rules::arity(inputs, 2..=3)?;
-        let (x, w) = (inputs[0], inputs[1]);
-        rules::rank("weight", w, x.rank())?;
-        let spatial = common(inputs, self.groups, w.shape[1] * self.groups, w.shape[0])?;
+        let (x, w) = operands(inputs)?;
+        let spatial = common(
+            inputs,
+            self.groups,
+            w.shape[1].saturating_mul(self.groups),
+            w.shape[0],
+        )?;
         rules::positive("stride", &self.stride, spatial)?;
         rules::positive("dilation", &self.dilation, spatial)?;
-        op_ensure!(self.padding.len() == spatial, "padding must be {spatial} numbers");
+        op_ensure!(
+            self.padding.len() == spatial,
+            "padding must be {spatial} numbers"
+        );
         rules::positive("kernel", &w.shape[2..], spatial)?;
         let mut shape = vec![x.shape[0], w.shape[0]];
         for i in 0..spatial {
@@ -88,7 +115,39 @@ impl Operation for Conv {
                 false,
             )?);
         }
-        Ok(vec![TensorType { dtype: x.dtype, shape, order: x.order.clone() }])
+        Ok(vec![TensorType {
+            dtype: x.dtype,
+            shape,
+            order: x.order.clone(),
+        }])
+    }
+
+    fn eval(&self, inputs: &[&Tensor], outputs: &[TensorType]) -> Result<Vec<Tensor>, OpError> {
+        let (x, w, out) = (inputs[0].floats()?, inputs[1].floats()?, &outputs[0].shape);
+        let bias = inputs.get(2).map(|b| b.floats()).transpose()?;
+        let windows = Windows {
+            space: &inputs[0].shape()[2..],
+            kernel: &inputs[1].shape()[2..],
+            stride: &self.stride,
+            padding: &self.padding,
+            dilation: &self.dilation,
+        };
+        let taps = index::map(&out[2..], |place| windows.taps(place));
+        // Channels of one group: of the input and of the output.
+        let [ins, outs] = [inputs[1].shape()[1], out[1] / self.groups];
+        let [x_size, w_size] = [windows.space, windows.kernel].map(|s| s.iter().product::<usize>());
+        let values = index::map(&[out[0], out[1], taps.len()], |i| {
+            let [n, o, place] = [i[0], i[1], i[2]];
+            let products = (0..ins).flat_map(|c| {
+                let in_x = (n * ins * self.groups + o / outs * ins + c) * x_size;
+                let in_w = (o * ins + c) * w_size;
+                taps[place]
+                    .iter()
+                    .map(move |t: &Tap| x[in_x + t.space] * w[in_w + t.kernel])
+            });
+            products.sum::<f64>() + bias.map_or(0.0, |b| b[o])
+        });
+        Ok(vec![Tensor::float(out.as_slice(), values)?])
     }
 
     fn flops(&self, inputs: &[&TensorType], outputs: &[TensorType]) -> u64 {
@@ -102,11 +161,15 @@ impl Operation for ConvTranspose {
     const NAMES: &'static [&'static str] = &["conv_transpose"];
 
     fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, OpError> {
-        rules::arity(inputs, 2..=3)?;
-        let (x, w) = (inputs[0], inputs[1]);
-        rules::rank("weight", w, x.rank())?;
-        let out = w.shape[1] * self.groups;
+        let (x, w) = operands(inputs)?;
+        let out = w.shape[1].saturating_mul(self.groups);
         let spatial = common(inputs, self.groups, w.shape[0], out)?;
+        op_ensure!(
+            x.shape[1].is_multiple_of(self.groups),
+            "{} groups do not divide {} input channels",
+            self.groups,
+            x.shape[1]
+        );
         rules::positive("stride", &self.stride, spatial)?;
         rules::positive("dilation", &self.dilation, spatial)?;
         rules::positive("kernel", &w.shape[2..], spatial)?;
@@ -116,12 +179,63 @@ impl Operation for ConvTranspose {
         );
         let mut shape = vec![x.shape[0], out];
         for i in 0..spatial {
-            let reach = self.dilation[i] * (w.shape[2 + i] - 1) + 1;
-            let full = (x.shape[2 + i].max(1) - 1) * self.stride[i] + reach + self.output_padding[i];
-            op_ensure!(full > 2 * self.padding[i], "padding {:?} leaves no output", self.padding);
-            shape.push(full - 2 * self.padding[i]);
+            let reach = self.dilation[i]
+                .saturating_mul(w.shape[2 + i] - 1)
+                .saturating_add(1);
+            let steps = (x.shape[2 + i].max(1) - 1).saturating_mul(self.stride[i]);
+            let full = steps
+                .saturating_add(reach)
+                .saturating_add(self.output_padding[i]);
+            let cut = self.padding[i].saturating_mul(2);
+            op_ensure!(full > cut, "padding {:?} leaves no output", self.padding);
+            shape.push(full - cut);
         }
-        Ok(vec![TensorType { dtype: x.dtype, shape, order: x.order.clone() }])
+        Ok(vec![TensorType {
+            dtype: x.dtype,
+            shape,
+            order: x.order.clone(),
+        }])
+    }
+
+    fn eval(&self, inputs: &[&Tensor], outputs: &[TensorType]) -> Result<Vec<Tensor>, OpError> {
+        let (x, w, out) = (inputs[0].floats()?, inputs[1].floats()?, &outputs[0].shape);
+        // A place of the window on the output is an element of the input.
+        let windows = Windows {
+            space: &out[2..],
+            kernel: &inputs[1].shape()[2..],
+            stride: &self.stride,
+            padding: &self.padding,
+            dilation: &self.dilation,
+        };
+        let x_shape = inputs[0].shape();
+        let taps = index::map(&x_shape[2..], |place| windows.taps(place));
+        // Channels of one group: of the input and of the output.
+        let [ins, outs] = [x_shape[1] / self.groups, inputs[1].shape()[1]];
+        let [out_size, w_size] =
+            [windows.space, windows.kernel].map(|s| s.iter().product::<usize>());
+        let mut values = vec![0.0; outputs[0].numel()];
+        for (i, &element) in x.iter().enumerate() {
+            let [n, c, place] = [
+                i / taps.len() / x_shape[1],
+                i / taps.len() % x_shape[1],
+                i % taps.len(),
+            ];
+            for o in 0..outs {
+                let in_out = (n * out[1] + c / ins * outs + o) * out_size;
+                let in_w = (c * outs + o) * w_size;
+                for tap in &taps[place] {
+                    values[in_out + tap.space] += element * w[in_w + tap.kernel];
+                }
+            }
+        }
+        if let Some(bias) = inputs.get(2) {
+            let bias = bias.floats()?;
+            values
+                .iter_mut()
+                .enumerate()
+                .for_each(|(i, v)| *v += bias[i / out_size % out[1]]);
+        }
+        Ok(vec![Tensor::float(out.as_slice(), values)?])
     }
 
     fn flops(&self, inputs: &[&TensorType], _outputs: &[TensorType]) -> u64 {

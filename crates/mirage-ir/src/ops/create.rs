@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::rules;
-use crate::{OpError, Operation, Scalar, TensorType, op_ensure};
+use crate::{OpError, Operation, Scalar, TensorType, interp::Tensor, op_ensure};
 
 /// `full()`: every element the same.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -35,8 +35,17 @@ impl Operation for Full {
 
     fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, OpError> {
         rules::arity(inputs, 0..=0)?;
-        op_ensure!(self.value.fits(self.ty.dtype), "value {} is not a value of {}", self.value, self.ty.dtype);
+        op_ensure!(
+            self.value.fits(self.ty.dtype),
+            "value {} is not a value of {}",
+            self.value,
+            self.ty.dtype
+        );
         Ok(vec![self.ty.clone()])
+    }
+
+    fn eval(&self, _inputs: &[&Tensor], _outputs: &[TensorType]) -> Result<Vec<Tensor>, OpError> {
+        Ok(vec![Tensor::full(&self.ty, self.value)?])
     }
 
     fn flops(&self, _inputs: &[&TensorType], _outputs: &[TensorType]) -> u64 {
@@ -58,9 +67,16 @@ impl Operation for Constant {
             Self::MAX_ELEMENTS
         );
         match self.values.iter().find(|v| !v.fits(self.ty.dtype)) {
-            Some(v) => Err(OpError::new(format!("value {v} is not a value of {}", self.ty.dtype))),
+            Some(v) => Err(OpError::new(format!(
+                "value {v} is not a value of {}",
+                self.ty.dtype
+            ))),
             None => Ok(vec![self.ty.clone()]),
         }
+    }
+
+    fn eval(&self, _inputs: &[&Tensor], _outputs: &[TensorType]) -> Result<Vec<Tensor>, OpError> {
+        Ok(vec![Tensor::from_scalars(&self.ty, &self.values)?])
     }
 
     fn flops(&self, _inputs: &[&TensorType], _outputs: &[TensorType]) -> u64 {

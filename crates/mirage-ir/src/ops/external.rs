@@ -30,7 +30,11 @@ impl Operation for Extern {
     fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, OpError> {
         rules::arity(inputs, self.inputs.len()..=self.inputs.len())?;
         for (i, (got, want)) in inputs.iter().zip(&self.inputs).enumerate() {
-            op_ensure!(got.same_memory(want), "input {i} of {} must be {want}, got {got}", self.name);
+            op_ensure!(
+                got.same_memory(want),
+                "input {i} of {} must be {want}, got {got}",
+                self.name
+            );
         }
         rules::all_row_major(inputs)?;
         self.outputs.iter().try_for_each(rules::row_major)?;

@@ -3,7 +3,15 @@
 use serde::{Deserialize, Serialize};
 
 use super::rules;
-use crate::{OpError, Operation, TensorType, op_ensure};
+use crate::{
+    OpError, Operation, TensorType,
+    interp::{
+        Tensor,
+        index::{offset, strides},
+        number::checked_index,
+    },
+    op_ensure,
+};
 
 /// `embedding(table [V,D], indices [N,S])` → [N,S,D].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,7 +37,11 @@ pub struct IndexSelect {
 fn indexed(inputs: &[&TensorType]) -> Result<(), OpError> {
     rules::arity(inputs, 2..=2)?;
     rules::all_row_major(inputs)?;
-    op_ensure!(inputs[1].dtype.is_int(), "indices must be integers, got {}", inputs[1]);
+    op_ensure!(
+        inputs[1].dtype.is_int(),
+        "indices must be integers, got {}",
+        inputs[1]
+    );
     Ok(())
 }
 
@@ -45,6 +57,16 @@ impl Operation for Embedding {
         Ok(vec![TensorType::new(inputs[0].dtype, shape)])
     }
 
+    fn eval(&self, inputs: &[&Tensor], outputs: &[TensorType]) -> Result<Vec<Tensor>, OpError> {
+        let (table, indices) = (inputs[0], inputs[1].ints()?);
+        let [entries, width] = [table.shape()[0], table.shape()[1]];
+        let columns = inputs[1].shape()[1];
+        let rows = table.take(&outputs[0].shape, |i| {
+            Ok(checked_index(indices[i[0] * columns + i[1]], entries)? * width + i[2])
+        });
+        Ok(vec![rows?])
+    }
+
     fn flops(&self, _inputs: &[&TensorType], _outputs: &[TensorType]) -> u64 {
         0
     }
@@ -58,11 +80,23 @@ impl Operation for Gather {
         let (x, i) = (inputs[0], inputs[1]);
         rules::dim(x, self.dim)?;
         op_ensure!(
-            i.rank() == x.rank() && (0..x.rank()).all(|d| d == self.dim || i.shape[d] <= x.shape[d]),
+            i.rank() == x.rank()
+                && (0..x.rank()).all(|d| d == self.dim || i.shape[d] <= x.shape[d]),
             "indices {i} do not fit {x} along dimension {}",
             self.dim
         );
         Ok(vec![TensorType::new(x.dtype, i.shape.clone())])
+    }
+
+    fn eval(&self, inputs: &[&Tensor], outputs: &[TensorType]) -> Result<Vec<Tensor>, OpError> {
+        let (x, indices) = (inputs[0], inputs[1].ints()?);
+        let (in_x, in_indices) = (strides(x.shape()), strides(inputs[1].shape()));
+        let gathered = x.take(&outputs[0].shape, |i| {
+            let mut at = i.to_vec();
+            at[self.dim] = checked_index(indices[offset(i, &in_indices)], x.shape()[self.dim])?;
+            Ok(offset(&at, &in_x))
+        });
+        Ok(vec![gathered?])
     }
 
     fn flops(&self, _inputs: &[&TensorType], _outputs: &[TensorType]) -> u64 {
@@ -81,6 +115,17 @@ impl Operation for IndexSelect {
         let mut shape = x.shape.clone();
         shape[self.dim] = inputs[1].shape[0];
         Ok(vec![TensorType::new(x.dtype, shape)])
+    }
+
+    fn eval(&self, inputs: &[&Tensor], outputs: &[TensorType]) -> Result<Vec<Tensor>, OpError> {
+        let (x, indices) = (inputs[0], inputs[1].ints()?);
+        let in_x = strides(x.shape());
+        let selected = x.take(&outputs[0].shape, |i| {
+            let mut at = i.to_vec();
+            at[self.dim] = checked_index(indices[i[self.dim]], x.shape()[self.dim])?;
+            Ok(offset(&at, &in_x))
+        });
+        Ok(vec![selected?])
     }
 
     fn flops(&self, _inputs: &[&TensorType], _outputs: &[TensorType]) -> u64 {

@@ -11,11 +11,13 @@ mod external;
 mod index;
 mod linear;
 mod norm;
+mod pad;
 mod pool;
 mod reduce;
 mod region;
 mod resize;
 mod rules;
+mod scalar;
 mod shape;
 mod softmax;
 mod unary;
@@ -27,7 +29,7 @@ use std::{
 };
 
 pub use attention::Attention;
-pub use binary::{Binary, Scalar, Select, WithScalar};
+pub use binary::{Binary, Select, WithScalar};
 pub use cast::{Cast, Reorder};
 pub use conv::{Conv, ConvTranspose};
 pub use create::{Constant, Full};
@@ -35,11 +37,13 @@ pub use external::Extern;
 pub use index::{Embedding, Gather, IndexSelect};
 pub use linear::{Linear, Matmul};
 pub use norm::{BatchNorm, GroupNorm, LayerNorm};
+pub use pad::{Pad, PadMode};
 pub use pool::{AdaptiveAvgPool, AvgPool, MaxPool};
 pub use reduce::{ArgReduce, Reduce, ReduceFn};
 pub use region::Region;
 pub use resize::{Resize, ResizeMode};
-pub use shape::{Concat, Expand, Flip, Pad, PadMode, Permute, Reshape, Slice};
+pub use scalar::Scalar;
+pub use shape::{Concat, Expand, Flip, Permute, Reshape, Slice};
 pub use softmax::Softmax;
 pub use unary::Unary;
 pub use unknown::Unknown;
@@ -55,7 +59,10 @@ struct Kind {
 type Decode = fn(&str, Attrs, Option<Arc<Graph>>) -> Result<Op, OpError>;
 
 const fn kind<T: Operation>() -> Kind {
-    Kind { names: T::NAMES, decode: |name, attrs, body| T::decode(name, attrs, body).map(Op::new) }
+    Kind {
+        names: T::NAMES,
+        decode: |name, attrs, body| T::decode(name, attrs, body).map(Op::new),
+    }
 }
 
 static KINDS: &[Kind] = &[
@@ -96,8 +103,12 @@ static KINDS: &[Kind] = &[
     kind::<WithScalar>(),
 ];
 
-static BY_NAME: LazyLock<BTreeMap<&'static str, Decode>> =
-    LazyLock::new(|| KINDS.iter().flat_map(|k| k.names.iter().map(|&n| (n, k.decode))).collect());
+static BY_NAME: LazyLock<BTreeMap<&'static str, Decode>> = LazyLock::new(|| {
+    KINDS
+        .iter()
+        .flat_map(|k| k.names.iter().map(|&n| (n, k.decode)))
+        .collect()
+});
 
 /// The names of every known operation, in alphabetical order.
 pub fn names() -> impl Iterator<Item = &'static str> {

@@ -26,11 +26,17 @@ pub struct Region {
 impl Region {
     /// A region of this kind, defined by this body.
     pub fn new(kind: impl Into<String>, attributes: Attrs, body: Arc<Graph>) -> Self {
-        Region { kind: kind.into(), attributes, body: Some(body) }
+        Region {
+            kind: kind.into(),
+            attributes,
+            body: Some(body),
+        }
     }
 
     fn definition(&self) -> Result<&Arc<Graph>, OpError> {
-        self.body.as_ref().ok_or_else(|| OpError::new("has no body"))
+        self.body
+            .as_ref()
+            .ok_or_else(|| OpError::new("has no body"))
     }
 }
 
@@ -38,8 +44,9 @@ impl Operation for Region {
     const NAMES: &'static [&'static str] = &["region"];
 
     fn decode(_name: &str, attrs: Attrs, body: Option<Arc<Graph>>) -> Result<Self, OpError> {
-        let mut region: Region =
-            attrs.try_into().map_err(|e: toml::de::Error| OpError::new(e.message()))?;
+        let mut region: Region = attrs
+            .try_into()
+            .map_err(|e: toml::de::Error| OpError::new(e.message()))?;
         region.body = body;
         region.definition()?;
         Ok(region)
@@ -56,7 +63,11 @@ impl Operation for Region {
             let want = body.ty(port.value);
             op_ensure!(got.same_memory(want), "input {i} must be {want}, got {got}");
         }
-        Ok(body.outputs().iter().map(|p| body.ty(p.value).clone()).collect())
+        Ok(body
+            .outputs()
+            .iter()
+            .map(|p| body.ty(p.value).clone())
+            .collect())
     }
 
     fn eval(&self, inputs: &[&Tensor], _outputs: &[TensorType]) -> Result<Vec<Tensor>, OpError> {
@@ -65,7 +76,10 @@ impl Operation for Region {
 
     fn flops(&self, _inputs: &[&TensorType], _outputs: &[TensorType]) -> u64 {
         self.body.as_ref().map_or(0, |body| {
-            body.nodes().iter().map(|n| n.op.flops(&body.input_types(n), &body.output_types(n))).sum()
+            body.nodes()
+                .iter()
+                .map(|n| n.op.flops(&body.input_types(n), &body.output_types(n)))
+                .sum()
         })
     }
 

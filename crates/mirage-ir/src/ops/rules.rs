@@ -33,7 +33,10 @@ pub(super) fn same_dtype(inputs: &[&TensorType]) -> Result<DType, OpError> {
 /// All inputs have one floating-point dtype; gives it.
 pub(super) fn same_float(inputs: &[&TensorType]) -> Result<DType, OpError> {
     let dtype = same_dtype(inputs)?;
-    op_ensure!(dtype.is_float(), "takes floating-point tensors, got {dtype}");
+    op_ensure!(
+        dtype.is_float(),
+        "takes floating-point tensors, got {dtype}"
+    );
     Ok(dtype)
 }
 
@@ -53,19 +56,28 @@ pub(super) fn all_row_major(inputs: &[&TensorType]) -> Result<(), OpError> {
 
 /// The input has this rank.
 pub(super) fn rank(what: &str, input: &TensorType, rank: usize) -> Result<(), OpError> {
-    op_ensure!(input.rank() == rank, "{what} must have {rank} dimensions, got {input}");
+    op_ensure!(
+        input.rank() == rank,
+        "{what} must have {rank} dimensions, got {input}"
+    );
     Ok(())
 }
 
 /// The input has this shape.
 pub(super) fn shape(what: &str, input: &TensorType, shape: &[usize]) -> Result<(), OpError> {
-    op_ensure!(input.shape == shape, "{what} must have shape {shape:?}, got {input}");
+    op_ensure!(
+        input.shape == shape,
+        "{what} must have shape {shape:?}, got {input}"
+    );
     Ok(())
 }
 
 /// The dimension exists.
 pub(super) fn dim(input: &TensorType, dim: usize) -> Result<(), OpError> {
-    op_ensure!(dim < input.rank(), "dimension {dim} does not exist in {input}");
+    op_ensure!(
+        dim < input.rank(),
+        "dimension {dim} does not exist in {input}"
+    );
     Ok(())
 }
 
@@ -75,23 +87,38 @@ pub(super) fn broadcast(inputs: &[&TensorType]) -> Result<(Vec<usize>, Order), O
     let rank = inputs[0].rank();
     let mut shape = vec![1; rank];
     for t in inputs {
-        op_ensure!(t.rank() == rank, "inputs have different ranks: {} and {t}", inputs[0]);
+        op_ensure!(
+            t.rank() == rank,
+            "inputs have different ranks: {} and {t}",
+            inputs[0]
+        );
         for (to, &d) in shape.iter_mut().zip(&t.shape) {
             op_ensure!(
                 d == *to || d == 1 || *to == 1,
                 "shapes do not broadcast: {}",
-                inputs.iter().map(|t| t.to_string()).collect::<Vec<_>>().join(", ")
+                inputs
+                    .iter()
+                    .map(|t| t.to_string())
+                    .collect::<Vec<_>>()
+                    .join(", ")
             );
             if d != 1 {
                 *to = d;
             }
         }
     }
-    let full: Vec<&TensorType> = inputs.iter().copied().filter(|t| t.shape == shape).collect();
+    let full: Vec<&TensorType> = inputs
+        .iter()
+        .copied()
+        .filter(|t| t.shape == shape)
+        .collect();
     let Some(first) = full.first() else {
         return Ok((shape, Order::row_major(rank)));
     };
-    if let Some(other) = full.iter().find(|t| !same_layout(&shape, &t.order, &first.order)) {
+    if let Some(other) = full
+        .iter()
+        .find(|t| !same_layout(&shape, &t.order, &first.order))
+    {
         op_bail!("inputs have different memory orders: {first} and {other}");
     }
     Ok((shape, first.order.clone()))
@@ -117,15 +144,18 @@ pub(super) fn window(
     dilation: usize,
     ceil: bool,
 ) -> Result<usize, OpError> {
-    let padded = input + 2 * padding;
-    let reach = dilation * (kernel - 1) + 1;
+    let padded = input.saturating_add(padding.saturating_mul(2));
+    let reach = dilation.saturating_mul(kernel - 1).saturating_add(1);
     op_ensure!(
         padded >= reach,
         "kernel {kernel} with dilation {dilation} does not fit into {input} with padding {padding}"
     );
     let room = padded - reach;
     let mut out = room / stride + 1;
-    if ceil && room % stride != 0 && out * stride < input + padding {
+    if ceil
+        && !room.is_multiple_of(stride)
+        && out.saturating_mul(stride) < input.saturating_add(padding)
+    {
         out += 1;
     }
     Ok(out)

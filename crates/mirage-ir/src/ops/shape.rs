@@ -4,7 +4,12 @@ use serde::{Deserialize, Serialize};
 
 use super::rules;
 use crate::{
-    OpError, Operation, Order, Scalar, TensorType, op_ensure,
+    OpError, Operation, Order, TensorType,
+    interp::{
+        Tensor,
+        index::{broadcast_strides, offset, strides},
+    },
+    op_ensure,
     types::{is_permutation, same_layout},
 };
 
@@ -60,33 +65,6 @@ pub struct Concat {
     pub dim: usize,
 }
 
-/// Elements added around. Keeps the order.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Pad {
-    /// Elements added before, one number a dimension.
-    pub before: Vec<usize>,
-    /// Elements added after, one number a dimension.
-    pub after: Vec<usize>,
-    /// Where the new elements come from.
-    pub mode: PadMode,
-    /// The new elements with [`PadMode::Constant`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub value: Option<Scalar>,
-}
-
-/// Where padding takes its elements from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PadMode {
-    /// One value.
-    Constant,
-    /// The elements inside, mirrored at the border element, which is not repeated.
-    Reflect,
-    /// The border element.
-    Edge,
-}
-
 /// Elements in reverse along the given dimensions. Keeps the order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -98,14 +76,20 @@ pub struct Flip {
 fn output(x: &TensorType, shape: Vec<usize>, order: Option<&Order>) -> Result<TensorType, OpError> {
     let ty = TensorType::new(x.dtype, shape);
     let Some(order) = order else { return Ok(ty) };
-    op_ensure!(order.rank() == ty.rank(), "order {order} does not fit the output {ty}");
+    op_ensure!(
+        order.rank() == ty.rank(),
+        "order {order} does not fit the output {ty}"
+    );
     Ok(ty.with_order(order.clone()))
 }
 
 impl Reshape {
     /// To a row-major shape.
     pub fn to(shape: impl Into<Vec<usize>>) -> Self {
-        Reshape { shape: shape.into(), order: None }
+        Reshape {
+            shape: shape.into(),
+            order: None,
+        }
     }
 }
 
@@ -116,8 +100,18 @@ impl Operation for Reshape {
         rules::arity(inputs, 1..=1)?;
         let x = inputs[0];
         let ty = output(x, self.shape.clone(), self.order.as_ref())?;
-        op_ensure!(ty.numel() == x.numel(), "{x} has {} elements, {:?} has {}", x.numel(), self.shape, ty.numel());
+        let numel = self.shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d));
+        op_ensure!(
+            numel == Some(x.numel()),
+            "{x} has {} elements, {:?} has not",
+            x.numel(),
+            self.shape
+        );
         Ok(vec![ty])
+    }
+
+    fn eval(&self, inputs: &[&Tensor], outputs: &[TensorType]) -> Result<Vec<Tensor>, OpError> {
+        Ok(vec![inputs[0].reshaped(outputs[0].shape.as_slice())?])
     }
 
     fn flops(&self, _inputs: &[&TensorType], _outputs: &[TensorType]) -> u64 {
@@ -129,41 +123,32 @@ impl Operation for Reshape {
     }
 }
 
-/// Whether the elements of `a`, taken in logical sequence as `b`, lie in memory as `b` says: both
-/// shapes are cut into their common factors, and every factor must have the same stride in both.
+/// Whether the elements of `a`, taken in logical sequence as `b`, lie in memory as `b` says: the
+/// walks through memory in logical sequence are the same.
 fn reshape_keeps_memory(a: &TensorType, b: &TensorType) -> bool {
-    if a.is_row_major() && b.is_row_major() {
-        return true;
+    a.numel() == 0 || walk(a) == walk(b)
+}
+
+/// How a walk in logical sequence goes through memory, as (count, stride) from the outermost loop
+/// in, with loops that continue one another as one: equal for equal walks.
+fn walk(t: &TensorType) -> Vec<(usize, usize)> {
+    let mut loops: Vec<(usize, usize)> = Vec::new();
+    for (&count, stride) in t.shape.iter().zip(t.strides()).filter(|&(&count, _)| count != 1) {
+        match loops.last_mut() {
+            Some(outer) if outer.1 == count * stride => *outer = (outer.0 * count, stride),
+            _ => loops.push((count, stride)),
+        }
     }
-    let (mut i, mut j) = (a.rank(), b.rank());
-    let (sa, sb) = (a.strides(), b.strides());
-    // What is left of the current dimension on each side, and the stride of its next factor.
-    let (mut left, mut right) = ((1, 0), (1, 0));
-    loop {
-        while left.0 == 1 && i > 0 {
-            i -= 1;
-            left = (a.shape[i], sa[i]);
-        }
-        while right.0 == 1 && j > 0 {
-            j -= 1;
-            right = (b.shape[j], sb[j]);
-        }
-        if left.0 == 1 && right.0 == 1 {
-            return true;
-        }
-        let factor = left.0.min(right.0);
-        if factor <= 1 || left.0 % factor != 0 || right.0 % factor != 0 || left.1 != right.1 {
-            return false;
-        }
-        left = (left.0 / factor, left.1 * factor);
-        right = (right.0 / factor, right.1 * factor);
-    }
+    loops
 }
 
 impl Permute {
     /// With a row-major output.
     pub fn of(axes: impl Into<Vec<usize>>) -> Self {
-        Permute { axes: axes.into(), order: None }
+        Permute {
+            axes: axes.into(),
+            order: None,
+        }
     }
 
     /// The output order with which this permutation of a value in `order` moves nothing.
@@ -172,7 +157,8 @@ impl Permute {
         for (out, &axis) in self.axes.iter().enumerate() {
             place[axis] = out;
         }
-        Order::new(order.dims().map(|d| place[d])).unwrap_or_else(|_| Order::row_major(order.rank()))
+        Order::new(order.dims().map(|d| place[d]))
+            .unwrap_or_else(|_| Order::row_major(order.rank()))
     }
 }
 
@@ -189,6 +175,14 @@ impl Operation for Permute {
         );
         let shape = self.axes.iter().map(|&a| x.shape[a]).collect();
         Ok(vec![output(x, shape, self.order.as_ref())?])
+    }
+
+    fn eval(&self, inputs: &[&Tensor], outputs: &[TensorType]) -> Result<Vec<Tensor>, OpError> {
+        let in_x = strides(inputs[0].shape());
+        let in_x: Vec<usize> = self.axes.iter().map(|&a| in_x[a]).collect();
+        Ok(vec![
+            inputs[0].take(&outputs[0].shape, |i| Ok(offset(i, &in_x)))?,
+        ])
     }
 
     fn flops(&self, _inputs: &[&TensorType], _outputs: &[TensorType]) -> u64 {
@@ -208,11 +202,25 @@ impl Operation for Expand {
         rules::arity(inputs, 1..=1)?;
         let x = inputs[0];
         op_ensure!(
-            self.shape.len() == x.rank() && x.shape.iter().zip(&self.shape).all(|(&a, &b)| a == b || a == 1),
+            self.shape.len() == x.rank()
+                && x.shape
+                    .iter()
+                    .zip(&self.shape)
+                    .all(|(&a, &b)| a == b || a == 1),
             "{x} does not expand to {:?}",
             self.shape
         );
-        Ok(vec![TensorType { shape: self.shape.clone(), ..x.clone() }])
+        Ok(vec![TensorType {
+            shape: self.shape.clone(),
+            ..x.clone()
+        }])
+    }
+
+    fn eval(&self, inputs: &[&Tensor], outputs: &[TensorType]) -> Result<Vec<Tensor>, OpError> {
+        let in_x = broadcast_strides(inputs[0].shape(), &outputs[0].shape);
+        Ok(vec![
+            inputs[0].take(&outputs[0].shape, |i| Ok(offset(i, &in_x)))?,
+        ])
     }
 
     fn flops(&self, _inputs: &[&TensorType], _outputs: &[TensorType]) -> u64 {
@@ -228,7 +236,9 @@ impl Operation for Slice {
         let x = inputs[0];
         let rank = x.rank();
         op_ensure!(
-            [&self.start, &self.end, &self.step].iter().all(|v| v.len() == rank),
+            [&self.start, &self.end, &self.step]
+                .iter()
+                .all(|v| v.len() == rank),
             "start, end and step must be {rank} numbers each"
         );
         let mut shape = Vec::with_capacity(rank);
@@ -241,6 +251,20 @@ impl Operation for Slice {
             shape.push((end - start).div_ceil(step));
         }
         Ok(vec![TensorType { shape, ..x.clone() }])
+    }
+
+    fn eval(&self, inputs: &[&Tensor], outputs: &[TensorType]) -> Result<Vec<Tensor>, OpError> {
+        let in_x = strides(inputs[0].shape());
+        let first = offset(&self.start, &in_x);
+        let steps: Vec<usize> = self
+            .step
+            .iter()
+            .zip(&in_x)
+            .map(|(step, s)| step * s)
+            .collect();
+        Ok(vec![inputs[0].take(&outputs[0].shape, |i| {
+            Ok(first + offset(i, &steps))
+        })?])
     }
 
     fn flops(&self, _inputs: &[&TensorType], _outputs: &[TensorType]) -> u64 {
@@ -260,52 +284,31 @@ impl Operation for Concat {
         for t in &inputs[1..] {
             let fits = t.rank() == first.rank()
                 && (0..t.rank()).all(|d| d == self.dim || t.shape[d] == first.shape[d]);
-            op_ensure!(fits, "{first} and {t} differ in more than dimension {}", self.dim);
-            op_ensure!(t.order == first.order, "inputs have different memory orders: {first} and {t}");
+            op_ensure!(
+                fits,
+                "{first} and {t} differ in more than dimension {}",
+                self.dim
+            );
+            op_ensure!(
+                t.order == first.order,
+                "inputs have different memory orders: {first} and {t}"
+            );
             out.shape[self.dim] += t.shape[self.dim];
         }
         Ok(vec![out.with_dtype(dtype)])
     }
 
-    fn flops(&self, _inputs: &[&TensorType], _outputs: &[TensorType]) -> u64 {
-        0
-    }
-}
-
-impl Operation for Pad {
-    const NAMES: &'static [&'static str] = &["pad"];
-
-    fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, OpError> {
-        rules::arity(inputs, 1..=1)?;
-        let x = inputs[0];
-        let rank = x.rank();
-        op_ensure!(
-            self.before.len() == rank && self.after.len() == rank,
-            "before and after must be {rank} numbers each"
-        );
-        match (self.mode, self.value) {
-            (PadMode::Constant, Some(value)) => {
-                op_ensure!(value.fits(x.dtype), "value {value} is not a value of {}", x.dtype)
+    fn eval(&self, inputs: &[&Tensor], outputs: &[TensorType]) -> Result<Vec<Tensor>, OpError> {
+        let in_parts: Vec<_> = inputs.iter().map(|t| strides(t.shape())).collect();
+        let joined = Tensor::assemble(inputs, &outputs[0].shape, |i| {
+            let (mut part, mut at) = (0, i.to_vec());
+            while at[self.dim] >= inputs[part].shape()[self.dim] {
+                at[self.dim] -= inputs[part].shape()[self.dim];
+                part += 1;
             }
-            (PadMode::Constant, None) => op_ensure!(false, "constant padding needs a value"),
-            (_, value) => op_ensure!(value.is_none(), "only constant padding takes a value"),
-        }
-        for d in 0..rank {
-            let most = match self.mode {
-                PadMode::Constant => usize::MAX,
-                PadMode::Reflect => x.shape[d].saturating_sub(1),
-                PadMode::Edge if x.shape[d] == 0 => 0,
-                PadMode::Edge => usize::MAX,
-            };
-            op_ensure!(
-                self.before[d].max(self.after[d]) <= most,
-                "padding {}+{} is more than dimension {d} of {x} can mirror",
-                self.before[d],
-                self.after[d]
-            );
-        }
-        let shape = (0..rank).map(|d| self.before[d] + x.shape[d] + self.after[d]).collect();
-        Ok(vec![TensorType { shape, ..x.clone() }])
+            Ok((part, offset(&at, &in_parts[part])))
+        });
+        Ok(vec![joined?])
     }
 
     fn flops(&self, _inputs: &[&TensorType], _outputs: &[TensorType]) -> u64 {
@@ -318,8 +321,26 @@ impl Operation for Flip {
 
     fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, OpError> {
         rules::arity(inputs, 1..=1)?;
-        self.dims.iter().try_for_each(|&d| rules::dim(inputs[0], d))?;
+        self.dims
+            .iter()
+            .try_for_each(|&d| rules::dim(inputs[0], d))?;
         Ok(vec![inputs[0].clone()])
+    }
+
+    fn eval(&self, inputs: &[&Tensor], outputs: &[TensorType]) -> Result<Vec<Tensor>, OpError> {
+        let (x, shape) = (inputs[0], &outputs[0].shape);
+        let in_x = strides(shape);
+        let flipped = x.take(shape, |i| {
+            let place = |d: usize| {
+                if self.dims.contains(&d) {
+                    shape[d] - 1 - i[d]
+                } else {
+                    i[d]
+                }
+            };
+            Ok((0..i.len()).map(|d| place(d) * in_x[d]).sum())
+        });
+        Ok(vec![flipped?])
     }
 
     fn flops(&self, _inputs: &[&TensorType], _outputs: &[TensorType]) -> u64 {

@@ -5,7 +5,11 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use super::rules;
-use crate::{Attrs, DType, Graph, OpError, Operation, TensorType, op_bail, op_ensure};
+use crate::{
+    Attrs, DType, Graph, OpError, Operation, TensorType,
+    interp::{Elements, Tensor, number::wrap},
+    op_bail, op_ensure,
+};
 
 macro_rules! unary {
     ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
@@ -69,7 +73,7 @@ unary! {
     Rsqrt = "rsqrt",
     /// 1/(1 + e^−x)
     Sigmoid = "sigmoid",
-    /// −1, 0 or 1
+    /// −1, 0 or 1; 0 for NaN
     Sign = "sign",
     /// x·sigmoid(x)
     Silu = "silu",
@@ -117,7 +121,9 @@ impl Operation for Unary {
         let dtype = inputs[0].dtype;
         let (takes, fits) = match self {
             Unary::Not => ("bool", dtype == DType::Bool),
-            Unary::Abs | Unary::Neg | Unary::Sign | Unary::Square => ("numbers", dtype != DType::Bool),
+            Unary::Abs | Unary::Neg | Unary::Sign | Unary::Square => {
+                ("numbers", dtype != DType::Bool)
+            }
             _ => ("floating-point tensors", dtype.is_float()),
         };
         op_ensure!(fits, "takes {takes}, got {dtype}");
@@ -127,4 +133,88 @@ impl Operation for Unary {
         };
         Ok(vec![inputs[0].clone().with_dtype(out)])
     }
+
+    fn eval(&self, inputs: &[&Tensor], outputs: &[TensorType]) -> Result<Vec<Tensor>, OpError> {
+        let elements = match (self, inputs[0].elements()) {
+            (Unary::IsInf, Elements::Float(v)) => {
+                Elements::Bool(v.iter().map(|x| x.is_infinite()).collect())
+            }
+            (Unary::IsNan, Elements::Float(v)) => {
+                Elements::Bool(v.iter().map(|x| x.is_nan()).collect())
+            }
+            (Unary::Not, Elements::Bool(v)) => Elements::Bool(v.iter().map(|x| !x).collect()),
+            (_, Elements::Float(v)) => {
+                let f = self.of_float()?;
+                Elements::Float(v.iter().map(|&x| f(x)).collect())
+            }
+            (_, Elements::Int(v)) => {
+                let (f, dtype) = (self.of_int()?, outputs[0].dtype);
+                Elements::Int(
+                    v.iter()
+                        .map(|&x| wrap(f(i128::from(x)), dtype))
+                        .collect::<Result<_, _>>()?,
+                )
+            }
+            (_, Elements::Bool(_)) => op_bail!("is not a function of bools"),
+        };
+        Ok(vec![Tensor::new(inputs[0].shape(), elements)?])
+    }
+}
+
+impl Unary {
+    fn of_float(self) -> Result<fn(f64) -> f64, OpError> {
+        Ok(match self {
+            Unary::Abs => f64::abs,
+            Unary::Acos => f64::acos,
+            Unary::Asin => f64::asin,
+            Unary::Atan => f64::atan,
+            Unary::Ceil => f64::ceil,
+            Unary::Cos => f64::cos,
+            Unary::Cosh => f64::cosh,
+            Unary::Erf => libm::erf,
+            Unary::Exp => f64::exp,
+            Unary::Floor => f64::floor,
+            Unary::Gelu => gelu,
+            Unary::GeluTanh => gelu_tanh,
+            Unary::Log => f64::ln,
+            Unary::Log1p => f64::ln_1p,
+            Unary::Neg => |x| -x,
+            Unary::Recip => f64::recip,
+            // Not `f64::max`, which gives 0 for NaN.
+            Unary::Relu => |x| if x < 0.0 { 0.0 } else { x },
+            Unary::Round => f64::round_ties_even,
+            Unary::Rsqrt => |x| x.sqrt().recip(),
+            Unary::Sigmoid => |x| 1.0 / (1.0 + (-x).exp()),
+            Unary::Sign => |x| f64::from(i8::from(x > 0.0) - i8::from(x < 0.0)),
+            Unary::Silu => |x| x / (1.0 + (-x).exp()),
+            Unary::Sin => f64::sin,
+            Unary::Sinh => f64::sinh,
+            Unary::Sqrt => f64::sqrt,
+            Unary::Square => |x| x * x,
+            Unary::Tan => f64::tan,
+            Unary::Tanh => f64::tanh,
+            Unary::Trunc => f64::trunc,
+            Unary::IsInf | Unary::IsNan | Unary::Not => op_bail!("does not give floats"),
+        })
+    }
+
+    fn of_int(self) -> Result<fn(i128) -> i128, OpError> {
+        Ok(match self {
+            Unary::Abs => i128::abs,
+            Unary::Neg => |x| -x,
+            Unary::Sign => i128::signum,
+            Unary::Square => |x| x * x,
+            _ => op_bail!("is not a function of integers"),
+        })
+    }
+}
+
+/// With erfc instead of 1 + erf, which loses all digits where x is far below 0.
+fn gelu(x: f64) -> f64 {
+    0.5 * x * libm::erfc(-x * std::f64::consts::FRAC_1_SQRT_2)
+}
+
+fn gelu_tanh(x: f64) -> f64 {
+    let inner = (2.0 / std::f64::consts::PI).sqrt() * (x + 0.044715 * x * x * x);
+    0.5 * x * (1.0 + inner.tanh())
 }

@@ -18,8 +18,18 @@ pub struct Unknown {
 }
 
 impl Unknown {
-    pub(super) fn new(name: &str, attrs: Attrs, body: Option<Arc<Graph>>, outputs: &[TensorType]) -> Self {
-        Unknown { name: name.to_owned(), attrs, outputs: outputs.to_vec(), body }
+    pub(super) fn new(
+        name: &str,
+        attrs: Attrs,
+        body: Option<Arc<Graph>>,
+        outputs: &[TensorType],
+    ) -> Self {
+        Unknown {
+            name: name.to_owned(),
+            attrs,
+            outputs: outputs.to_vec(),
+            body,
+        }
     }
 }
 
