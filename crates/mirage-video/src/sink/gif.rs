@@ -7,6 +7,10 @@ use gif::{Encoder, EncodingError, Repeat};
 use super::{Expect, Sink, SinkOptions, Summary, file::Output};
 use crate::{Error, Frame, Rational, Result, VideoInfo};
 
+/// Pixels that the search for a palette looks at; more gain little (41 dB for 39 at six times the
+/// time on a 480x272 scene), fewer show.
+const SAMPLES: u32 = 13_000;
+
 pub(super) struct GifSink {
     expect: Expect,
     encoder: Encoder<Output>,
@@ -26,11 +30,12 @@ impl GifSink {
                 height,
             });
         };
-        if !(1..=30).contains(&options.gif_speed) {
-            let what = format!(
-                "a GIF speed of {}: 1 (best) to 30 (fastest)",
-                options.gif_speed
-            );
+        let pixels = u32::from(width) * u32::from(height);
+        let speed = options
+            .gif_speed
+            .map_or((pixels / SAMPLES).clamp(1, 10), u32::from);
+        if !(1..=30).contains(&speed) {
+            let what = format!("a GIF speed of {speed}: 1 (best) to 30 (fastest)");
             return Err(Error::BadOption { what });
         }
         let expect = Expect::new(spec, info);
@@ -39,12 +44,11 @@ impl GifSink {
         encoder
             .set_repeat(Repeat::Infinite)
             .map_err(|error| expect.write_error(into_io(error)))?;
-        let speed = options.gif_speed.into();
         Ok(Self {
             expect,
             encoder,
             fps: info.fps,
-            speed,
+            speed: speed as i32,
             size: (width, height),
         })
     }

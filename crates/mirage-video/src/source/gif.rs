@@ -12,7 +12,7 @@ use crate::{Error, Frame, MAX_PIXELS, Rational, Result, VideoInfo, frame::checke
 
 const FORMAT: &str = "GIF";
 
-/// A GIF file. The rate is the mean over the file; a delay of 0 or 1 hundredths counts as 10, as
+/// A GIF file. The rate is that of the whole file; a delay of 0 or 1 hundredths counts as 10, as
 /// browsers have it.
 pub(super) struct GifSource {
     info: VideoInfo,
@@ -105,27 +105,40 @@ fn decoder(name: &str, file: File, skip_pixels: bool) -> Result<Decoder<File>> {
 /// the reading to report; the rate is then that of the frames before it.
 fn scan(name: &str, file: File) -> Result<(Option<u64>, Rational)> {
     let mut decoder = decoder(name, file, true)?;
-    let (mut frames, mut hundredths) = (0, 0);
+    let mut delays = Vec::new();
     let whole = loop {
         match decoder.next_frame_info() {
-            Ok(Some(frame)) => {
-                frames += 1;
-                hundredths += if frame.delay > 1 {
-                    u64::from(frame.delay)
-                } else {
-                    10
-                };
-            }
+            Ok(Some(frame)) => delays.push(if frame.delay > 1 {
+                frame.delay.into()
+            } else {
+                10
+            }),
             Ok(None) => break true,
             Err(_) => break false,
         }
     };
-    let fps = Rational::new(100 * frames, hundredths).or(Rational::whole(10));
-    let fps = fps.ok_or_else(|| Error::NoFrames {
+    let fps = mean_rate(&delays).ok_or_else(|| Error::NoFrames {
         name: name.to_owned(),
         format: FORMAT,
     })?;
-    Ok((whole.then_some(frames), fps))
+    Ok((whole.then_some(delays.len() as u64), fps))
+}
+
+/// The rate over delays in hundredths of a second; 10 for none. Uneven delays are rounded ones of
+/// some rate, and their sum is exact to half a hundredth: a whole rate within that is meant.
+fn mean_rate(delays: &[u64]) -> Option<Rational> {
+    let Some(&first) = delays.first() else {
+        return Rational::whole(10);
+    };
+    let (frames, total) = (100 * delays.len() as u64, delays.iter().sum::<u64>());
+    let whole = (frames + total / 2) / total;
+    let even = delays.iter().all(|&delay| delay == first);
+    let meant = !even && (2 * frames).abs_diff(2 * total * whole) <= whole;
+    if meant {
+        Rational::new(whole, 1)
+    } else {
+        Rational::new(frames, total)
+    }
 }
 
 fn fault(name: &str, frame: u64, error: DecodingError) -> Error {

@@ -220,7 +220,7 @@ impl View {
     fn balloon(&self, x: f32, y: f32, colour: &mut Colour) {
         let span = self.aspect + 0.4;
         let shift = (self.seed % 7) as f32 / 7.0;
-        let at = ((self.time * 0.05 + 0.62 + shift) / span).fract() * span - 0.2;
+        let at = ((self.time * 0.05 + 1.05 + shift) / span).fract() * span - 0.2;
         let (x, y) = (x - at, y - 0.24 - 0.02 * wave(self.time * 0.11));
         let basket = (x.abs() - 0.014).max((y - 0.145).abs() - 0.012);
         let rope =
@@ -233,7 +233,8 @@ impl View {
             let bulge = x / (0.0105 - y * y).max(0.0004).sqrt();
             let stripe = (bulge * 2.5 + 8.25).floor() as i32 % 3;
             let dye = [[0.89, 0.22, 0.21], [0.98, 0.83, 0.28], [0.16, 0.45, 0.75]];
-            let light = 1.0 - 2.2 * distance(x + 0.03, y + 0.04).powi(2) / 0.02 * 0.15;
+            let lit = distance(x + 0.03, y + 0.04);
+            let light = 1.0 - 2.2 * lit * lit / 0.02 * 0.15;
             let cloth = dye[stripe.unsigned_abs() as usize % 3].map(|v| v * light.clamp(0.55, 1.0));
             blend(colour, cloth, self.inside(radius - 0.085));
         }

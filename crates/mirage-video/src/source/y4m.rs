@@ -171,6 +171,9 @@ fn check_header(name: &str, line: &[u8]) -> Result<ColorRange> {
             name: name.to_owned(),
         });
     }
+    if b"YUV4MPEG2 ".starts_with(line) {
+        return Err(truncated(name, 0));
+    }
     if !line.starts_with(b"YUV4MPEG2 ") {
         let what = "it does not begin with YUV4MPEG2 (make one with `ffmpeg -i IN -pix_fmt yuv420p -f yuv4mpegpipe OUT.y4m`)";
         return Err(malformed(name, 0, what));

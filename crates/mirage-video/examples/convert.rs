@@ -1,10 +1,11 @@
-//! Writes the built-in scene to a file: `cargo run --release -p mirage-video --example scene -- OUT [SOURCE]`.
+//! Copies any source (by default three seconds of the scene) to any sink:
+//! `cargo run --release -p mirage-video --example convert -- OUT [SOURCE]`.
 
 use mirage_video::{Frame, Pipeline, SinkOptions, SourceOptions, open_sink, open_source};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
-    let output = arguments.next().ok_or("usage: scene OUT [SOURCE]")?;
+    let output = arguments.next().ok_or("usage: convert OUT [SOURCE]")?;
     let input = arguments.next().unwrap_or_else(|| "scene".to_owned());
     let options = SourceOptions {
         frames: (input == "scene").then_some(72),
