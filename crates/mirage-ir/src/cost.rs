@@ -1,9 +1,6 @@
 //! What a graph costs: operations, bytes moved, bytes held.
 
-use crate::{
-    Graph, Node,
-    analysis::{Liveness, Prologue},
-};
+use crate::{Graph, Node, NodeId, ValueId, analysis::Prologue};
 
 /// The cost of one node's execution.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -49,7 +46,8 @@ pub struct GraphCost {
     /// Bytes of everything that the nodes write in an execution: the traffic of activations.
     pub activation_bytes: u64,
     /// The most bytes of activations alive at once, if each is freed after its last use and views
-    /// share their source's memory. Inputs and states count, weights do not.
+    /// share their source's memory. Inputs and states are held throughout, results to the end;
+    /// weights do not count.
     pub peak_activation_bytes: u64,
 }
 
@@ -57,11 +55,19 @@ pub struct GraphCost {
 pub fn graph_cost(graph: &Graph) -> GraphCost {
     let prologue = Prologue::of(graph);
     let mut cost = GraphCost {
-        weight_bytes: prologue.kept().iter().map(|&v| graph.ty(v).bytes() as u64).sum(),
+        weight_bytes: prologue
+            .kept()
+            .iter()
+            .map(|&v| graph.ty(v).bytes() as u64)
+            .sum(),
         peak_activation_bytes: peak(graph, &prologue),
         ..GraphCost::default()
     };
-    for node in graph.nodes().iter().filter(|n| !prologue.is_fixed(n.output())) {
+    for node in graph
+        .nodes()
+        .iter()
+        .filter(|n| !prologue.is_fixed(n.output()))
+    {
         let c = node_cost(graph, node);
         cost.flops += c.flops;
         cost.bytes += c.bytes();
@@ -70,53 +76,87 @@ pub fn graph_cost(graph: &Graph) -> GraphCost {
     cost
 }
 
+/// The peak of [`GraphCost::peak_activation_bytes`]: a sweep over the nodes that adds what each one
+/// writes and takes away what no later one reads.
 fn peak(graph: &Graph, prologue: &Prologue) -> u64 {
-    let liveness = Liveness::of(graph);
-    // A view shares the memory of its root, which lives as long as the last of its views.
-    let mut root: Vec<usize> = (0..graph.values().len()).collect();
-    for node in graph.nodes() {
-        let view = node.op.is_view(&graph.input_types(node), &graph.output_types(node));
-        if view && !prologue.is_fixed(node.output()) && !prologue.is_fixed(node.inputs[0]) {
-            root[node.output().index()] = root[node.inputs[0].index()];
-        }
-    }
-    let mut last = vec![None; root.len()];
-    let mut kept = vec![false; root.len()];
-    for (i, &r) in root.iter().enumerate() {
-        let v = crate::ValueId::from_index(i);
-        last[r] = last[r].max(liveness.last_use(v));
-        kept[r] |= liveness.leaves(v);
-    }
-    let mut free_at: Vec<u64> = vec![0; graph.nodes().len()];
-    let mut alive = 0u64;
-    let mut most = 0u64;
-    let is_own = |i: usize| root[i] == i && !prologue.is_fixed(crate::ValueId::from_index(i));
-    let born = |i: usize, alive: &mut u64, free_at: &mut Vec<u64>, now: usize| {
-        let bytes = graph.values()[i].ty.bytes() as u64;
-        *alive += bytes;
-        match (kept[i], last[i]) {
-            (true, _) => {}
-            (false, Some(node)) => free_at[node.index()] += bytes,
-            (false, None) => {
-                if let Some(slot) = free_at.get_mut(now) {
-                    *slot += bytes;
-                }
-            }
-        }
-    };
-    let entering = graph.inputs().iter().map(|p| p.value).chain(graph.states().iter().map(|s| s.input));
-    for v in entering {
-        born(v.index(), &mut alive, &mut free_at, 0);
-    }
-    most = most.max(alive);
+    let buffers = Buffers::of(graph, prologue);
+    let entering = graph
+        .inputs()
+        .iter()
+        .map(|p| p.value)
+        .chain(graph.states().iter().map(|s| s.input));
+    let mut alive = entering.fold(0u64, |sum, v| sum.saturating_add(bytes(graph, v)));
+    let mut most = alive;
+    let mut freed_after = vec![0u64; graph.nodes().len()];
     for (id, node) in graph.iter() {
-        for v in &node.outputs {
-            if is_own(v.index()) {
-                born(v.index(), &mut alive, &mut free_at, id.index());
+        for &v in node
+            .outputs
+            .iter()
+            .filter(|&&v| buffers.owner(v) == Some(v))
+        {
+            alive = alive.saturating_add(bytes(graph, v));
+            if let Some(last) = buffers.last_use(v) {
+                freed_after[last.index()] += bytes(graph, v);
             }
         }
         most = most.max(alive);
-        alive -= free_at[id.index()];
+        alive = alive.saturating_sub(freed_after[id.index()]);
     }
     most
+}
+
+fn bytes(graph: &Graph, value: ValueId) -> u64 {
+    graph.ty(value).bytes() as u64
+}
+
+/// Which values share memory, and until when it is needed.
+struct Buffers {
+    owner: Vec<Option<ValueId>>,
+    last_use: Vec<Option<NodeId>>,
+}
+
+impl Buffers {
+    fn of(graph: &Graph, prologue: &Prologue) -> Self {
+        let count = graph.values().len();
+        let mut buffers = Buffers {
+            owner: vec![None; count],
+            last_use: vec![None; count],
+        };
+        for v in (0..count)
+            .map(ValueId::from_index)
+            .filter(|&v| !prologue.is_fixed(v))
+        {
+            buffers.owner[v.index()] = Some(v);
+        }
+        for (id, node) in graph.iter() {
+            for &v in node.inputs.iter().chain(&node.outputs) {
+                buffers.use_at(v, Some(id));
+            }
+            if node
+                .op
+                .is_view(&graph.input_types(node), &graph.output_types(node))
+            {
+                buffers.owner[node.output().index()] = buffers.owner(node.inputs[0]);
+            }
+        }
+        graph.results().for_each(|v| buffers.use_at(v, None));
+        buffers
+    }
+
+    /// The value whose memory this one has: itself unless it is a view; `None` for a weight.
+    fn owner(&self, value: ValueId) -> Option<ValueId> {
+        self.owner[value.index()]
+    }
+
+    /// The last node that needs the memory that this value owns, at least the one that writes it;
+    /// `None` if it is needed to the end.
+    fn last_use(&self, owner: ValueId) -> Option<NodeId> {
+        self.last_use[owner.index()]
+    }
+
+    fn use_at(&mut self, value: ValueId, node: Option<NodeId>) {
+        if let Some(owner) = self.owner(value) {
+            self.last_use[owner.index()] = node;
+        }
+    }
 }

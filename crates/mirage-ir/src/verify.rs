@@ -1,143 +1,277 @@
 //! The verifier: what every graph must satisfy, before and after every pass.
 
-use std::collections::HashSet;
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use crate::{
-    Graph, GraphError, Node, OpError, Source, TensorType, ValueId,
+    Graph, GraphError, Node, NodeId, OpError, Source, TensorType, ValueId, op_bail, op_ensure,
     ops::Region,
     regions,
-    text::{PrintOptions, print_with},
+    text::{MAX_DEPTH, PrintOptions, print_with},
 };
+
+/// The most dimensions of a tensor.
+const MAX_RANK: usize = 16;
+
+/// The most bytes of a tensor: what a 64-bit machine addresses. Sizes can be added without overflow.
+const MAX_BYTES: usize = 1 << 48;
 
 /// Checks a graph:
 ///
-/// 1. every operand exists and is defined before its use, and every value is defined once, where
-///    its [`Source`] says;
-/// 2. every node's output types are what its operation infers from its inputs;
-/// 3. names are unique among inputs, parameters, states and outputs, each among themselves;
-/// 4. a state's new content has the state's type;
-/// 5. bodies satisfy all this too, and the body of a known kind of region equals the kind's
-///    expansion.
+/// 1. every value is defined once, where its [`Source`] says, and before its uses;
+/// 2. every node has an output, and its output types are what its operation infers from its inputs;
+/// 3. every type is sound: at most 16 dimensions, an order of the shape's rank, at most 2⁴⁸
+///    bytes;
+/// 4. names are unique among inputs, among parameters, among states and among outputs;
+/// 5. a state's new content lies in memory as the state does;
+/// 6. bodies satisfy all this too and nest at most 32 deep, and the body of a known kind of region
+///    equals the kind's expansion.
 ///
-/// The error names the first node that is wrong, with its operation and module path.
+/// The error names the first node that is wrong, with its operation and module path. The time is
+/// linear in the size of the graph; a body that many nodes share is checked once.
 pub fn verify(graph: &Graph) -> Result<(), GraphError> {
-    let mut defined = vec![false; graph.values.len()];
-    ports(graph, &mut defined)?;
-    for (i, node) in graph.nodes.iter().enumerate() {
-        check_node(graph, i, node, &mut defined).map_err(|e| node_error(graph, i, node, e))?;
+    Verifier::default().graph(graph, 0).map(|_height| ())
+}
+
+#[derive(Default)]
+struct Verifier {
+    /// Bodies that are sound, and how deep bodies nest in them.
+    bodies: HashMap<*const Graph, usize>,
+}
+
+impl Verifier {
+    /// Checks a graph that lies in `depth` others; gives how deep bodies nest in it.
+    fn graph(&mut self, graph: &Graph, depth: usize) -> Result<usize, GraphError> {
+        let mut defined = Defined(vec![false; graph.values.len()]);
+        ports(graph, &mut defined)?;
+        let mut height = 0;
+        for (id, node) in graph.iter() {
+            let inner = self
+                .node(graph, id, node, &mut defined, depth)
+                .map_err(|e| GraphError::Node {
+                    graph: graph.name.clone(),
+                    node: id.index(),
+                    op: node.op.name().into_owned(),
+                    path: node.path.to_string(),
+                    message: e.to_string(),
+                })?;
+            height = height.max(inner);
+        }
+        if let Some(v) = defined.0.iter().position(|d| !d) {
+            return Err(error(
+                graph,
+                format!("value {} is never defined", ValueId::from_index(v)),
+            ));
+        }
+        outputs(graph, &defined)?;
+        states(graph, &defined)?;
+        Ok(height)
     }
-    if let Some(v) = defined.iter().position(|d| !d) {
-        return Err(error(graph, format!("value %{v} is never defined")));
+
+    fn node(
+        &mut self,
+        graph: &Graph,
+        id: NodeId,
+        node: &Node,
+        defined: &mut Defined,
+        depth: usize,
+    ) -> Result<usize, OpError> {
+        for &v in &node.inputs {
+            op_ensure!(defined.has(v), "operand {v} is not defined before its use");
+        }
+        // The body first: the operation infers its types from it.
+        let height = match node.op.body() {
+            Some(body) => 1 + self.body(body, depth + 1)?,
+            None => 0,
+        };
+        let inferred = node.op.infer(&graph.input_types(node))?;
+        op_ensure!(!node.outputs.is_empty(), "has no output");
+        op_ensure!(
+            inferred.len() == node.outputs.len(),
+            "has {} outputs, must have {}",
+            node.outputs.len(),
+            inferred.len()
+        );
+        for (output, (&v, ty)) in node.outputs.iter().zip(&inferred).enumerate() {
+            let value = defined.define(graph, v, Source::Node { node: id, output });
+            let Some(stated) = value else {
+                op_bail!("output {v} is not this node's to define")
+            };
+            op_ensure!(stated == ty, "output {v} is {stated}, must be {ty}");
+            sound(ty)?;
+        }
+        if let Some(region) = node.op.get::<Region>() {
+            check_expansion(region, node.op.body())?;
+        }
+        Ok(height)
     }
-    results(graph, &defined)
+
+    fn body(&mut self, body: &Arc<Graph>, depth: usize) -> Result<usize, OpError> {
+        let height = match self.bodies.get(&Arc::as_ptr(body)) {
+            Some(&height) => height,
+            None if depth > MAX_DEPTH => 0,
+            None => self
+                .graph(body, depth)
+                .map_err(|e| OpError::new(format!("in the body: {e}")))?,
+        };
+        op_ensure!(
+            depth + height <= MAX_DEPTH,
+            "bodies nest deeper than {MAX_DEPTH} levels"
+        );
+        self.bodies.insert(Arc::as_ptr(body), height);
+        Ok(height)
+    }
+}
+
+/// Which values the part of the graph that was checked defines.
+struct Defined(Vec<bool>);
+
+impl Defined {
+    fn has(&self, value: ValueId) -> bool {
+        self.0.get(value.index()) == Some(&true)
+    }
+
+    /// Notes the definition of a value and gives its stated type; `None` if the value does not
+    /// exist, comes from elsewhere, or was defined before.
+    fn define<'g>(
+        &mut self,
+        graph: &'g Graph,
+        value: ValueId,
+        source: Source,
+    ) -> Option<&'g TensorType> {
+        let stated = graph
+            .values
+            .get(value.index())
+            .filter(|v| v.source == source)?;
+        let defined = self.0.get_mut(value.index())?;
+        (!std::mem::replace(defined, true)).then_some(&stated.ty)
+    }
 }
 
 fn error(graph: &Graph, message: String) -> GraphError {
-    GraphError::Graph { graph: graph.name.clone(), message }
-}
-
-fn node_error(graph: &Graph, index: usize, node: &Node, e: OpError) -> GraphError {
-    GraphError::Node {
+    GraphError::Graph {
         graph: graph.name.clone(),
-        node: index,
-        op: node.op.name().into_owned(),
-        path: node.path.to_string(),
-        message: e.to_string(),
+        message,
     }
 }
 
-fn ports(graph: &Graph, defined: &mut [bool]) -> Result<(), GraphError> {
-    let inputs = graph.inputs.iter().enumerate().map(|(i, p)| ("input", &p.name, p.value, Source::Input(i)));
-    let params = graph.params.iter().enumerate().map(|(i, p)| ("parameter", &p.name, p.value, Source::Param(i)));
-    let states = graph.states.iter().enumerate().map(|(i, s)| ("state", &s.name, s.input, Source::State(i)));
-    let mut names = HashSet::new();
-    for (kind, name, value, source) in inputs.chain(params).chain(states) {
-        if !names.insert((kind, name.clone())) {
-            return Err(error(graph, format!("two {kind}s are called `{name}`")));
-        }
-        match graph.values.get(value.index()) {
-            Some(v) if v.source == source && !defined[value.index()] => defined[value.index()] = true,
-            _ => return Err(error(graph, format!("{kind} `{name}` is not the source of {value}"))),
-        }
-    }
-    Ok(())
-}
-
-fn check_node(
-    graph: &Graph,
-    index: usize,
-    node: &Node,
-    defined: &mut [bool],
-) -> Result<(), OpError> {
-    for v in &node.inputs {
-        crate::op_ensure!(
-            defined.get(v.index()) == Some(&true),
-            "operand {v} is not defined before its use"
-        );
-    }
-    let types = graph.input_types(node);
-    check_body(node, &types)?;
-    let inferred = node.op.infer(&types)?;
-    crate::op_ensure!(
-        inferred.len() == node.outputs.len(),
-        "has {} outputs, must have {}",
-        node.outputs.len(),
-        inferred.len()
-    );
-    for (i, (&v, ty)) in node.outputs.iter().zip(&inferred).enumerate() {
-        let Some(value) = graph.values.get(v.index()) else {
-            crate::op_bail!("output {v} does not exist")
+fn ports(graph: &Graph, defined: &mut Defined) -> Result<(), GraphError> {
+    let inputs = graph.inputs.iter().map(|p| (&p.name, p.value));
+    let params = graph.params.iter().map(|p| (&p.name, p.value));
+    let states = graph.states.iter().map(|s| (&s.name, s.input));
+    unique(graph, "inputs", inputs.clone().map(|(name, _)| name))?;
+    unique(graph, "parameters", params.clone().map(|(name, _)| name))?;
+    unique(graph, "states", states.clone().map(|(name, _)| name))?;
+    let inputs = inputs
+        .enumerate()
+        .map(|(i, p)| ("input", p, Source::Input(i)));
+    let params = params
+        .enumerate()
+        .map(|(i, p)| ("parameter", p, Source::Param(i)));
+    let states = states
+        .enumerate()
+        .map(|(i, p)| ("state", p, Source::State(i)));
+    for (kind, (name, value), source) in inputs.chain(params).chain(states) {
+        let Some(ty) = defined.define(graph, value, source) else {
+            return Err(error(
+                graph,
+                format!("{value} is not {kind} `{name}`'s to define"),
+            ));
         };
-        let source = Source::Node { node: crate::NodeId::from_index(index), output: i };
-        crate::op_ensure!(
-            value.source == source && !std::mem::replace(&mut defined[v.index()], true),
-            "output {v} is defined elsewhere too"
-        );
-        crate::op_ensure!(value.ty == *ty, "output {v} is {}, must be {ty}", value.ty);
+        sound(ty).map_err(|e| error(graph, format!("{kind} `{name}`: {e}")))?;
     }
     Ok(())
 }
 
-fn check_body(node: &Node, inputs: &[&TensorType]) -> Result<(), OpError> {
-    let Some(body) = node.op.body() else { return Ok(()) };
-    verify(body).map_err(|e| OpError::new(format!("in the body: {e}")))?;
-    let Some(region) = node.op.get::<Region>() else { return Ok(()) };
-    let Some(kind) = regions::find(&region.kind) else { return Ok(()) };
-    let expansion = (kind.expand)(&region.attributes, inputs)?;
-    crate::op_ensure!(
-        same_computation(body, &expansion),
+fn unique<'g>(
+    graph: &Graph,
+    kind: &str,
+    names: impl Iterator<Item = &'g Arc<str>>,
+) -> Result<(), GraphError> {
+    let mut seen = HashSet::new();
+    for name in names {
+        if !seen.insert(name) {
+            return Err(error(graph, format!("two {kind} are called `{name}`")));
+        }
+    }
+    Ok(())
+}
+
+fn sound(ty: &TensorType) -> Result<(), OpError> {
+    op_ensure!(
+        ty.rank() <= MAX_RANK,
+        "a type has {} dimensions, at most {MAX_RANK} may be",
+        ty.rank()
+    );
+    op_ensure!(
+        ty.order.rank() == ty.rank(),
+        "{ty}: the order is not one of {} dimensions",
+        ty.rank()
+    );
+    // An empty dimension does not make the others' strides any smaller.
+    let bytes = ty
+        .shape
+        .iter()
+        .try_fold(ty.dtype.size(), |n, &d| n.checked_mul(d.max(1)));
+    op_ensure!(
+        bytes.is_some_and(|n| n <= MAX_BYTES),
+        "{ty} has more bytes than memory can address"
+    );
+    Ok(())
+}
+
+fn outputs(graph: &Graph, defined: &Defined) -> Result<(), GraphError> {
+    unique(graph, "outputs", graph.outputs.iter().map(|p| &p.name))?;
+    match graph.outputs.iter().find(|p| !defined.has(p.value)) {
+        Some(p) => Err(error(
+            graph,
+            format!("output `{}` is {}, which does not exist", p.name, p.value),
+        )),
+        None => Ok(()),
+    }
+}
+
+fn states(graph: &Graph, defined: &Defined) -> Result<(), GraphError> {
+    for state in &graph.states {
+        let wrong = |becomes: String| {
+            Err(error(
+                graph,
+                format!(
+                    "state `{}` is {}, but becomes {becomes}",
+                    state.name,
+                    graph.ty(state.input)
+                ),
+            ))
+        };
+        if !defined.has(state.output) {
+            return wrong(format!("{}, which does not exist", state.output));
+        }
+        let becomes = graph.ty(state.output);
+        if !graph.ty(state.input).same_memory(becomes) {
+            return wrong(becomes.to_string());
+        }
+    }
+    Ok(())
+}
+
+/// The body of a region of a known kind is what the kind stands for on the body's own input types
+/// (which the region's inputs equal in memory, though not always to the letter).
+fn check_expansion(region: &Region, body: Option<&Arc<Graph>>) -> Result<(), OpError> {
+    let (Some(body), Some(kind)) = (body, regions::find(&region.kind)) else {
+        return Ok(());
+    };
+    let types: Vec<&TensorType> = body.inputs.iter().map(|p| body.ty(p.value)).collect();
+    let expansion = (kind.expand)(&region.attributes, &types)?;
+    let options = PrintOptions {
+        paths: false,
+        names: false,
+    };
+    op_ensure!(
+        print_with(body, options) == print_with(&expansion, options),
         "the body is not what a region of kind `{}` computes",
         region.kind
     );
-    Ok(())
-}
-
-/// Whether two graphs are the same up to names, module paths and attributes of the whole graph.
-fn same_computation(a: &Graph, b: &Graph) -> bool {
-    let options = PrintOptions { paths: false, names: false };
-    print_with(a, options) == print_with(b, options)
-}
-
-fn results(graph: &Graph, defined: &[bool]) -> Result<(), GraphError> {
-    let exists = |v: ValueId| defined.get(v.index()) == Some(&true);
-    let mut names = HashSet::new();
-    for port in &graph.outputs {
-        if !names.insert(&port.name) {
-            return Err(error(graph, format!("two outputs are called `{}`", port.name)));
-        }
-        if !exists(port.value) {
-            return Err(error(graph, format!("output `{}` is {}, which does not exist", port.name, port.value)));
-        }
-    }
-    for state in &graph.states {
-        if !exists(state.output) {
-            let message = format!("state `{}` becomes {}, which does not exist", state.name, state.output);
-            return Err(error(graph, message));
-        }
-        let (is, becomes) = (graph.ty(state.input), graph.ty(state.output));
-        if !is.same_memory(becomes) {
-            return Err(error(graph, format!("state `{}` is {is} but becomes {becomes}", state.name)));
-        }
-    }
     Ok(())
 }
