@@ -1,17 +1,77 @@
 //! Passes: rewritings of a graph, and the pipeline that runs them.
 //!
-//! A pass is a [`Pass`] with its metadata, [`PassInfo`]; [`register!`] makes it known and a
-//! [`Registry`] holds those that a program knows.
+//! A [`Pass`] states its metadata as data ([`PassInfo`]); [`register!`] makes it known, and a
+//! [`Registry`] holds those that a program knows. A user asks for passes by a [`PipelineSpec`], in
+//! text (`fp16{keep=norm+softmax},channels_last,sdpa`) or TOML; [`plan`](fn@plan) puts them into a
+//! legal order, and a [`Manager`] runs the [`Plan`] on a graph, with an
+//! [`Instrument`](instrument::Instrument) for everything that watches: timing, verification, dumps,
+//! numeric differences, bisection.
+//!
+//! ```
+//! use mirage_ir::{DType, Graph, TensorType, target::Capabilities};
+//! use mirage_pass::*;
+//!
+//! struct MarkStatic;
+//!
+//! impl Pass for MarkStatic {
+//!     fn info(&self) -> &'static PassInfo {
+//!         static INFO: PassInfo =
+//!             PassInfo::new("mark_static", 1, "sets `static_plan`", Phase::Runtime, Numerics::Exact);
+//!         &INFO
+//!     }
+//!
+//!     fn run(&self, graph: &mut Graph, _cx: &PassContext<'_>) -> Result<Outcome, PassError> {
+//!         if graph.attrs().contains_key("static_plan") {
+//!             return Ok(Outcome::unchanged("the graph is marked already"));
+//!         }
+//!         graph.set_attr("static_plan", true);
+//!         Ok(Outcome::changed(1))
+//!     }
+//! }
+//!
+//! register!(MarkStatic);
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut b = Graph::builder("example");
+//! let x = b.input("x", TensorType::new(DType::F32, [1, 8]));
+//! b.output("y", x);
+//! let graph = b.finish()?;
+//!
+//! let plan = plan(&Registry::linked()?, &"mark_static".parse()?)?;
+//! let (graph, report) = Manager::new().run(&plan, &graph, &Capabilities::default())?;
+//! assert!(graph.attrs().contains_key("static_plan"));
+//! assert_eq!(report.passes[0].rewrites, 1);
+//! # Ok(())
+//! # }
+//! ```
 
+mod files;
+mod fingerprint;
+mod grammar;
 mod info;
+pub mod instrument;
+mod interface;
+mod manager;
 mod options;
 mod pass;
+mod plan;
+mod planner;
 mod registry;
+pub mod rewrite;
 mod suggest;
 
+pub use fingerprint::Fingerprint;
+pub use grammar::{GrammarError, PassSpec, PipelineSpec, Place, TomlError};
 pub use info::{CLEANUP, Need, Numerics, PassInfo, Phase};
+pub use interface::check_interface;
+pub use manager::{
+    BeginFault, Fault, GraphSummary, Manager, PassRun, PipelineError, PipelineReport, Remark,
+    Reproducer, StepFailure,
+};
 pub use options::{OptionError, OptionKind, OptionSpec, OptionValue, Options};
 pub use pass::{Outcome, Pass, PassContext, PassError};
+pub use plan::{Plan, Step};
+pub use planner::{PlanError, Rule, Stated, plan, plan_in_order};
 pub use registry::{PassEntry, Registry, RegistryError};
 pub use suggest::nearest;
 

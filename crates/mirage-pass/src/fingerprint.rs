@@ -1,0 +1,133 @@
+//! A plan's identity, stable across runs, machines and builds.
+
+use std::fmt;
+
+use mirage_ir::target::{Capabilities, Capability, Support};
+use serde::{Serialize, Serializer};
+
+use crate::Plan;
+
+/// The identity of what a plan does on a backend: its passes, their versions, every option, and the
+/// backend's capabilities. Whether a step was automatic does not count.
+///
+/// FNV-1a of 128 bits over the parts in a fixed encoding (see [`Fingerprint::of`]): the same on
+/// every machine and for every build of the same passes. It tells plans apart; it is no protection
+/// against someone who makes two alike on purpose.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Fingerprint(u128);
+
+impl Fingerprint {
+    /// The fingerprint of a plan on a backend of these capabilities.
+    ///
+    /// Each part is a text after its length as 8 bytes, little endian, and each list its length
+    /// before its parts, so that no two plans encode alike.
+    pub fn of(plan: &Plan, capabilities: &Capabilities) -> Self {
+        let mut hash = Fnv::new();
+        hash.count(plan.steps.len());
+        for step in &plan.steps {
+            hash.text(step.info().name);
+            hash.count(step.info().version as usize);
+            hash.count(step.options.iter().count());
+            for (name, value) in step.options.iter() {
+                hash.text(name);
+                hash.text(&value.to_string());
+            }
+        }
+        hash.count(capabilities.lines.len());
+        capabilities
+            .lines
+            .iter()
+            .for_each(|line| hash.capability(line));
+        Fingerprint(hash.0)
+    }
+
+    /// The fingerprint of a text.
+    pub(crate) fn of_text(text: &str) -> Self {
+        let mut hash = Fnv::new();
+        hash.text(text);
+        Fingerprint(hash.0)
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    /// 32 hexadecimal digits.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+impl fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Fingerprint({self})")
+    }
+}
+
+impl Serialize for Fingerprint {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(self)
+    }
+}
+
+/// FNV-1a, 128 bits.
+struct Fnv(u128);
+
+impl Fnv {
+    const OFFSET: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
+    const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
+
+    fn new() -> Self {
+        Fnv(Self::OFFSET)
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.0 = (self.0 ^ u128::from(byte)).wrapping_mul(Self::PRIME);
+        }
+    }
+
+    fn count(&mut self, n: usize) {
+        self.bytes(&(n as u64).to_le_bytes());
+    }
+
+    fn text(&mut self, text: &str) {
+        self.count(text.len());
+        self.bytes(text.as_bytes());
+    }
+
+    fn capability(&mut self, line: &Capability) {
+        // Every field by name: one that is added must be hashed to compile.
+        let Capability {
+            op,
+            dtypes,
+            orders,
+            channel_multiple,
+            support,
+        } = line;
+        self.text(op);
+        self.count(dtypes.len());
+        dtypes.iter().for_each(|dtype| self.text(dtype.name()));
+        self.count(orders.len());
+        orders
+            .iter()
+            .for_each(|order| self.text(&order.to_string()));
+        self.count(*channel_multiple);
+        self.text(match support {
+            Support::Slow => "slow",
+            Support::Fast => "fast",
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Fnv;
+
+    /// The published values of FNV-1a 128 for "" and "a".
+    #[test]
+    fn fnv_is_fnv() {
+        assert_eq!(Fnv::new().0, 0x6c62272e07bb014262b821756295c58d);
+        let mut a = Fnv::new();
+        a.bytes(b"a");
+        assert_eq!(a.0, 0xd228cb696f1a8caf78912b704e4a8964);
+    }
+}

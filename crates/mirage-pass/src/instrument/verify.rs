@@ -1,0 +1,52 @@
+//! Whether each pass leaves a valid graph with the interface that it found.
+
+use mirage_ir::{Graph, verify};
+
+use super::{Change, Instrument, StepView};
+use crate::{Fault, PassRun, Plan, check_interface};
+
+/// Runs the verifier before the first pass and after each. Always installed.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Verify;
+
+impl Instrument for Verify {
+    fn name(&self) -> &'static str {
+        "verify"
+    }
+
+    fn begin(&mut self, _plan: &Plan, graph: &Graph) -> Result<(), Fault> {
+        verify(graph).map_err(Fault::Invalid)
+    }
+
+    fn after(
+        &mut self,
+        _step: StepView<'_>,
+        change: Change<'_>,
+        _run: &mut PassRun,
+    ) -> Result<(), Fault> {
+        verify(change.after).map_err(Fault::Invalid)
+    }
+}
+
+/// Holds each pass that does not declare [`changes_interface`](crate::PassInfo::changes_interface)
+/// to [`check_interface`]. Always installed.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Interface;
+
+impl Instrument for Interface {
+    fn name(&self) -> &'static str {
+        "interface"
+    }
+
+    fn after(
+        &mut self,
+        step: StepView<'_>,
+        change: Change<'_>,
+        _run: &mut PassRun,
+    ) -> Result<(), Fault> {
+        if step.step.info().changes_interface {
+            return Ok(());
+        }
+        check_interface(change.before, change.after).map_err(Fault::Interface)
+    }
+}

@@ -1,0 +1,223 @@
+//! The manager: runs a plan on a graph, with instruments around each pass.
+
+mod error;
+mod report;
+mod reproducer;
+
+use std::{
+    any::Any,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use mirage_ir::{Graph, target::Capabilities};
+
+pub use error::{BeginFault, Fault, PipelineError, StepFailure};
+pub use report::{GraphSummary, PassRun, PipelineReport, Remark};
+pub use reproducer::Reproducer;
+
+use crate::{
+    Fingerprint, Outcome, PassContext, Plan, Step,
+    instrument::{Change, Instrument, Interface, StepView, Timing, Verdict, Verify},
+};
+
+/// Runs plans.
+///
+/// Every pass works on a copy. Timing, verification and the check of the interface are instruments
+/// that are always installed, before all others; so other instruments only ever see valid graphs.
+///
+/// ```
+/// use mirage_ir::{DType, Graph, TensorType, target::Capabilities};
+/// use mirage_pass::{Manager, PipelineSpec, Registry, plan};
+///
+/// # let mut b = Graph::builder("example");
+/// # let x = b.input("x", TensorType::new(DType::F32, [1, 8]));
+/// # b.output("y", x);
+/// # let graph = b.finish()?;
+/// let registry = Registry::linked()?;
+/// let pipeline: PipelineSpec = "".parse()?;
+/// let plan = plan(&registry, &pipeline)?;
+/// let (optimized, report) = Manager::new().run(&plan, &graph, &Capabilities::default())?;
+/// assert_eq!(report.passes.len(), plan.steps.len());
+/// # assert_eq!(optimized, graph);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Manager<'a> {
+    instruments: Vec<Box<dyn Instrument + 'a>>,
+    reproducers: Option<PathBuf>,
+}
+
+impl Default for Manager<'_> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<'a> Manager<'a> {
+    /// A manager with the instruments that are always installed.
+    pub fn new() -> Self {
+        Manager {
+            instruments: vec![
+                Box::new(Timing::new()),
+                Box::new(Verify),
+                Box::new(Interface),
+            ],
+            reproducers: None,
+        }
+    }
+
+    /// The same with another instrument, after those installed so far. An instrument that will be
+    /// asked for its findings is given by `&mut`.
+    #[must_use]
+    pub fn with(mut self, instrument: impl Instrument + 'a) -> Self {
+        self.instruments.push(Box::new(instrument));
+        self
+    }
+
+    /// The same, and reproducers of failures are written to this folder.
+    #[must_use]
+    pub fn reproducers(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.reproducers = Some(folder.into());
+        self
+    }
+
+    /// Runs a plan on a copy of the graph, for a backend of these capabilities: the graph that
+    /// comes out and what each pass did. The error names the pass that failed and what is wrong.
+    pub fn run(
+        &mut self,
+        plan: &Plan,
+        graph: &Graph,
+        capabilities: &Capabilities,
+    ) -> Result<(Graph, PipelineReport), PipelineError> {
+        let start = Instant::now();
+        for instrument in &mut self.instruments {
+            instrument
+                .begin(plan, graph)
+                .map_err(|f| PipelineError::Begin(BeginFault(f)))?;
+        }
+        let summary = GraphSummary::of(graph);
+        let mut report = PipelineReport {
+            graph: graph.name().to_owned(),
+            fingerprint: Fingerprint::of(plan, capabilities),
+            passes: Vec::with_capacity(plan.steps.len()),
+            before: summary,
+            after: summary,
+            time: Duration::ZERO,
+        };
+        let mut graph = graph.clone();
+        for (index, step) in plan.steps.iter().enumerate() {
+            let view = StepView { index, step };
+            let mut run = PassRun::new(step, report.after);
+            match self.step(view, &graph, capabilities, &mut run) {
+                Ok(after) => graph = after.unwrap_or(graph),
+                Err(fault) => {
+                    report.time = start.elapsed();
+                    return Err(self
+                        .failure(view, &graph, capabilities, fault, report)
+                        .into());
+                }
+            }
+            report.after = run.after;
+            report.passes.push(run);
+        }
+        report.time = start.elapsed();
+        Ok((graph, report))
+    }
+
+    /// Runs one step; gives the new graph if there is one.
+    fn step(
+        &mut self,
+        view: StepView<'_>,
+        before: &Graph,
+        capabilities: &Capabilities,
+        run: &mut PassRun,
+    ) -> Result<Option<Graph>, Fault> {
+        let mut after = before.clone();
+        for instrument in self.instruments.iter_mut().rev() {
+            if let Verdict::Veto(reason) = instrument.before(view, before) {
+                tracing::debug!(pass = run.name, by = instrument.name(), reason, "vetoed");
+                run.vetoed = Some(format!("{}: {reason}", instrument.name()));
+                return Ok(None);
+            }
+        }
+        let outcome = run_pass(view.step, &mut after, capabilities);
+        if let Ok(outcome) = &outcome {
+            check_outcome(outcome, before, &after)?;
+        }
+        let outcome = outcome?;
+        run.record(&outcome);
+        for instrument in &mut self.instruments {
+            let change = Change {
+                before,
+                after: &after,
+                outcome: &outcome,
+            };
+            instrument.after(view, change, run)?;
+        }
+        tracing::debug!(pass = run.name, rewrites = run.rewrites, time = ?run.time, "ran");
+        if !outcome.is_changed() {
+            return Ok(None);
+        }
+        run.after = GraphSummary::of(&after);
+        Ok(Some(after))
+    }
+
+    fn failure(
+        &mut self,
+        view: StepView<'_>,
+        graph: &Graph,
+        capabilities: &Capabilities,
+        fault: Fault,
+        report: PipelineReport,
+    ) -> Box<StepFailure> {
+        for instrument in &mut self.instruments {
+            instrument.failed(view, graph, &fault);
+        }
+        let info = view.step.info();
+        let reproducer = Reproducer::new(view.step, graph, capabilities, fault.to_string());
+        let write = |folder| reproducer.write(folder).map_err(|e| e.to_string());
+        let written = self.reproducers.as_deref().map(write);
+        Box::new(StepFailure {
+            pass: info.name,
+            version: info.version,
+            step: view.index,
+            fault,
+            reproducer,
+            written,
+            report,
+        })
+    }
+}
+
+/// Runs the pass itself. A panic becomes a fault; the program's panic hook sees it nevertheless.
+fn run_pass(step: &Step, graph: &mut Graph, capabilities: &Capabilities) -> Result<Outcome, Fault> {
+    let cx = PassContext::new(capabilities, &step.options);
+    // After a panic the copy is thrown away, so nobody sees it half rewritten.
+    match catch_unwind(AssertUnwindSafe(|| step.pass.run(graph, &cx))) {
+        Ok(result) => Ok(result?),
+        Err(payload) => Err(Fault::Panic(message(&*payload))),
+    }
+}
+
+fn message(payload: &(dyn Any + Send)) -> String {
+    let text = payload.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| payload.downcast_ref::<&str>().copied());
+    text.unwrap_or("without a message").replace('\n', " ")
+}
+
+/// Whether the outcome is what happened.
+fn check_outcome(outcome: &Outcome, before: &Graph, after: &Graph) -> Result<(), Fault> {
+    match outcome {
+        Outcome::Changed { rewrites: 0, .. } => {
+            Err(Fault::Outcome("says that it changed the graph in 0 places"))
+        }
+        Outcome::Unchanged { .. } if before != after => Err(Fault::Outcome(
+            "says that it left the graph as it was, but did not",
+        )),
+        Outcome::Unchanged { reasons } if reasons.is_empty() => {
+            Err(Fault::Outcome("did nothing and does not say why"))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,85 @@
+//! What it takes to see a failure again.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+use mirage_ir::{Graph, GraphError, target::Capabilities, text};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Fingerprint, PassSpec, PipelineSpec, Plan, PlanError, Registry, Step, TomlError, files,
+    plan_in_order,
+};
+
+/// A pass, its options, the capabilities that it was told of and the graph that it was given: a
+/// pass sees nothing else, so this is enough to run it again.
+///
+/// Its file is TOML, with the graph in text form.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Reproducer {
+    /// What happened.
+    pub error: String,
+    /// The pass's version.
+    pub version: u32,
+    /// The pass and its options.
+    pub passes: PipelineSpec,
+    /// The graph before the pass, in text form.
+    pub graph: String,
+    /// What the backend could do.
+    pub capabilities: Capabilities,
+}
+
+impl Reproducer {
+    pub(super) fn new(
+        step: &Step,
+        graph: &Graph,
+        capabilities: &Capabilities,
+        error: String,
+    ) -> Self {
+        Reproducer {
+            error,
+            version: step.info().version,
+            passes: PipelineSpec::from_iter([step.spec()]),
+            graph: graph.to_string(),
+            capabilities: capabilities.clone(),
+        }
+    }
+
+    /// The pass.
+    pub fn pass(&self) -> Option<&PassSpec> {
+        self.passes.passes.first()
+    }
+
+    /// The plan to run, on [`Self::graph`] with [`Self::capabilities`].
+    pub fn plan(&self, registry: &Registry) -> Result<Plan, PlanError> {
+        plan_in_order(registry, &self.passes)
+    }
+
+    /// The graph to run it on.
+    pub fn parse_graph(&self) -> Result<Graph, GraphError> {
+        text::parse(&self.graph)
+    }
+
+    /// The file's content.
+    pub fn to_toml(&self) -> String {
+        toml::to_string_pretty(self).unwrap_or_else(|e| format!("# cannot be written: {e}\n"))
+    }
+
+    /// From a file's content.
+    pub fn from_toml(text: &str) -> Result<Self, TomlError> {
+        toml::from_str(text).map_err(|e| TomlError::new(text, &e))
+    }
+
+    /// Writes the file into a folder, which is made if need be, under a name that tells the
+    /// reproducer from others. Either the whole file is there afterwards or nothing.
+    pub fn write(&self, folder: &Path) -> io::Result<PathBuf> {
+        let text = self.to_toml();
+        let pass = self.pass().map_or("", PassSpec::name);
+        let id = Fingerprint::of_text(&text).to_string();
+        let path = folder.join(format!("{}-{}.toml", files::safe_name(pass), &id[..12]));
+        files::write_whole(&path, &text)?;
+        Ok(path)
+    }
+}

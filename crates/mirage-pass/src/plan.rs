@@ -1,0 +1,115 @@
+//! A plan: what a pipeline will run, as data.
+
+use std::fmt;
+
+use serde::{Serialize, Serializer, ser::SerializeStruct};
+
+use crate::{Options, Pass, PassInfo, PassSpec, PipelineSpec};
+
+/// One run of a pass.
+#[derive(Clone)]
+pub struct Step {
+    /// The pass.
+    pub pass: &'static dyn Pass,
+    /// Its options.
+    pub options: Options,
+    /// Whether the planner put it there without being asked.
+    pub automatic: bool,
+}
+
+impl Step {
+    /// A step that was asked for.
+    pub fn new(pass: &'static dyn Pass, options: Options) -> Self {
+        Step {
+            pass,
+            options,
+            automatic: false,
+        }
+    }
+
+    /// The pass's metadata.
+    pub fn info(&self) -> &'static PassInfo {
+        self.pass.info()
+    }
+
+    /// The step as a user writes it, with the options that are not at their defaults.
+    pub fn spec(&self) -> PassSpec {
+        let spec = PassSpec::new(self.info().name);
+        self.options.changed().fold(spec, |spec, (name, value)| {
+            spec.with(name, value.to_string())
+        })
+    }
+}
+
+impl fmt::Debug for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}{}",
+            self.spec(),
+            if self.automatic { " (automatic)" } else { "" }
+        )
+    }
+}
+
+impl PartialEq for Step {
+    /// Passes are compared by name and version.
+    fn eq(&self, other: &Self) -> bool {
+        let key = |s: &Step| (s.info().name, s.info().version, s.automatic);
+        key(self) == key(other) && self.options == other.options
+    }
+}
+
+impl Serialize for Step {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        let mut step = s.serialize_struct("Step", 5)?;
+        step.serialize_field("name", self.info().name)?;
+        step.serialize_field("version", &self.info().version)?;
+        step.serialize_field("phase", &self.info().phase)?;
+        step.serialize_field("automatic", &self.automatic)?;
+        step.serialize_field("options", &self.options)?;
+        step.end()
+    }
+}
+
+/// The steps that a pipeline runs, in order. Made by [`plan`](crate::plan).
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Plan {
+    /// The steps.
+    pub steps: Vec<Step>,
+}
+
+impl Plan {
+    /// A plan of one pass, unplanned: for testing a pass alone.
+    pub fn single(pass: &'static dyn Pass, options: Options) -> Self {
+        Plan {
+            steps: vec![Step::new(pass, options)],
+        }
+    }
+
+    /// Every step as a pipeline. Planned with its order kept, it gives the same steps, none of
+    /// them automatic.
+    pub fn spec(&self) -> PipelineSpec {
+        self.steps.iter().map(Step::spec).collect()
+    }
+}
+
+impl fmt::Display for Plan {
+    /// A line for each step: its number, the pass as a user writes it, its phase, and `automatic`
+    /// where it is.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<String> = self.steps.iter().map(|s| s.spec().to_string()).collect();
+        let width = names.iter().map(|n| n.chars().count()).max().unwrap_or(0);
+        for (i, (step, name)) in self.steps.iter().zip(&names).enumerate() {
+            let info = step.info();
+            let when = if info.is_cleanup() && info.always {
+                "cleanup"
+            } else {
+                info.phase.name()
+            };
+            let automatic = if step.automatic { "  automatic" } else { "" };
+            writeln!(f, "{:>2}  {name:<width$}  {when}{automatic}", i + 1)?;
+        }
+        Ok(())
+    }
+}

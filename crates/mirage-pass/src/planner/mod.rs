@@ -1,0 +1,143 @@
+//! The planner: from the passes that a user asks for to a legal order of steps.
+//!
+//! 1. Phases run in their order; within one, `after`, `before` and `requires` decide, then the
+//!    order in which the passes were written.
+//! 2. Legalizing passes that are [`always`](crate::PassInfo::always) come first, asked for or not.
+//! 3. Cleanup passes that are `always` run as a group after each phase in which a pass ran, except
+//!    the runtime phase. To name one asks for nothing more, but sets its options everywhere, and
+//!    its steps are then not marked automatic.
+//! 4. Conflicts, unmet requirements, duplicates and rules that cannot hold together are errors.
+//!
+//! With the order kept, the steps are exactly what was written; everything is still checked, and
+//! only passes of rule 3 may be written more than once.
+
+mod error;
+mod order;
+mod rules;
+
+pub use error::{PlanError, Rule, Stated};
+
+use crate::{
+    Options, PassInfo, PassSpec, Phase, PipelineSpec, Registry,
+    plan::{Plan, Step},
+};
+use rules::{check_sequence, check_set, is_grouped};
+
+/// A plan for the passes that a user asks for, in a legal order, with those that always run.
+pub fn plan(registry: &Registry, pipeline: &PipelineSpec) -> Result<Plan, PlanError> {
+    let asked = resolve(registry, pipeline, |_| false)?;
+    let always = |info: &PassInfo| info.always && !asked.iter().any(|s| s.info().name == info.name);
+    let automatic = registry
+        .iter()
+        .filter(|pass| always(pass.info()))
+        .map(|pass| Step {
+            pass,
+            options: Options::defaults(pass.info()),
+            automatic: true,
+        });
+    let (mut groups, singles): (Vec<Step>, Vec<Step>) = automatic
+        .chain(asked.iter().cloned())
+        .partition(|s| is_grouped(s.info()));
+
+    // In the same order whether asked for or not.
+    groups.sort_by_key(|step| step.info().name);
+    let set: Vec<_> = singles.iter().chain(&groups).map(Step::info).collect();
+    check_set(&set, registry)?;
+    check_rules_of_phases(&set)?;
+    let plan = Plan {
+        steps: interleave(singles, order::sort(groups)?)?,
+    };
+    check_sequence(&plan.steps)?;
+    Ok(plan)
+}
+
+/// A plan of exactly these passes in this order; an error if a rule does not hold.
+pub fn plan_in_order(registry: &Registry, pipeline: &PipelineSpec) -> Result<Plan, PlanError> {
+    let steps = resolve(registry, pipeline, is_grouped)?;
+    let mut set: Vec<_> = steps.iter().map(Step::info).collect();
+    set.sort_by_key(|info| info.name);
+    set.dedup_by_key(|info| info.name);
+    check_set(&set, registry)?;
+    check_sequence(&steps)?;
+    Ok(Plan { steps })
+}
+
+/// The passes and their options; a pass may be there twice if `repeats` says so.
+fn resolve(
+    registry: &Registry,
+    pipeline: &PipelineSpec,
+    repeats: fn(&PassInfo) -> bool,
+) -> Result<Vec<Step>, PlanError> {
+    let mut steps: Vec<Step> = Vec::new();
+    for spec in &pipeline.passes {
+        let step = resolve_one(registry, spec)?;
+        let info = step.info();
+        if !repeats(info) && steps.iter().any(|s| s.info().name == info.name) {
+            return Err(PlanError::Duplicate {
+                pass: info.name,
+                place: spec.place(),
+            });
+        }
+        steps.push(step);
+    }
+    Ok(steps)
+}
+
+fn resolve_one(registry: &Registry, spec: &PassSpec) -> Result<Step, PlanError> {
+    let Some(pass) = registry.get(spec.name()) else {
+        return Err(PlanError::UnknownPass {
+            name: spec.name().to_owned(),
+            place: spec.place(),
+            advice: registry.advice(spec.name()),
+        });
+    };
+    let info = pass.info();
+    let options = Options::from_pairs(info, spec.options()).map_err(|problem| {
+        let place = spec.option_place(problem.option());
+        PlanError::Option {
+            pass: info.name,
+            place,
+            problem,
+        }
+    })?;
+    Ok(Step::new(pass, options))
+}
+
+/// Refuses rules between passes of different phases that the order of phases breaks.
+fn check_rules_of_phases(set: &[&'static PassInfo]) -> Result<(), PlanError> {
+    let singles = || set.iter().copied().filter(|info| !is_grouped(info));
+    for first in singles() {
+        for second in singles().filter(|second| second.phase < first.phase) {
+            if let Some(stated) = rules::precedences(first, second).into_iter().next() {
+                return Err(PlanError::Phases {
+                    stated,
+                    first: first.name,
+                    first_phase: first.phase,
+                    second: second.name,
+                    second_phase: second.phase,
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The phases in their order, each sorted, with the cleanup group after each that has a pass.
+fn interleave(mut singles: Vec<Step>, cleanup: Vec<Step>) -> Result<Vec<Step>, PlanError> {
+    let mut steps = Vec::new();
+    for phase in Phase::ALL {
+        let (of_phase, rest) = singles.into_iter().partition(|s| s.info().phase == phase);
+        singles = rest;
+        let sorted = order::sort(of_phase)?;
+        let cleans = !sorted.is_empty() && phase != Phase::Runtime;
+        steps.extend(sorted);
+        if cleans {
+            steps.extend(cleanup.iter().cloned());
+        }
+    }
+    // A cleanup pass that was asked for runs even where there is nothing to clean up after.
+    if !steps.iter().any(|s| is_grouped(s.info())) {
+        steps.extend(cleanup.into_iter().filter(|s| !s.automatic));
+    }
+    Ok(steps)
+}

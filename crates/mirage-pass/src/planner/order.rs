@@ -1,0 +1,51 @@
+//! A legal order of passes of one phase.
+
+use super::{
+    error::{PlanError, Stated},
+    rules::precedences,
+};
+use crate::plan::Step;
+
+/// Puts the steps into an order that satisfies their rules, and changes the given order no more
+/// than that takes: of the steps that may run next, the first given goes first.
+pub(super) fn sort(mut steps: Vec<Step>) -> Result<Vec<Step>, PlanError> {
+    let mut sorted = Vec::with_capacity(steps.len());
+    while !steps.is_empty() {
+        let ready = steps
+            .iter()
+            .position(|step| blocker(step, &steps).is_none());
+        match ready {
+            Some(next) => sorted.push(steps.remove(next)),
+            None => return Err(PlanError::Cycle(cycle(&steps))),
+        }
+    }
+    Ok(sorted)
+}
+
+/// A rule by which another of the steps must run before this one, and that other's position.
+fn blocker(step: &Step, steps: &[Step]) -> Option<(Stated, usize)> {
+    let by = |other: &Step| precedences(other.info(), step.info()).into_iter().next();
+    steps
+        .iter()
+        .enumerate()
+        .find_map(|(i, other)| Some((by(other)?, i)))
+}
+
+/// The rules around a cycle, in the order of the steps that they hold back. Every step must have a
+/// blocker.
+fn cycle(steps: &[Step]) -> Vec<Stated> {
+    let mut rules: Vec<Stated> = Vec::new();
+    let mut visited: Vec<usize> = Vec::new();
+    let mut at = 0;
+    while !visited.contains(&at) {
+        visited.push(at);
+        let Some((stated, next)) = blocker(&steps[at], steps) else {
+            break;
+        };
+        rules.push(stated);
+        at = next;
+    }
+    // The walk may have entered the cycle from outside: what came before is not part of it.
+    let entry = visited.iter().position(|&v| v == at).unwrap_or(0);
+    rules.split_off(entry)
+}

@@ -1,0 +1,126 @@
+//! The rules between passes: which hold for a set, which for a sequence.
+
+use super::error::{PlanError, Rule, Stated};
+use crate::{PassInfo, Registry, plan::Step};
+
+/// Whether the pass runs in groups between phases rather than once in its own.
+pub(super) fn is_grouped(info: &PassInfo) -> bool {
+    info.always && info.is_cleanup()
+}
+
+/// The rules by which `first` must run before `second`.
+pub(super) fn precedences(first: &'static PassInfo, second: &'static PassInfo) -> Vec<Stated> {
+    let rules = [
+        (second, Rule::Requires, second.requires, first),
+        (second, Rule::After, second.after, first),
+        (first, Rule::Before, first.before, second),
+    ];
+    rules
+        .into_iter()
+        .filter_map(|(by, rule, names, other)| state(by, rule, names, other))
+        .collect()
+}
+
+/// The rule that `by` states about `other` with one of `names`, if it does. A tag may include the
+/// pass that names it; that says nothing about the pass itself.
+fn state(
+    by: &'static PassInfo,
+    rule: Rule,
+    names: &'static [&'static str],
+    other: &'static PassInfo,
+) -> Option<Stated> {
+    let about = names.iter().copied().find(|name| other.answers_to(name))?;
+    (by.name != other.name).then_some(Stated {
+        by: by.name,
+        rule,
+        about,
+        other: other.name,
+    })
+}
+
+/// Checks what must hold for the set, in whatever order: no conflicts, nothing required missing.
+pub(super) fn check_set(set: &[&'static PassInfo], registry: &Registry) -> Result<(), PlanError> {
+    for (i, &a) in set.iter().enumerate() {
+        for &b in &set[i + 1..] {
+            let conflict = state(a, Rule::Conflicts, a.conflicts, b)
+                .or_else(|| state(b, Rule::Conflicts, b.conflicts, a));
+            if let Some(stated) = conflict {
+                return Err(PlanError::Conflict(stated));
+            }
+        }
+    }
+    for &a in set {
+        for &requires in a.requires {
+            if !set
+                .iter()
+                .any(|b| b.name != a.name && b.answers_to(requires))
+            {
+                let remedy = remedy(requires, registry);
+                return Err(PlanError::Unmet {
+                    pass: a.name,
+                    requires,
+                    remedy,
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+fn remedy(requires: &str, registry: &Registry) -> String {
+    let able: Vec<&str> = registry
+        .infos()
+        .filter(|i| i.answers_to(requires))
+        .map(|i| i.name)
+        .collect();
+    match able.as_slice() {
+        [] => "no known pass is called so".to_owned(),
+        [one] => format!("add `{one}`"),
+        many => format!("add one of {}", many.join(", ")),
+    }
+}
+
+/// Checks that a sequence keeps the order of phases and every rule of precedence.
+///
+/// A pass may be in it several times (only grouped ones are): each time that a pass runs, every
+/// pass that must come first has run before, and every pass that must follow runs after.
+pub(super) fn check_sequence(steps: &[Step]) -> Result<(), PlanError> {
+    check_phases(steps)?;
+    for (i, a) in steps.iter().enumerate() {
+        for (j, b) in steps.iter().enumerate() {
+            let (a, b) = (a.info(), b.info());
+            for stated in precedences(a, b) {
+                // `a` must run before `b`; whoever states it is the one that must find the other.
+                let kept = if stated.by == b.name {
+                    steps[..j].iter().any(|s| s.info().name == a.name)
+                } else {
+                    steps[i + 1..].iter().any(|s| s.info().name == b.name)
+                };
+                if !kept {
+                    return Err(PlanError::Order {
+                        stated,
+                        first: b.name,
+                    });
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn check_phases(steps: &[Step]) -> Result<(), PlanError> {
+    let single: Vec<_> = steps
+        .iter()
+        .map(Step::info)
+        .filter(|i| !is_grouped(i))
+        .collect();
+    match single.windows(2).find(|pair| pair[0].phase > pair[1].phase) {
+        None => Ok(()),
+        Some(pair) => Err(PlanError::PhaseOrder {
+            first: pair[0].name,
+            phase: pair[0].phase,
+            second: pair[1].name,
+            other: pair[1].phase,
+        }),
+    }
+}
