@@ -132,7 +132,9 @@ fn value(cursor: &mut Cursor<'_>, depth: usize) -> Result<Value, GraphError> {
             let word = cursor.run(|c| is_key(c) || matches!(c, '.' | '+'));
             literal(word).ok_or_else(|| {
                 cursor.back_to(place);
-                cursor.expected("a value: a number, true, false, a string, an array or a table")
+                cursor.expected(
+                    "a value: a 64-bit number, true, false, a string, an array or a table",
+                )
             })
         }
     }
