@@ -90,18 +90,52 @@ impl Process {
         &mut self.child
     }
 
-    /// Waits for the end, then returns the status and the last line of the messages.
-    pub(crate) fn wait(&mut self) -> io::Result<(ExitStatus, String)> {
+    /// Waits for the end. The status alone proves nothing: ffmpeg exits with 0 after a full disk
+    /// and after a file that was cut off, and only its messages tell.
+    pub(crate) fn wait(&mut self) -> io::Result<End> {
         let status = self.child.wait()?;
         self.ended = true;
         let mut text = Vec::new();
         self.stderr.rewind()?;
         self.stderr.read_to_end(&mut text)?;
-        let text = String::from_utf8_lossy(&text);
-        let last = text.lines().map(str::trim).rfind(|line| !line.is_empty());
-        let last = last.map_or_else(|| format!("it ended with {status}"), str::to_owned);
-        Ok((status, last))
+        Ok(End {
+            status,
+            complaint: last_line(&text),
+        })
     }
+}
+
+/// How ffmpeg ended.
+#[derive(Debug)]
+pub(crate) struct End {
+    status: ExitStatus,
+    complaint: Option<String>,
+}
+
+impl End {
+    /// Whether it failed, complaining or not.
+    pub(crate) fn failed(&self) -> bool {
+        !self.status.success()
+    }
+
+    /// Whether it ended well and without a word.
+    pub(crate) fn clean(&self) -> bool {
+        self.status.success() && self.complaint.is_none()
+    }
+
+    /// Its last words, or its status.
+    pub(crate) fn message(self) -> String {
+        self.complaint
+            .unwrap_or_else(|| format!("it ended with {}", self.status))
+    }
+}
+
+fn last_line(text: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(text);
+    text.lines()
+        .map(str::trim)
+        .rfind(|line| !line.is_empty())
+        .map(str::to_owned)
 }
 
 impl Drop for Process {
@@ -121,12 +155,11 @@ pub(crate) fn output(mut command: Command, subject: &Subject) -> Result<String> 
         .output()
         .map_err(|error| subject.cannot_start(&command, &error))?;
     if !output.status.success() {
-        let text = String::from_utf8_lossy(&output.stderr);
-        let last = text.lines().map(str::trim).rfind(|line| !line.is_empty());
-        let status = output.status;
-        return Err(
-            subject.failed(last.map_or_else(|| format!("it ended with {status}"), str::to_owned))
-        );
+        let end = End {
+            status: output.status,
+            complaint: last_line(&output.stderr),
+        };
+        return Err(subject.failed(end.message()));
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

@@ -113,8 +113,8 @@ impl FfmpegSink {
     fn explain(&mut self, error: io::Error) -> Error {
         self.pipe = None;
         match self.process.wait() {
-            Ok((_, message)) if error.kind() == io::ErrorKind::BrokenPipe => {
-                self.subject.failed(message)
+            Ok(end) if error.kind() == io::ErrorKind::BrokenPipe => {
+                self.subject.failed(end.message())
             }
             _ => self.expect.write_error(error),
         }
@@ -140,12 +140,12 @@ impl Sink for FfmpegSink {
         }
         // Closing the pipe is the end of the video.
         self.pipe = None;
-        let (status, message) = self
+        let end = self
             .process
             .wait()
             .map_err(|error| self.subject.failed(error.to_string()))?;
-        if !status.success() {
-            return Err(self.subject.failed(message));
+        if !end.clean() {
+            return Err(self.subject.failed(end.message()));
         }
         let Self {
             expect,

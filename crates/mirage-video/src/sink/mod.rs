@@ -54,7 +54,7 @@ pub enum Y4mSampling {
 }
 
 /// What [`open_sink`] needs to know beyond the name and the stream.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SinkOptions {
     /// The format; by default what the name says.
     pub format: Option<SinkFormat>,
@@ -65,23 +65,10 @@ pub struct SinkOptions {
     /// Matrix of y4m and of ffmpeg's formats; by default by the size.
     pub matrix: Option<ColorMatrix>,
     /// GIF's search for a palette looks at every n-th pixel: 1 (best) to 30 (fastest); by default
-    /// at some 13 000 pixels of every frame, which costs 4 ms and shows no banding.
+    /// so that it sees some 13 000 pixels of every frame.
     pub gif_speed: Option<u8>,
     /// Where ffmpeg is.
     pub ffmpeg: FfmpegTools,
-}
-
-impl Default for SinkOptions {
-    fn default() -> Self {
-        Self {
-            format: None,
-            sampling: Y4mSampling::default(),
-            range: ColorRange::default(),
-            matrix: None,
-            gif_speed: None,
-            ffmpeg: FfmpegTools::default(),
-        }
-    }
 }
 
 /// Opens `spec` for frames of `info`'s size and rate: `.gif`, `.y4m`, `-` (y4m on standard
@@ -156,7 +143,7 @@ impl Expect {
         Error::Write {
             name: self.name.clone(),
             frame: self.frames,
-            source,
+            source: file::plain(source),
         }
     }
 }

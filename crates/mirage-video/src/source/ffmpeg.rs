@@ -102,13 +102,19 @@ impl FfmpegSource {
         if let Err(error @ Error::BadSize { .. }) = picture {
             return Err(error);
         }
-        let (status, message) = self
+        let end = self
             .process
             .wait()
             .map_err(|error| self.subject.failed(error.to_string()))?;
+        // All promised frames are here: then a complaint is about nothing that is missing.
+        let whole = self.info.frames.is_some_and(|frames| self.next >= frames);
         match picture {
-            Ok(None) if status.success() => Ok(None),
-            Ok(_) | Err(Error::Truncated { .. }) => Err(self.subject.failed(message)),
+            Ok(_) if end.clean() => Ok(None),
+            Ok(_) if whole && !end.failed() => {
+                tracing::warn!(name = %self.info.name, message = end.message(), "ffmpeg complains");
+                Ok(None)
+            }
+            Ok(_) | Err(Error::Truncated { .. }) => Err(self.subject.failed(end.message())),
             Err(error) => Err(error),
         }
     }

@@ -155,7 +155,12 @@ fn an_encoder_that_dies_leaves_nothing() {
     let folder = tempdir().unwrap();
     let programs = tempdir().unwrap();
     let path = folder.path().join("out.mp4");
-    for end in ["exit 1", "cat > /dev/null; exit 1"] {
+    // A real ffmpeg exits with 0 when the disk is full.
+    for end in [
+        "exit 1",
+        "cat > /dev/null; exit 1",
+        "cat > /dev/null; exit 0",
+    ] {
         let body = format!("{ENCODERS}; echo 'No space left on device' >&2; {end}");
         let ffmpeg = tools(programs.path(), &body, "exit 0");
         let options = SinkOptions {
@@ -173,6 +178,30 @@ fn an_encoder_that_dies_leaves_nothing() {
     };
     let error = write_file(&path, &scene(16, 12, 1), &options).unwrap_err();
     assert!(matches!(error, Error::NoEncoder { .. }), "{error}");
+}
+
+/// ffmpeg exits with 0 after a file that was cut off; only its messages and the count tell.
+#[test]
+fn a_complaint_counts_unless_every_frame_is_there() {
+    let folder = tempdir().unwrap();
+    let film = folder.path().join("film.mp4");
+    fs::write(&film, "x").unwrap();
+    let picture = "printf 'P6\\n1 1\\n255\\nabc'";
+    let complaint = "echo 'partial file' >&2; exit 0";
+    let cut = tools(folder.path(), &format!("{picture}; {complaint}"), PROBE);
+    let error = open_error(&film, cut);
+    assert!(error.to_string().contains("partial file"), "{error}");
+    let whole = tools(
+        folder.path(),
+        &format!("{picture}; {picture}; {complaint}"),
+        PROBE,
+    );
+    let options = SourceOptions {
+        ffmpeg: whole,
+        ..SourceOptions::default()
+    };
+    let mut source = open_source(film.to_str().unwrap(), &options).unwrap();
+    assert_eq!(read_all(source.as_mut()).unwrap().len(), 2);
 }
 
 /// With a real ffmpeg: size, count, rate and picture survive, odd sizes too.
@@ -216,6 +245,12 @@ fn real_round_trips() {
             assert!(db > 26.0, "{name} {width}x{height}: {db} dB");
         }
     }
+    let film = folder.path().join("out.mp4");
+    let bytes = fs::read(&film).unwrap();
+    // The index is at the front, so the pictures before the cut can be had.
+    fs::write(&film, &bytes[..bytes.len() * 2 / 3]).unwrap();
+    let error = open_error(&film, FfmpegTools::default());
+    assert!(matches!(error, Error::Ffmpeg { .. }), "{error}");
     let garbage = folder.path().join("garbage.mp4");
     fs::write(&garbage, vec![7; 4000]).unwrap();
     let error = open_error(&garbage, FfmpegTools::default());

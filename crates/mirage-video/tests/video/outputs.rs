@@ -116,6 +116,12 @@ fn outputs_that_cannot_be() {
         let message = error.to_string();
         assert!(matches!(error, Error::UnknownOutput { .. }) && message.contains(".gif, .y4m"));
     }
+    let message = open("no/out.gif", &info(8, 6), &options).to_string();
+    assert!(
+        message.contains("no/out.gif: cannot create it"),
+        "{message}"
+    );
+    assert!(!message.contains(".part"), "{message}");
     for name in ["no/out.gif", "no/out.y4m", "no/x/out/", "no/x/%d.png"] {
         assert!(
             matches!(open(name, &info(8, 6), &options), Error::Create { .. }),
