@@ -115,10 +115,20 @@ pub(super) fn temporary(path: &Path, spec: &str) -> Result<NamedTempFile> {
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     builder
         .tempfile_in(parent(path))
-        .map_err(|source| Error::Create {
+        .map_err(|error| Error::Create {
             name: spec.to_owned(),
-            source,
+            source: plain(error),
         })
+}
+
+/// The error without the name of the temporary file that tempfile puts into it: the message is
+/// about the name that the user gave.
+pub(super) fn plain(error: io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::Other => error,
+        kind if error.raw_os_error().is_none() => kind.into(),
+        _ => error,
+    }
 }
 
 /// `.name.`: hidden, and its owner can be guessed should it ever be left behind.

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 use super::{
     Expect, Sink, Summary,
-    file::{Output, hidden_prefix, sync_folder},
+    file::{Output, hidden_prefix, plain, sync_folder},
 };
 use crate::{
     Error, Frame, Result, VideoInfo,
@@ -147,9 +147,9 @@ fn many(spec: &str, folder: &Path, names: Numbered, whole: bool) -> Result<Place
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
     let temporary = builder
         .tempdir_in(parent(folder))
-        .map_err(|source| Error::Create {
+        .map_err(|error| Error::Create {
             name: spec.to_owned(),
-            source,
+            source: plain(error),
         })?;
     Ok(Place::Many {
         folder: folder.to_owned(),
