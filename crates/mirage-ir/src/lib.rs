@@ -13,6 +13,7 @@ mod builder;
 pub mod cost;
 mod dtype;
 mod error;
+pub mod generate;
 mod graph;
 pub mod interp;
 mod op;
