@@ -14,7 +14,10 @@ pub struct Buffer {
 impl Buffer {
     /// Wraps a backend's own tensor. For backends.
     pub fn new(ty: TensorType, content: impl Any + Send) -> Self {
-        Buffer { ty, content: Box::new(content) }
+        Buffer {
+            ty,
+            content: Box::new(content),
+        }
     }
 
     /// Its type. Whatever the order says, uploads and downloads are in logical row-major sequence.

@@ -1,7 +1,9 @@
-//! Backends: the traits that an engine implements, and the executor that runs a graph on any burn
-//! backend.
+//! Backends: the traits that an engine implements, and, with the feature `burn`, the executor that
+//! runs a graph on any burn backend.
 
 mod buffer;
+#[cfg(feature = "burn")]
+pub mod burn;
 mod error;
 mod registry;
 mod traits;

@@ -1,0 +1,371 @@
+//! A compiled graph on a burn backend.
+
+use std::time::Duration;
+
+use burn_backend::Backend;
+use mirage_ir::{
+    Graph, NodeId, Params, Scalar, TensorData, TensorType, ValueId, cost::graph_cost, ops::Extern,
+};
+
+use super::{
+    Align, Engine, Instruction, Storage, Tensor,
+    catch::catch,
+    compile::{Compiled, compile},
+    program::run,
+};
+use crate::{BackendError, Buffer, Executable, MemoryReport, NodeTime, PortInfo};
+
+/// A state: what it reads from, what it becomes, and its content.
+struct StateSlot<B: Backend> {
+    reads: usize,
+    becomes: usize,
+    /// From the order of the new content's type to that of the state's, which differ at most in
+    /// dimensions of size 1.
+    align: Align,
+    content: Tensor<B>,
+}
+
+/// A graph compiled for any burn backend.
+pub struct Executor<B: Backend> {
+    engine: Engine<B>,
+    storage: Storage,
+    instructions: Vec<Instruction<B>>,
+    slots: Vec<Option<Tensor<B>>>,
+    weights: usize,
+    input_slots: Vec<usize>,
+    output_slots: Vec<usize>,
+    state_slots: Vec<StateSlot<B>>,
+    inputs: Vec<PortInfo>,
+    outputs: Vec<PortInfo>,
+    states: Vec<PortInfo>,
+    memory: MemoryReport,
+    notes: Vec<String>,
+}
+
+impl<B: Backend> Executor<B> {
+    /// Compiles a verified graph: every node is resolved to an instruction, weights are computed
+    /// and converted once. The parameters are not held afterwards.
+    pub fn compile(
+        engine: &Engine<B>,
+        graph: &Graph,
+        params: &Params,
+    ) -> Result<Self, BackendError> {
+        let compiled = compile(engine, graph, params)?;
+        let ports = |ports: &[mirage_ir::Port]| -> Vec<PortInfo> {
+            ports
+                .iter()
+                .map(|p| PortInfo {
+                    name: p.name.clone(),
+                    ty: graph.ty(p.value).clone(),
+                })
+                .collect()
+        };
+        let states: Vec<PortInfo> = graph
+            .states()
+            .iter()
+            .map(|s| PortInfo {
+                name: s.name.clone(),
+                ty: graph.ty(s.input).clone(),
+            })
+            .collect();
+        let state_bytes = states.iter().map(|s| s.ty.bytes() as u64).sum();
+        let memory = MemoryReport {
+            weight_bytes: compiled.weight_bytes,
+            state_bytes,
+            planned_peak_bytes: graph_cost(&compiled.graph).peak_activation_bytes,
+        };
+        let notes = notes(engine, graph, &compiled);
+        let Compiled {
+            graph: flat,
+            instructions,
+            slots,
+            weights,
+            slot_of,
+            storage,
+            ..
+        } = compiled;
+        let slot = |v: ValueId| slot_of[v.index()];
+        let mut executor = Executor {
+            engine: engine.clone(),
+            storage,
+            instructions,
+            slots,
+            weights,
+            input_slots: flat.inputs().iter().map(|p| slot(p.value)).collect(),
+            output_slots: flat.outputs().iter().map(|p| slot(p.value)).collect(),
+            state_slots: Vec::new(),
+            inputs: ports(graph.inputs()),
+            outputs: ports(graph.outputs()),
+            states,
+            memory,
+            notes,
+        };
+        for state in flat.states() {
+            let ty = flat.ty(state.input);
+            executor.state_slots.push(StateSlot {
+                reads: slot(state.input),
+                becomes: slot(state.output),
+                align: Align::new(flat.ty(state.output), &ty.order),
+                content: executor.zeros(ty)?,
+            });
+        }
+        Ok(executor)
+    }
+
+    fn zeros(&self, ty: &TensorType) -> Result<Tensor<B>, BackendError> {
+        let shape = ty.physical_shape();
+        let (storage, device) = (&self.storage, &self.engine.device);
+        catch(|| Tensor::full(&shape, Scalar::Int(0), ty.dtype, storage, device))
+            .map_err(|e| self.failed(e))
+    }
+
+    fn failed(&self, message: String) -> BackendError {
+        BackendError::Engine {
+            backend: self.engine.name.to_owned(),
+            message,
+        }
+    }
+
+    fn state(&self, name: &str) -> Result<usize, BackendError> {
+        self.states
+            .iter()
+            .position(|s| &*s.name == name)
+            .ok_or_else(|| {
+                let names: Vec<&str> = self.states.iter().map(|s| &*s.name).collect();
+                let known = if names.is_empty() {
+                    "none".to_owned()
+                } else {
+                    names.join(", ")
+                };
+                BackendError::Argument(format!(
+                    "there is no state `{name}`; the states are: {known}"
+                ))
+            })
+    }
+
+    fn place(
+        &self,
+        data: &TensorData,
+        ty: &TensorType,
+        what: &str,
+    ) -> Result<Tensor<B>, BackendError> {
+        if data.dtype != ty.dtype || data.shape != ty.shape {
+            let got = TensorType::new(data.dtype, &data.shape[..]);
+            return Err(BackendError::Argument(format!(
+                "{what} must be {ty}, got {got}"
+            )));
+        }
+        let (storage, device) = (&self.storage, &self.engine.device);
+        if !storage.holds(ty.dtype) {
+            return Err(BackendError::Argument(format!(
+                "{what}: the device has no {}",
+                ty.dtype
+            )));
+        }
+        catch(|| Align::from_logical(ty).lay_out(Tensor::from_data(data, storage, device)))
+            .map_err(|e| self.failed(e))
+    }
+
+    fn fetch(&self, tensor: &Tensor<B>, ty: &TensorType) -> Result<TensorData, BackendError> {
+        catch(|| Align::to_logical(ty).view(tensor.clone()).to_data(ty.dtype))
+            .and_then(|r| r)
+            .map_err(|e| self.failed(e))
+    }
+
+    /// The inputs' tensors, checked against the ports.
+    fn checked<'a>(&self, inputs: &'a [Buffer]) -> Result<Vec<&'a Tensor<B>>, BackendError> {
+        if inputs.len() != self.inputs.len() {
+            let names: Vec<&str> = self.inputs.iter().map(|p| &*p.name).collect();
+            return Err(BackendError::Argument(format!(
+                "{} inputs given, the graph takes {} ({})",
+                inputs.len(),
+                names.len(),
+                names.join(", ")
+            )));
+        }
+        let mut tensors = Vec::with_capacity(inputs.len());
+        for (buffer, port) in inputs.iter().zip(&self.inputs) {
+            let (name, want, got) = (&port.name, &port.ty, buffer.ty());
+            if got != want {
+                return Err(BackendError::Argument(format!(
+                    "input `{name}` must be {want}, got {got}"
+                )));
+            }
+            match buffer.content() {
+                Some(tensor) => tensors.push(tensor),
+                None => {
+                    return Err(BackendError::Argument(format!(
+                        "input `{name}` lies on another backend: upload it through this executable"
+                    )));
+                }
+            }
+        }
+        Ok(tensors)
+    }
+
+    fn execute_with(
+        &mut self,
+        inputs: &[Buffer],
+        time: Option<&mut dyn FnMut(&Instruction<B>, Duration) -> Result<(), String>>,
+    ) -> Result<Vec<Buffer>, BackendError> {
+        let tensors = self.checked(inputs)?;
+        for (&slot, tensor) in self.input_slots.iter().zip(tensors) {
+            self.slots[slot] = Some(tensor.clone());
+        }
+        for state in &self.state_slots {
+            self.slots[state.reads] = Some(state.content.clone());
+        }
+        let device = &self.engine.device;
+        let sync = || B::sync(device).map_err(|e| format!("cannot synchronize: {e:?}"));
+        let result = run(&self.instructions, &mut self.slots, time, sync);
+        let finished = match result {
+            Ok(()) => self.results(),
+            Err(fault) => Err(self.failed(fault.message)),
+        };
+        self.slots[self.weights..].fill(None);
+        let (outputs, states) = finished?;
+        for (state, content) in self.state_slots.iter_mut().zip(states) {
+            state.content = content;
+        }
+        Ok(outputs)
+    }
+
+    /// Outputs and new states out of the slots of a finished run.
+    fn results(&self) -> Result<(Vec<Buffer>, Vec<Tensor<B>>), BackendError> {
+        let value = |slot: usize| {
+            self.slots[slot]
+                .clone()
+                .unwrap_or_else(|| unreachable!("a result outlives the run"))
+        };
+        let outputs = self.output_slots.iter().zip(&self.outputs);
+        let outputs = outputs
+            .map(|(&s, port)| Buffer::new(port.ty.clone(), value(s)))
+            .collect();
+        let states = catch(|| {
+            self.state_slots
+                .iter()
+                .map(|s| s.align.view(value(s.becomes)))
+                .collect()
+        })
+        .map_err(|e| self.failed(e))?;
+        Ok((outputs, states))
+    }
+}
+
+/// The backend's notes, and where operations run that only burn knows.
+fn notes<B: Backend>(engine: &Engine<B>, graph: &Graph, compiled: &Compiled<B>) -> Vec<String> {
+    let mut notes = engine.kernels.notes(graph);
+    let mut names: Vec<&str> = compiled
+        .graph
+        .nodes()
+        .iter()
+        .filter_map(|n| n.op.get::<Extern>())
+        .map(|e| e.name.as_str())
+        .collect();
+    let count = names.len();
+    names.sort_unstable();
+    names.dedup();
+    if let Some(runner) = engine.kernels.externs().filter(|_| count > 0) {
+        notes.push(format!(
+            "{count} operations run {}: {}",
+            runner.place(),
+            names.join(", ")
+        ));
+    }
+    notes
+}
+
+impl<B: Backend> Executable for Executor<B> {
+    fn inputs(&self) -> &[PortInfo] {
+        &self.inputs
+    }
+
+    fn outputs(&self) -> &[PortInfo] {
+        &self.outputs
+    }
+
+    fn states(&self) -> &[PortInfo] {
+        &self.states
+    }
+
+    fn upload(&self, data: &TensorData, ty: &TensorType) -> Result<Buffer, BackendError> {
+        Ok(Buffer::new(ty.clone(), self.place(data, ty, "the tensor")?))
+    }
+
+    fn download(&self, buffer: &Buffer) -> Result<TensorData, BackendError> {
+        match buffer.content() {
+            Some(tensor) => self.fetch(tensor, buffer.ty()),
+            None => Err(BackendError::Argument(format!(
+                "{buffer:?} lies on another backend"
+            ))),
+        }
+    }
+
+    fn execute(&mut self, inputs: &[Buffer]) -> Result<Vec<Buffer>, BackendError> {
+        self.execute_with(inputs, None)
+    }
+
+    fn profile(&mut self, inputs: &[Buffer]) -> Result<(Vec<Buffer>, Vec<NodeTime>), BackendError> {
+        let mut times: Vec<NodeTime> = Vec::new();
+        let mut record = |instruction: &Instruction<B>, time: Duration| {
+            // The instructions of a region's body follow one another and count as one node.
+            match times
+                .last_mut()
+                .filter(|last: &&mut NodeTime| last.node == instruction.node)
+            {
+                Some(last) => last.time += time,
+                None => times.push(NodeTime {
+                    node: instruction.node,
+                    time,
+                }),
+            }
+            Ok(())
+        };
+        self.synchronize()?;
+        let outputs = self.execute_with(inputs, Some(&mut record))?;
+        Ok((outputs, times))
+    }
+
+    fn synchronize(&self) -> Result<(), BackendError> {
+        catch(|| B::sync(&self.engine.device))
+            .and_then(|r| r.map_err(|e| format!("cannot synchronize: {e:?}")))
+            .map_err(|e| self.failed(e))
+    }
+
+    fn export_state(&self, name: &str) -> Result<TensorData, BackendError> {
+        let i = self.state(name)?;
+        self.fetch(&self.state_slots[i].content, &self.states[i].ty)
+    }
+
+    fn import_state(&mut self, name: &str, data: &TensorData) -> Result<(), BackendError> {
+        let i = self.state(name)?;
+        let ty = self.states[i].ty.clone();
+        self.state_slots[i].content = self.place(data, &ty, &format!("state `{name}`"))?;
+        Ok(())
+    }
+
+    fn reset_states(&mut self) -> Result<(), BackendError> {
+        for i in 0..self.states.len() {
+            self.state_slots[i].content = self.zeros(&self.states[i].ty)?;
+        }
+        Ok(())
+    }
+
+    fn memory(&self) -> MemoryReport {
+        self.memory
+    }
+
+    fn notes(&self) -> &[String] {
+        &self.notes
+    }
+}
+
+/// The nodes that a profile can name, for callers that add times up.
+impl<B: Backend> Executor<B> {
+    /// The nodes of the compiled graph that an execution runs, in order, each once.
+    pub fn executed_nodes(&self) -> Vec<NodeId> {
+        let mut nodes: Vec<NodeId> = self.instructions.iter().map(|i| i.node).collect();
+        nodes.dedup();
+        nodes
+    }
+}

@@ -1,0 +1,62 @@
+//! What a backend adds to the generic executor.
+
+use std::sync::Arc;
+
+use burn_backend::{Backend, tensor::Device};
+use mirage_ir::{Graph, Node, Order, ops};
+
+use super::{ExternRunner, Kernel, NodeContext};
+
+/// Kernels of a backend's own, and how it runs what only burn knows.
+pub trait Kernels<B: Backend>: Send + Sync {
+    /// A kernel for this node, or `None` for the generic one. Nodes that carry a body come whole;
+    /// where there is no kernel for one, its body runs.
+    fn lower(&self, _node: &NodeContext<'_, B>) -> Option<Kernel<B>> {
+        None
+    }
+
+    /// The memory order in which this operand of a node is wanted, if it is a weight that only such
+    /// nodes take; it is then converted once at compile. By default the weights of convolutions are
+    /// row-major, as burn's engines take them.
+    fn weight_order(&self, graph: &Graph, node: &Node, operand: usize) -> Option<Order> {
+        let is_convolution = node.op.is::<ops::Conv>() || node.op.is::<ops::ConvTranspose>();
+        (is_convolution && operand == 1)
+            .then(|| Order::row_major(graph.ty(node.inputs[operand]).rank()))
+    }
+
+    /// What runs operations that only burn knows; `None` if nothing does.
+    fn externs(&self) -> Option<Arc<dyn ExternRunner<B>>> {
+        None
+    }
+
+    /// What a user should know of this graph on this backend, a line each.
+    fn notes(&self, _graph: &Graph) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// No kernels beside the generic ones, and no way to run what only burn knows.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Generic;
+
+impl<B: Backend> Kernels<B> for Generic {}
+
+/// A burn backend on a device, with its kernels, under the name that users know.
+pub struct Engine<B: Backend> {
+    /// The name for errors.
+    pub name: &'static str,
+    /// The device.
+    pub device: Device<B>,
+    /// Its kernels.
+    pub kernels: Arc<dyn Kernels<B>>,
+}
+
+impl<B: Backend> Clone for Engine<B> {
+    fn clone(&self) -> Self {
+        Engine {
+            name: self.name,
+            device: self.device.clone(),
+            kernels: self.kernels.clone(),
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! A compiled program: instructions on slots.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use burn_backend::{
+    Backend,
+    tensor::{BoolTensor, FloatTensor, IntTensor},
+};
+use mirage_ir::NodeId;
+
+use super::{Tensor, catch::catch};
+
+/// What an instruction does: takes its operands from [`Args`], gives its results to it. Everything
+/// that does not depend on the elements is resolved before.
+pub type Kernel<B> = Box<dyn Fn(&mut Args<'_, B>) -> Result<(), String> + Send + Sync>;
+
+/// An operand: the slot that it is in, and whether this is its last use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Operand {
+    pub(super) slot: usize,
+    pub(super) moves: bool,
+}
+
+/// One node of the program.
+pub struct Instruction<B: Backend> {
+    /// The node of the compiled graph that it belongs to; a region's, for its body.
+    pub(super) node: NodeId,
+    pub(super) op: String,
+    pub(super) path: Arc<str>,
+    pub(super) inputs: Vec<Operand>,
+    pub(super) outputs: Vec<usize>,
+    /// Slots whose values nobody reads any more.
+    pub(super) frees: Vec<usize>,
+    pub(super) kernel: Kernel<B>,
+}
+
+/// The operands and results of an instruction under way.
+pub struct Args<'a, B: Backend> {
+    pub(super) slots: &'a mut [Option<Tensor<B>>],
+    pub(super) inputs: &'a [Operand],
+    pub(super) outputs: &'a [usize],
+}
+
+impl<B: Backend> Args<'_, B> {
+    /// The number of operands.
+    pub fn count(&self) -> usize {
+        self.inputs.len()
+    }
+
+    /// Operand `i`, to be taken once. The last use of a value moves it, so that an engine which
+    /// works in place on what nobody else holds can do so.
+    pub fn take(&mut self, i: usize) -> Tensor<B> {
+        let Operand { slot, moves } = self.inputs[i];
+        let value = if moves {
+            self.slots[slot].take()
+        } else {
+            self.slots[slot].clone()
+        };
+        value.unwrap_or_else(|| unreachable!("operand {i} is read before it is there"))
+    }
+
+    /// Operand `i`, a float tensor.
+    pub fn float(&mut self, i: usize) -> FloatTensor<B> {
+        self.take(i).into_float()
+    }
+
+    /// Operand `i`, an integer tensor.
+    pub fn int(&mut self, i: usize) -> IntTensor<B> {
+        self.take(i).into_int()
+    }
+
+    /// Operand `i`, a bool tensor.
+    pub fn bool(&mut self, i: usize) -> BoolTensor<B> {
+        self.take(i).into_bool()
+    }
+
+    /// Gives result `i`, of the physical shape of its type.
+    pub fn set(&mut self, i: usize, value: Tensor<B>) {
+        self.slots[self.outputs[i]] = Some(value);
+    }
+}
+
+/// A failed instruction.
+pub(super) struct Fault {
+    pub(super) message: String,
+}
+
+/// Runs instructions in order; `time` is told how long each took and makes sure that it is over.
+pub(super) fn run<B: Backend>(
+    instructions: &[Instruction<B>],
+    slots: &mut [Option<Tensor<B>>],
+    mut time: Option<&mut dyn FnMut(&Instruction<B>, Duration) -> Result<(), String>>,
+    sync: impl Fn() -> Result<(), String>,
+) -> Result<(), Fault> {
+    let mut at = 0;
+    let result = catch(|| {
+        for (i, instruction) in instructions.iter().enumerate() {
+            at = i;
+            let start = Instant::now();
+            let mut args = Args {
+                slots: &mut *slots,
+                inputs: &instruction.inputs,
+                outputs: &instruction.outputs,
+            };
+            (instruction.kernel)(&mut args)?;
+            for &slot in &instruction.frees {
+                slots[slot] = None;
+            }
+            if let Some(time) = &mut time {
+                sync()?;
+                time(instruction, start.elapsed())?;
+            }
+        }
+        Ok(())
+    });
+    result.and_then(|r| r).map_err(|message| {
+        let i = &instructions[at];
+        let place = if i.path.is_empty() {
+            String::new()
+        } else {
+            format!(" at `{}`", i.path)
+        };
+        let (node, op) = (i.node.index(), &i.op);
+        Fault {
+            message: format!("node {node} ({op}{place}) failed: {message}"),
+        }
+    })
+}
