@@ -142,7 +142,7 @@ fn unknown_choice(text: &str, choices: &[&str]) -> String {
 #[non_exhaustive]
 pub enum OptionError {
     /// The pass has no such option.
-    #[error("has no option `{option}`: {advice}")]
+    #[error("unknown option `{option}`: {advice}")]
     Unknown {
         /// The option.
         option: String,
@@ -203,7 +203,10 @@ impl Options {
         for (name, text) in pairs {
             let option = || name.to_owned();
             let Some(spec) = info.option(name) else {
-                let advice = suggest::advice(name, info.options.iter().map(|o| o.name));
+                let advice = match info.options {
+                    [] => "the pass takes none".to_owned(),
+                    all => suggest::advice(name, all.iter().map(|o| o.name)),
+                };
                 return Err(OptionError::Unknown {
                     option: option(),
                     advice,

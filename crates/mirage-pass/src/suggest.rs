@@ -6,7 +6,10 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     candidates
         .into_iter()
         .map(|c| (strsim::damerau_levenshtein(&name, c), c))
-        .filter(|&(distance, c)| distance <= c.len().max(name.len()).div_ceil(3))
+        .filter(|&(distance, c)| {
+            let length = c.len().max(name.len());
+            distance <= length.div_ceil(3) && distance < length
+        })
         .min()
         .map(|(_, c)| c)
 }
@@ -16,7 +19,7 @@ pub(crate) fn advice<'a>(name: &str, candidates: impl IntoIterator<Item = &'a st
     let candidates: Vec<&str> = candidates.into_iter().collect();
     match nearest(name, candidates.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),
-        None if candidates.is_empty() => "there are none".to_owned(),
-        None => format!("there are {}", candidates.join(", ")),
+        None if candidates.is_empty() => "none is known".to_owned(),
+        None => format!("expected one of {}", candidates.join(", ")),
     }
 }

@@ -74,17 +74,21 @@ fn entry(pass: &PassSpec) -> Value {
 /// The value as TOML writes it best; [`untyped`] gives the text back as it was.
 fn typed(text: &str) -> Value {
     let exact = |value: Value| (untyped(&value).as_deref() == Ok(text)).then_some(value);
-    let word = |part: &str| part.starts_with(|c: char| c.is_ascii_alphabetic());
-    let parts: Vec<&str> = text.split('+').collect();
-    let set = || {
-        let words = parts.len() > 1 && parts.iter().all(|p| word(p));
-        words.then(|| Value::Array(parts.iter().map(|&p| p.into()).collect()))
+    // Short enough for every reader to give the same number.
+    let number = |text: &str| {
+        text.parse()
+            .ok()
+            .filter(|v: &f64| v.is_finite() && text.len() < 16)
     };
+    let parts: Vec<&str> = text.split('+').collect();
+    let word = |part: &&str| part.starts_with(|c: char| c.is_ascii_alphabetic());
+    let is_set = parts.len() > 1 && parts.iter().all(word);
+    let set = || is_set.then(|| Value::Array(parts.iter().map(|&p| p.into()).collect()));
     text.parse()
         .ok()
         .and_then(|v: bool| exact(v.into()))
         .or_else(|| text.parse().ok().and_then(|v: i64| exact(v.into())))
-        .or_else(|| text.parse().ok().and_then(|v: f64| exact(v.into())))
+        .or_else(|| number(text).and_then(|v| exact(v.into())))
         .or_else(set)
         .unwrap_or_else(|| text.into())
 }

@@ -62,7 +62,7 @@ pub enum PlanError {
         advice: String,
     },
     /// An option does not fit its pass.
-    #[error("pass `{pass}` {problem}{place}")]
+    #[error("pass `{pass}`{place}: {problem}")]
     Option {
         /// The pass.
         pass: &'static str,
@@ -93,7 +93,7 @@ pub enum PlanError {
         remedy: String,
     },
     /// Rules contradict each other. Each rule's passes meet the next rule's, the last the first's.
-    #[error("no order satisfies these rules together: {}", list(.0))]
+    #[error("no order satisfies all of these, leave one of the passes out: {}", list(.0))]
     Cycle(Vec<Stated>),
     /// A rule contradicts the order of phases.
     #[error(

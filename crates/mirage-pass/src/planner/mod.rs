@@ -41,12 +41,14 @@ pub fn plan(registry: &Registry, pipeline: &PipelineSpec) -> Result<Plan, PlanEr
 
     // In the same order whether asked for or not.
     groups.sort_by_key(|step| step.info().name);
-    let set: Vec<_> = singles.iter().chain(&groups).map(Step::info).collect();
-    check_set(&set, registry)?;
-    check_rules_of_phases(&set)?;
+    let all: Vec<_> = singles.iter().chain(&groups).cloned().collect();
+    check_set(&all, registry)?;
+    check_rules_of_phases(&all)?;
     let plan = Plan {
         steps: interleave(singles, order::sort(groups)?)?,
     };
+    // Cleanup passes run only after others; what is required must really be there.
+    check_set(&plan.steps, registry)?;
     check_sequence(&plan.steps)?;
     Ok(plan)
 }
@@ -54,10 +56,7 @@ pub fn plan(registry: &Registry, pipeline: &PipelineSpec) -> Result<Plan, PlanEr
 /// A plan of exactly these passes in this order; an error if a rule does not hold.
 pub fn plan_in_order(registry: &Registry, pipeline: &PipelineSpec) -> Result<Plan, PlanError> {
     let steps = resolve(registry, pipeline, is_grouped)?;
-    let mut set: Vec<_> = steps.iter().map(Step::info).collect();
-    set.sort_by_key(|info| info.name);
-    set.dedup_by_key(|info| info.name);
-    check_set(&set, registry)?;
+    check_set(&steps, registry)?;
     check_sequence(&steps)?;
     Ok(Plan { steps })
 }
@@ -104,8 +103,13 @@ fn resolve_one(registry: &Registry, spec: &PassSpec) -> Result<Step, PlanError> 
 }
 
 /// Refuses rules between passes of different phases that the order of phases breaks.
-fn check_rules_of_phases(set: &[&'static PassInfo]) -> Result<(), PlanError> {
-    let singles = || set.iter().copied().filter(|info| !is_grouped(info));
+fn check_rules_of_phases(steps: &[Step]) -> Result<(), PlanError> {
+    let singles = || {
+        steps
+            .iter()
+            .map(Step::info)
+            .filter(|info| !is_grouped(info))
+    };
     for first in singles() {
         for second in singles().filter(|second| second.phase < first.phase) {
             if let Some(stated) = rules::precedences(first, second).into_iter().next() {
@@ -136,8 +140,9 @@ fn interleave(mut singles: Vec<Step>, cleanup: Vec<Step>) -> Result<Vec<Step>, P
         }
     }
     // A cleanup pass that was asked for runs even where there is nothing to clean up after.
-    if !steps.iter().any(|s| is_grouped(s.info())) {
-        steps.extend(cleanup.into_iter().filter(|s| !s.automatic));
+    let asked = cleanup.iter().any(|s| !s.automatic);
+    if asked && !steps.iter().any(|s| is_grouped(s.info())) {
+        steps.extend(cleanup);
     }
     Ok(steps)
 }

@@ -38,30 +38,24 @@ fn state(
     })
 }
 
-/// Checks what must hold for the set, in whatever order: no conflicts, nothing required missing.
-pub(super) fn check_set(set: &[&'static PassInfo], registry: &Registry) -> Result<(), PlanError> {
-    for (i, &a) in set.iter().enumerate() {
-        for &b in &set[i + 1..] {
-            let conflict = state(a, Rule::Conflicts, a.conflicts, b)
-                .or_else(|| state(b, Rule::Conflicts, b.conflicts, a));
-            if let Some(stated) = conflict {
-                return Err(PlanError::Conflict(stated));
-            }
+/// Checks what must hold in whatever order: no conflicts, nothing required missing. A pass may be
+/// there several times.
+pub(super) fn check_set(steps: &[Step], registry: &Registry) -> Result<(), PlanError> {
+    let infos = || steps.iter().map(Step::info);
+    for a in infos() {
+        if let Some(stated) = infos().find_map(|b| state(a, Rule::Conflicts, a.conflicts, b)) {
+            return Err(PlanError::Conflict(stated));
         }
     }
-    for &a in set {
-        for &requires in a.requires {
-            if !set
-                .iter()
-                .any(|b| b.name != a.name && b.answers_to(requires))
-            {
-                let remedy = remedy(requires, registry);
-                return Err(PlanError::Unmet {
-                    pass: a.name,
-                    requires,
-                    remedy,
-                });
-            }
+    for a in infos() {
+        let is_met = |name: &str| infos().any(|b| b.name != a.name && b.answers_to(name));
+        if let Some(requires) = a.requires.iter().copied().find(|name| !is_met(name)) {
+            let remedy = remedy(requires, registry);
+            return Err(PlanError::Unmet {
+                pass: a.name,
+                requires,
+                remedy,
+            });
         }
     }
     Ok(())

@@ -1,0 +1,9 @@
+//! Pipelines from text to report, with passes made for the tests.
+
+mod common;
+mod grammar;
+mod instruments;
+mod manager;
+mod metadata;
+mod planner;
+mod planner_properties;

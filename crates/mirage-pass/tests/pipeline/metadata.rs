@@ -1,0 +1,218 @@
+//! Registries and options.
+
+use mirage_ir::Graph;
+use mirage_pass::{
+    Need, Numerics, OptionKind, OptionSpec, Options, Outcome, Pass, PassContext, PassError,
+    PassInfo, Phase, Registry, nearest, register,
+};
+
+use crate::common::{idle, info, registry};
+
+struct Linked;
+
+static LINKED: PassInfo = PassInfo::new(
+    "linked",
+    3,
+    "is registered",
+    Phase::Runtime,
+    Numerics::Exact,
+);
+
+impl Pass for Linked {
+    fn info(&self) -> &'static PassInfo {
+        &LINKED
+    }
+
+    fn run(&self, _: &mut Graph, _: &PassContext<'_>) -> Result<Outcome, PassError> {
+        Ok(Outcome::unchanged("it is only registered"))
+    }
+}
+
+register!(Linked);
+
+#[test]
+fn linked_passes_are_found() {
+    let registry = Registry::linked().expect("is right");
+    assert_eq!(registry.names().collect::<Vec<_>>(), ["linked"]);
+    assert_eq!(registry.get("linked").map(|p| p.info().version), Some(3));
+    assert!(registry.get("unlinked").is_none());
+}
+
+#[test]
+fn passes_come_by_name() {
+    let registry = registry();
+    let names: Vec<_> = registry.infos().map(|i| i.name).collect();
+    assert!(names.is_sorted());
+    assert_eq!(names.len(), registry.iter().len());
+}
+
+#[test]
+fn wrong_metadata_is_refused() {
+    const X: OptionSpec = OptionSpec {
+        name: "x",
+        kind: OptionKind::Bool,
+        default: "true",
+        doc: "",
+    };
+    let base = || info("a", Phase::Simplify);
+    let refuse = |infos: Vec<PassInfo>| match Registry::new(infos.into_iter().map(idle)) {
+        Ok(_) => "accepted".to_owned(),
+        Err(e) => e.to_string(),
+    };
+    let messages = [
+        refuse(vec![base(), base()]),
+        refuse(vec![info("Fp16", Phase::Precision)]),
+        refuse(vec![info("a-b", Phase::Precision)]),
+        refuse(vec![PassInfo {
+            always: true,
+            ..base()
+        }]),
+        refuse(vec![
+            PassInfo {
+                tags: &["b"],
+                ..base()
+            },
+            info("b", Phase::Fuse),
+        ]),
+        refuse(vec![PassInfo {
+            options: &[X, X],
+            ..base()
+        }]),
+        refuse(vec![PassInfo {
+            options: &[OptionSpec { name: "name", ..X }],
+            ..base()
+        }]),
+        refuse(vec![PassInfo {
+            options: &[OptionSpec {
+                default: "yes",
+                ..X
+            }],
+            ..base()
+        }]),
+    ];
+    insta::assert_snapshot!(messages.join("\n"));
+}
+
+fn all_kinds() -> PassInfo {
+    const fn option(name: &'static str, kind: OptionKind, default: &'static str) -> OptionSpec {
+        OptionSpec {
+            name,
+            kind,
+            default,
+            doc: "",
+        }
+    }
+    const OPTIONS: &[OptionSpec] = &[
+        option("bool", OptionKind::Bool, "true"),
+        option("int", OptionKind::Int { min: -2, max: 9 }, "7"),
+        option("float", OptionKind::Float { min: 0.0, max: 1.0 }, "0.5"),
+        option("str", OptionKind::Str, "some text"),
+        option("choice", OptionKind::Choice(&["near", "far"]), "near"),
+        option("set", OptionKind::Set(&["x", "y", "z"]), "y"),
+    ];
+    PassInfo {
+        options: OPTIONS,
+        ..info("all", Phase::Simplify)
+    }
+}
+
+#[test]
+fn options_are_typed_and_filled_in() {
+    let defaults = Options::defaults(&all_kinds());
+    assert!(defaults.bool("bool"));
+    assert_eq!(defaults.int("int"), 7);
+    assert_eq!(defaults.float("float"), 0.5);
+    assert_eq!(defaults.str("str"), "some text");
+    assert_eq!(defaults.str("choice"), "near");
+    assert_eq!(defaults.set("set"), ["y"]);
+    assert_eq!(defaults.changed().count(), 0);
+
+    let given = [
+        ("set", "z+x+z"),
+        ("int", "-2"),
+        ("float", "1"),
+        ("bool", "true"),
+        ("choice", "far"),
+    ];
+    let options = Options::from_pairs(&all_kinds(), given).expect("are right");
+    assert_eq!(options.set("set"), ["x", "z"]);
+    assert!(options.has("set", "x") && !options.has("set", "y"));
+    assert_eq!((options.int("int"), options.float("float")), (-2, 1.0));
+    assert_eq!(options.str("choice"), "far");
+    let changed: Vec<_> = options.changed().map(|(name, _)| name).collect();
+    assert_eq!(
+        changed,
+        ["choice", "float", "int", "set"],
+        "bool is at its default"
+    );
+    let none = Options::from_pairs(&all_kinds(), [("set", "")]).expect("an empty set");
+    assert!(none.set("set").is_empty());
+}
+
+#[test]
+fn wrong_values_say_what_is_expected() {
+    let refuse = |name: &str, text: &str| {
+        Options::from_pairs(&all_kinds(), [(name, text)])
+            .expect_err(text)
+            .to_string()
+    };
+    let messages = [
+        refuse("bool", "yes"),
+        refuse("int", "10"),
+        refuse("int", "1.5"),
+        refuse("float", "NaN"),
+        refuse("float", "inf"),
+        refuse("float", "-0.1"),
+        refuse("choice", "fra"),
+        refuse("set", "x+w"),
+        refuse("set", "x+"),
+        refuse("sett", "x"),
+        Options::from_pairs(&all_kinds(), [("int", "1"), ("int", "2")])
+            .expect_err("")
+            .to_string(),
+    ];
+    insta::assert_snapshot!(messages.join("\n"));
+}
+
+#[test]
+fn suggestions_are_near() {
+    let names = ["channels_last", "fp16", "bf16", "sdpa", "fuse"];
+    assert_eq!(nearest("chanels-last", names), Some("channels_last"));
+    assert_eq!(nearest("SDPA", names), Some("sdpa"));
+    assert_eq!(nearest("fp61", names), Some("fp16"));
+    assert_eq!(nearest("quantize", names), None);
+}
+
+#[test]
+fn needs_are_met_by_capabilities() {
+    use mirage_ir::{
+        DType,
+        target::{Capabilities, Capability, Support},
+    };
+    let line = |op: &str| Capability {
+        op: op.into(),
+        dtypes: vec![DType::F16],
+        orders: Vec::new(),
+        channel_multiple: 1,
+        support: Support::Fast,
+    };
+    let able = Capabilities {
+        lines: vec![line("*"), line("region:norm_silu")],
+    };
+    let met = |op, dtype| Need { op, dtype }.is_met(&able);
+    assert!(met("conv", DType::F16) && met("region:norm_silu", DType::F16));
+    assert!(!met("conv", DType::BF16) && !met("region:other", DType::F16));
+}
+
+#[test]
+fn metadata_is_data() {
+    let info = PassInfo {
+        needs: &[Need {
+            op: "conv",
+            dtype: mirage_ir::DType::F16,
+        }],
+        numerics: Numerics::LowersPrecision { tolerance: 0.02 },
+        ..all_kinds()
+    };
+    insta::assert_snapshot!(serde_json::to_string_pretty(&info).expect("serializes"));
+}
