@@ -107,8 +107,12 @@ impl fmt::Display for Plan {
             } else {
                 info.phase.name()
             };
-            let automatic = if step.automatic { "  automatic" } else { "" };
-            writeln!(f, "{:>2}  {name:<width$}  {when}{automatic}", i + 1)?;
+            let number = i + 1;
+            if step.automatic {
+                writeln!(f, "{number:>2}  {name:<width$}  {when:<9}  automatic")?;
+            } else {
+                writeln!(f, "{number:>2}  {name:<width$}  {when}")?;
+            }
         }
         Ok(())
     }
