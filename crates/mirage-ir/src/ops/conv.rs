@@ -179,14 +179,10 @@ impl Operation for ConvTranspose {
         );
         let mut shape = vec![x.shape[0], out];
         for i in 0..spatial {
-            let reach = self.dilation[i]
-                .saturating_mul(w.shape[2 + i] - 1)
-                .saturating_add(1);
-            let steps = (x.shape[2 + i].max(1) - 1).saturating_mul(self.stride[i]);
-            let full = steps
-                .saturating_add(reach)
-                .saturating_add(self.output_padding[i]);
-            let cut = self.padding[i].saturating_mul(2);
+            let reach = rules::length(self.dilation[i].checked_mul(w.shape[2 + i] - 1))? + 1;
+            let steps = (x.shape[2 + i].max(1) - 1).checked_mul(self.stride[i]);
+            let full = rules::length(steps)? + reach + rules::length(Some(self.output_padding[i]))?;
+            let cut = rules::length(self.padding[i].checked_mul(2))?;
             op_ensure!(full > cut, "padding {:?} leaves no output", self.padding);
             shape.push(full - cut);
         }

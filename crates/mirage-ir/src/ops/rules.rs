@@ -133,6 +133,13 @@ pub(super) fn positive(what: &str, values: &[usize], len: usize) -> Result<(), O
     Ok(())
 }
 
+/// A length that arithmetic on a few of them cannot overflow; `None` is one that has overflowed.
+pub(super) fn length(value: Option<usize>) -> Result<usize, OpError> {
+    value
+        .filter(|&v| v <= usize::MAX >> 4)
+        .ok_or_else(|| OpError::new("a length, padding, stride or dilation is too large"))
+}
+
 /// The length of a window's output along one dimension (convolution and pooling): the number of
 /// places where a dilated kernel fits, with `ceil` also one that hangs over the end as long as it
 /// starts inside the input or its left padding (PyTorch's rule).
@@ -144,18 +151,15 @@ pub(super) fn window(
     dilation: usize,
     ceil: bool,
 ) -> Result<usize, OpError> {
-    let padded = input.saturating_add(padding.saturating_mul(2));
-    let reach = dilation.saturating_mul(kernel - 1).saturating_add(1);
+    let padded = length(Some(input))? + length(padding.checked_mul(2))?;
+    let reach = length(dilation.checked_mul(kernel - 1))? + 1;
     op_ensure!(
         padded >= reach,
         "kernel {kernel} with dilation {dilation} does not fit into {input} with padding {padding}"
     );
     let room = padded - reach;
     let mut out = room / stride + 1;
-    if ceil
-        && !room.is_multiple_of(stride)
-        && out.saturating_mul(stride) < input.saturating_add(padding)
-    {
+    if ceil && !room.is_multiple_of(stride) && out * length(Some(stride))? < input + padding {
         out += 1;
     }
     Ok(out)

@@ -133,7 +133,12 @@ fn reshape_keeps_memory(a: &TensorType, b: &TensorType) -> bool {
 /// in, with loops that continue one another as one: equal for equal walks.
 fn walk(t: &TensorType) -> Vec<(usize, usize)> {
     let mut loops: Vec<(usize, usize)> = Vec::new();
-    for (&count, stride) in t.shape.iter().zip(t.strides()).filter(|&(&count, _)| count != 1) {
+    for (&count, stride) in t
+        .shape
+        .iter()
+        .zip(t.strides())
+        .filter(|&(&count, _)| count != 1)
+    {
         match loops.last_mut() {
             Some(outer) if outer.1 == count * stride => *outer = (outer.0 * count, stride),
             _ => loops.push((count, stride)),
