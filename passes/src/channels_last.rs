@@ -64,11 +64,9 @@ impl Pass for ChannelsLast {
     }
 
     fn run(&self, graph: &mut Graph, cx: &PassContext<'_>) -> Result<Outcome, PassError> {
-        let pictures = graph
-            .nodes()
-            .iter()
-            .filter(|n| is_row_major_conv(graph, n))
-            .count();
+        let prologue = Prologue::of(graph);
+        let is_work = |n: &&Node| is_row_major_conv(graph, n) && !prologue.is_fixed(n.output());
+        let pictures = graph.nodes().iter().filter(is_work).count();
         if pictures == 0 {
             return Ok(Outcome::unchanged(
                 "0 matches: the graph has no convolution on row-major pictures",

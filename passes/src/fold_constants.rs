@@ -27,7 +27,7 @@ use mirage_ir::{
     interp::{Elements, Tensor},
     ops::{
         Binary, Cast, Constant, Expand, Extern, Full, Permute, Region, Reorder, Reshape, Scalar,
-        Unknown,
+        Slice, Unknown,
     },
 };
 use mirage_pass::{
@@ -83,7 +83,7 @@ impl Pass for FoldConstants {
 /// The operand that the node gives on as it is, bit by bit.
 fn unchanged_by(view: &View, node: &Node) -> Option<ValueId> {
     let [x] = node.inputs[..] else { return None };
-    let same = view.ty(x).same_memory(view.ty(node.output()));
+    let same = view.ty(x) == view.ty(node.output());
     let is_identity = if let Some((_, c)) = view.scalar(node.output(), Binary::Mul) {
         c == 1.0
     } else if let Some((_, c)) = view.scalar(node.output(), Binary::Div) {
@@ -95,6 +95,7 @@ fn unchanged_by(view: &View, node: &Node) -> Option<ValueId> {
             || node.op.is::<Reshape>()
             || node.op.is::<Expand>()
             || node.op.is::<Reorder>()
+            || node.op.is::<Slice>()
     };
     (same && is_identity).then_some(x)
 }

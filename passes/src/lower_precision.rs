@@ -52,7 +52,9 @@ pub(crate) fn run(
     low: DType,
     cx: &PassContext<'_>,
 ) -> Result<Outcome, PassError> {
-    if !graph.nodes().iter().any(|n| is_lowered(graph, n)) {
+    let prologue = Prologue::of(graph);
+    let is_work = |n: &Node| is_lowered(graph, n) && !prologue.is_fixed(n.output());
+    if !graph.nodes().iter().any(is_work) {
         return Ok(Outcome::unchanged(format!(
             "0 matches: the graph has no f32 convolution, product or attention to run in {low}"
         )));

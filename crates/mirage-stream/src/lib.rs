@@ -1,1 +1,31 @@
-//! mirage-stream
+//! Live streams: the sampler, the frame program, and running it on video.
+//!
+//! A frame program ([`capture_frame`]) is one captured graph for a whole frame: the sampler's steps
+//! ([`Trajectory`]) around the model, the temporal blend, the state's update. [`prepare`] takes it
+//! through a pipeline of passes to an executable, a [`Session`] puts frames through that,
+//! [`run_live`] joins it to a source and a sink, and [`compare`] runs two of them side by side.
+
+mod compare;
+mod error;
+mod live;
+mod noise;
+mod prepare;
+mod program;
+mod report;
+mod sampler;
+mod session;
+mod statistics;
+
+pub use compare::{Comparison, compare};
+pub use error::StreamError;
+pub use live::{LiveOptions, LiveOutcome, run_live};
+pub use noise::{Noise, NoisePolicy};
+pub use prepare::{Prepared, prepare};
+pub use program::{FRAME, NOISE, OUTPUT, PREVIOUS, capture_forward, capture_frame};
+pub use report::{
+    BackendReport, GraphChange, Machine, MemoryReportBytes, ModelReport, PassReport, REPORT_SCHEMA,
+    RunReport, SamplerReport, main_dtype,
+};
+pub use sampler::{MAX_STEPS, SamplerConfig, Step, Trajectory};
+pub use session::{Made, Session};
+pub use statistics::{Percentiles, Ratio};

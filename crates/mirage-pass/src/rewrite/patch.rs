@@ -57,12 +57,11 @@ impl<'g> Patch<'g> {
         }
     }
 
-    /// Users of `old` shall use `new`, which must have its type (orders may differ where dimensions
-    /// of 1 make no difference) and stand before `old`'s users. New nodes made before this call keep
+    /// Users of `old` shall use `new`, which must have its type and stand before `old`'s users. New nodes made before this call keep
     /// their operands, so that a node can take the value that it replaces.
     pub fn replace(&mut self, old: ValueId, new: ValueId) -> Result<(), GraphError> {
         let (is, becomes) = (self.ty(old), self.ty(new));
-        if !is.same_memory(becomes) {
+        if is != becomes {
             let message =
                 format!("{old} is {is} and cannot be replaced by a value of type {becomes}");
             return Err(GraphError::Graph {

@@ -1,0 +1,77 @@
+//! The same frames through two sessions, alternating.
+
+use std::time::Duration;
+
+use mirage_video::{Frame, PsnrMean};
+use serde::Serialize;
+
+use crate::{Percentiles, Ratio, Session, StreamError};
+
+/// What two sessions made of the same frames, each with its own state: times from alternating runs,
+/// and how far the pictures are from each other at the end of each frame.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Comparison {
+    /// Frames compared, warm-up not among them.
+    pub frames: usize,
+    /// Frames left out of the times at the start.
+    pub warmup: usize,
+    /// Times of the session under test, ms a frame.
+    pub subject: Percentiles,
+    /// Times of the reference session, ms a frame.
+    pub reference: Percentiles,
+    /// Subject's time by reference's time.
+    pub time_ratio: Ratio,
+    /// PSNR of all frames' mean squared error, dB, warm-up among them; `None` if equal.
+    pub psnr_db: Option<f64>,
+    /// PSNR of the worst frame, dB; `None` if equal.
+    pub worst_psnr_db: Option<f64>,
+}
+
+/// Restarts both sessions and runs the frames (in the model's size) through them in turn: A B, B A,
+/// A B, …, so that a drift of the machine's speed meets both. `step` is told after each frame and
+/// ends the comparison by `false`. `None` if no frame was left after the warm-up.
+///
+/// # Errors
+/// What a session says.
+pub fn compare(
+    subject: &mut Session,
+    reference: &mut Session,
+    frames: &[Frame],
+    warmup: usize,
+    mut step: impl FnMut(usize) -> bool,
+) -> Result<Option<Comparison>, StreamError> {
+    subject.restart()?;
+    reference.restart()?;
+    let mut times: [Vec<Duration>; 2] = Default::default();
+    let mut psnr = PsnrMean::default();
+    for (i, frame) in frames.iter().enumerate() {
+        let (made, wanted) = if i % 2 == 0 {
+            let made = subject.next_at_size(frame)?;
+            (made, reference.next_at_size(frame)?)
+        } else {
+            let wanted = reference.next_at_size(frame)?;
+            (subject.next_at_size(frame)?, wanted)
+        };
+        psnr.add(&made.frame, &wanted.frame)?;
+        if i >= warmup {
+            times[0].push(made.time);
+            times[1].push(wanted.time);
+        }
+        if !step(i + 1) {
+            break;
+        }
+    }
+    let [mine, theirs] = &times;
+    let (Some(a), Some(b)) = (Percentiles::of(mine), Percentiles::of(theirs)) else { return Ok(None) };
+    let Some(time_ratio) = Ratio::of_pairs(mine, theirs) else { return Ok(None) };
+    let finite = |db: Option<f64>| db.filter(|db| db.is_finite());
+    Ok(Some(Comparison {
+        frames: mine.len(),
+        warmup: warmup.min(frames.len()),
+        subject: a,
+        reference: b,
+        time_ratio,
+        psnr_db: finite(psnr.mean()),
+        worst_psnr_db: finite(psnr.worst()),
+    }))
+}

@@ -1,0 +1,43 @@
+//! From a captured program to an executable, through a pipeline of passes.
+
+use std::time::{Duration, Instant};
+
+use mirage_backend::{Backend, CompileOptions, Executable};
+use mirage_capture::Captured;
+use mirage_ir::Graph;
+use mirage_pass::{Manager, PipelineReport, Plan};
+
+use crate::StreamError;
+
+/// A program that is ready to run, and what was done to it.
+pub struct Prepared {
+    /// The graph that was compiled.
+    pub graph: Graph,
+    /// Ready to run.
+    pub executable: Box<dyn Executable>,
+    /// What every pass did.
+    pub pipeline: PipelineReport,
+    /// The time that the backend took to compile, the prologue included.
+    pub compile_time: Duration,
+}
+
+/// Runs a plan's passes on a captured program, under a manager (with its instruments), and compiles
+/// the result.
+///
+/// # Errors
+/// A pass that fails or breaks the graph; what the backend says.
+pub fn prepare(
+    captured: &Captured,
+    plan: &Plan,
+    manager: &mut Manager<'_>,
+    backend: &dyn Backend,
+    options: &CompileOptions,
+) -> Result<Prepared, StreamError> {
+    let capabilities = backend.capabilities(options.device);
+    let (graph, pipeline) = manager.run(plan, &captured.graph, &capabilities)?;
+    let start = Instant::now();
+    let executable = backend.compile(&graph, &captured.params, options)?;
+    let compile_time = start.elapsed();
+    tracing::info!(graph = graph.name(), passes = pipeline.passes.len(), ?compile_time, "prepared");
+    Ok(Prepared { graph, executable, pipeline, compile_time })
+}

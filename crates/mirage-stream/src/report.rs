@@ -1,0 +1,274 @@
+//! The report of a run as data, for `--report` and for people's tools. docs/report.md describes the
+//! schema.
+
+use std::collections::BTreeMap;
+
+use mirage_backend::{Backend, MemoryReport};
+use mirage_ir::{DType, Graph, analysis::Prologue, cost::node_cost};
+use mirage_pass::{Numerics, PassRun, Phase, PipelineReport};
+use mirage_video::Accounting;
+use serde::Serialize;
+
+use crate::{Comparison, Percentiles, SamplerConfig};
+
+/// The version of the schema; grows when a field changes its meaning or goes away.
+pub const REPORT_SCHEMA: u32 = 1;
+
+/// Everything that a run's numbers belong to, and the numbers.
+#[derive(Clone, Debug, Serialize)]
+pub struct RunReport {
+    /// [`REPORT_SCHEMA`].
+    pub schema: u32,
+    /// The version of Mirage.
+    pub mirage: &'static str,
+    /// Where it ran.
+    pub machine: Machine,
+    /// What ran it.
+    pub backend: BackendReport,
+    /// What ran.
+    pub model: ModelReport,
+    /// The frame's shape in the program, `[1, 3, H, W]`.
+    pub shape: [usize; 4],
+    /// The dtype that convolutions and products run in after the passes.
+    pub dtype: String,
+    /// The seed of weights (if untrained) and noise.
+    pub seed: u64,
+    /// How a frame was sampled.
+    pub sampler: SamplerReport,
+    /// The pipeline as it can be typed.
+    pub pipeline: String,
+    /// The plan's fingerprint: passes, versions, options, capabilities.
+    pub fingerprint: String,
+    /// Every pass, in the order in which they ran.
+    pub passes: Vec<PassReport>,
+    /// Weights and activations before the first pass and after the last one.
+    pub graph: GraphChange,
+    /// The compilation, ms, the prologue included.
+    pub compile_ms: f64,
+    /// What the executable holds.
+    pub memory: MemoryReportBytes,
+    /// What a user should know of the compilation.
+    pub notes: Vec<String>,
+    /// Median time of the network in a frame, ms; absent if no frame was left after the warm-up.
+    pub p50: Option<f64>,
+    /// 95th percentile, ms.
+    pub p95: Option<f64>,
+    /// 99th percentile, ms.
+    pub p99: Option<f64>,
+    /// Delivered frames a second, without the warm-up.
+    pub fps: Option<f64>,
+    /// Frames in the output.
+    pub delivered: u64,
+    /// Frames that were read and not processed.
+    pub skipped: u64,
+    /// Frames that failed.
+    pub failed: u64,
+    /// Frames at the start that are left out of the times.
+    pub warmup: usize,
+    /// Whether Ctrl-C ended the run.
+    pub stopped: bool,
+    /// The same frames without passes, alternating; absent if it was not made.
+    pub comparison: Option<Comparison>,
+    /// The file that was written.
+    pub output: Option<String>,
+}
+
+/// The machine of a run.
+#[derive(Clone, Debug, Serialize)]
+pub struct Machine {
+    /// The device's name.
+    pub device: String,
+    /// What matters for its speed.
+    pub details: String,
+    /// Operating system and architecture.
+    pub platform: String,
+}
+
+impl Machine {
+    /// The machine behind a backend's device.
+    pub fn of(backend: &dyn Backend, device: usize) -> Self {
+        let devices = backend.devices().unwrap_or_default();
+        let found = devices.into_iter().find(|d| d.index == device);
+        let (device, details) = found.map_or_else(Default::default, |d| (d.name, d.details));
+        let platform = format!("{} {}", std::env::consts::OS, std::env::consts::ARCH);
+        Machine { device, details, platform }
+    }
+}
+
+/// The backend of a run.
+#[derive(Clone, Debug, Serialize)]
+pub struct BackendReport {
+    /// Its name.
+    pub name: &'static str,
+    /// Its version.
+    pub version: &'static str,
+    /// The engine behind it and the engine's version.
+    pub engine: &'static str,
+}
+
+impl BackendReport {
+    /// Of this backend.
+    pub fn of(backend: &dyn Backend) -> Self {
+        let info = backend.info();
+        BackendReport { name: info.name, version: info.version, engine: info.engine }
+    }
+}
+
+/// The model of a run.
+#[derive(Clone, Debug, Serialize)]
+pub struct ModelReport {
+    /// Its name.
+    pub name: String,
+    /// The number of its parameters.
+    pub parameters: usize,
+    /// Whether its weights came from a file.
+    pub trained: bool,
+}
+
+/// The sampler of a run.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct SamplerReport {
+    /// Denoising steps a frame.
+    pub steps: usize,
+    /// Noise between steps.
+    pub eta: f64,
+    /// How much of the frame is noised.
+    pub strength: f64,
+}
+
+impl From<SamplerConfig> for SamplerReport {
+    fn from(c: SamplerConfig) -> Self {
+        SamplerReport { steps: c.steps, eta: c.eta, strength: c.strength }
+    }
+}
+
+/// One pass of a run.
+#[derive(Clone, Debug, Serialize)]
+pub struct PassReport {
+    /// Its name.
+    pub name: &'static str,
+    /// Its version.
+    pub version: u32,
+    /// Its phase.
+    pub phase: Phase,
+    /// Its numerics class.
+    pub numerics: Numerics,
+    /// Whether the planner put it there.
+    pub automatic: bool,
+    /// Places rewritten.
+    pub rewrites: usize,
+    /// Its time, ms.
+    pub time_ms: f64,
+    /// Bytes of weights as an execution reads them, after it.
+    pub weight_bytes: u64,
+    /// What it changed in them.
+    pub weight_bytes_change: i64,
+    /// Bytes that an execution's nodes write, after it.
+    pub activation_bytes: u64,
+    /// What it changed in them.
+    pub activation_bytes_change: i64,
+    /// Its notes, or why it changed nothing.
+    pub notes: Vec<String>,
+}
+
+impl PassReport {
+    /// Of one run of a pass.
+    pub fn of(run: &PassRun) -> Self {
+        let change = |after: u64, before: u64| after as i64 - before as i64;
+        let vetoed = run.vetoed.iter().map(|reason| format!("vetoed: {reason}"));
+        let remarks = run.remarks.iter().map(|r| format!("{}: {}", r.by, r.text));
+        PassReport {
+            name: run.name,
+            version: run.version,
+            phase: run.phase,
+            numerics: run.numerics,
+            automatic: run.automatic,
+            rewrites: run.rewrites,
+            time_ms: run.time.as_secs_f64() * 1e3,
+            weight_bytes: run.after.weight_bytes,
+            weight_bytes_change: change(run.after.weight_bytes, run.before.weight_bytes),
+            activation_bytes: run.after.activation_bytes,
+            activation_bytes_change: change(run.after.activation_bytes, run.before.activation_bytes),
+            notes: run.notes.iter().chain(&run.reasons).cloned().chain(vetoed).chain(remarks).collect(),
+        }
+    }
+
+    /// Of every pass of a pipeline.
+    pub fn all(pipeline: &PipelineReport) -> Vec<Self> {
+        pipeline.passes.iter().map(Self::of).collect()
+    }
+}
+
+/// What a pipeline changed in the graph as a whole.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct GraphChange {
+    /// Nodes before and after.
+    pub nodes: [usize; 2],
+    /// Floating-point operations of an execution, before and after.
+    pub flops: [u64; 2],
+    /// Bytes of weights, before and after.
+    pub weight_bytes: [u64; 2],
+    /// Bytes that the nodes of an execution write, before and after.
+    pub activation_bytes: [u64; 2],
+    /// The most bytes of activations alive at once, before and after.
+    pub peak_activation_bytes: [u64; 2],
+}
+
+impl GraphChange {
+    /// Of a pipeline.
+    pub fn of(p: &PipelineReport) -> Self {
+        GraphChange {
+            nodes: [p.before.nodes, p.after.nodes],
+            flops: [p.before.flops, p.after.flops],
+            weight_bytes: [p.before.weight_bytes, p.after.weight_bytes],
+            activation_bytes: [p.before.activation_bytes, p.after.activation_bytes],
+            peak_activation_bytes: [p.before.peak_activation_bytes, p.after.peak_activation_bytes],
+        }
+    }
+}
+
+/// What an executable holds, in bytes.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct MemoryReportBytes {
+    /// Weights.
+    pub weights: u64,
+    /// States.
+    pub states: u64,
+    /// The most activations alive at once, as planned.
+    pub planned_peak: u64,
+}
+
+impl From<MemoryReport> for MemoryReportBytes {
+    fn from(m: MemoryReport) -> Self {
+        MemoryReportBytes { weights: m.weight_bytes, states: m.state_bytes, planned_peak: m.planned_peak_bytes }
+    }
+}
+
+/// The fields of a report that count frames.
+impl RunReport {
+    /// Takes over what became of the frames.
+    pub fn set_accounting(&mut self, accounting: &Accounting) {
+        self.delivered = accounting.delivered;
+        self.skipped = accounting.skipped;
+        self.failed = accounting.failed;
+    }
+
+    /// Takes over the times of a run.
+    pub fn set_times(&mut self, times: Option<Percentiles>, fps: Option<f64>) {
+        self.p50 = times.map(|t| t.p50);
+        self.p95 = times.map(|t| t.p95);
+        self.p99 = times.map(|t| t.p99);
+        self.fps = fps;
+    }
+}
+
+/// The dtype in which most floating-point operations of a graph's executions are done.
+pub fn main_dtype(graph: &Graph) -> DType {
+    let prologue = Prologue::of(graph);
+    let mut flops: BTreeMap<DType, u64> = BTreeMap::new();
+    for node in graph.nodes().iter().filter(|n| !prologue.is_fixed(n.output())) {
+        let dtype = graph.ty(node.output()).dtype;
+        *flops.entry(dtype).or_default() += node_cost(graph, node).flops;
+    }
+    flops.into_iter().max_by_key(|&(_, flops)| flops).map_or(DType::F32, |(dtype, _)| dtype)
+}

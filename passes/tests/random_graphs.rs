@@ -1,0 +1,137 @@
+//! Every pass alone, and random legal sets of them, on random graphs: the result is valid, computes
+//! the same within what the passes promise, and a second run of a pass finds nothing more to do.
+
+use mirage_ir::{
+    Graph,
+    generate::{Generated, Options as GraphOptions, generate},
+    interp::{self, Difference, Run},
+    target::Capabilities,
+    verify,
+};
+use mirage_pass::{
+    Manager, Numerics, Options, Outcome, PassContext, PassSpec, PipelineSpec, Plan, Registry, plan,
+};
+
+fn registry() -> Registry {
+    mirage_passes::link();
+    Registry::linked().unwrap()
+}
+
+/// Continuous graphs: a comparison or a rounding would turn the smallest error into a large one.
+fn options() -> GraphOptions {
+    GraphOptions {
+        continuous: true,
+        ..GraphOptions::default()
+    }
+}
+
+fn interpret(graph: &Graph, g: &Generated) -> Run {
+    interp::run(graph, &g.params, &g.inputs, &g.states).unwrap()
+}
+
+fn difference(a: &Run, b: &Run) -> f64 {
+    let pairs = a
+        .outputs
+        .iter()
+        .chain(&a.states)
+        .zip(b.outputs.iter().chain(&b.states));
+    pairs.fold(0.0, |worst: f64, (a, b)| {
+        let d = Difference::between(a, b).unwrap();
+        // Outputs near zero have no scale of their own.
+        worst.max(d.max_abs.min(d.max_rel))
+    })
+}
+
+/// The bound in f64: what reassociating costs is far below f32's rounding, which folded constants
+/// have.
+fn bound(plan: &Plan) -> f64 {
+    plan.steps
+        .iter()
+        .fold(1e-6, |bound: f64, step| match step.info().numerics {
+            Numerics::LowersPrecision { tolerance } => bound + tolerance,
+            Numerics::Reassociates => bound + 1e-5,
+            _ => bound,
+        })
+}
+
+#[test]
+fn every_pass_alone_is_valid_exact_enough_and_idempotent() {
+    let registry = registry();
+    let capabilities = Capabilities::default();
+    for pass in registry.iter() {
+        let info = pass.info();
+        let step = Plan::single(pass, Options::defaults(info));
+        let mut fired = 0;
+        for seed in 0..300 {
+            let g = generate(seed, &options()).unwrap();
+            let (after, report) = Manager::new()
+                .run(&step, &g.graph, &capabilities)
+                .unwrap_or_else(|e| panic!("{} on seed {seed}: {e}", info.name));
+            fired += usize::from(report.passes[0].rewrites > 0);
+            let d = difference(&interpret(&after, &g), &interpret(&g.graph, &g));
+            assert!(
+                d <= bound(&step),
+                "{} on seed {seed}: off by {d:.3e}\n{}",
+                info.name,
+                g.graph
+            );
+
+            let mut again = after.clone();
+            let defaults = Options::defaults(info);
+            let outcome = pass
+                .run(&mut again, &PassContext::new(&capabilities, &defaults))
+                .unwrap();
+            verify(&again).unwrap();
+            assert!(
+                matches!(&outcome, Outcome::Unchanged { reasons } if !reasons.is_empty()),
+                "{} fires again on its own result, seed {seed}: {outcome:?}\n{after}",
+                info.name
+            );
+        }
+        // The generator makes no softmax(q·kᵀ)·v; sdpa has its own test on real attention.
+        assert!(
+            fired > 0 || info.name == "sdpa",
+            "{} never fired",
+            info.name
+        );
+    }
+}
+
+#[test]
+fn random_legal_sets_agree_with_the_graph_as_it_was() {
+    let registry = registry();
+    let capabilities = Capabilities::default();
+    let names: Vec<&str> = registry
+        .infos()
+        .filter(|i| !i.always)
+        .map(|i| i.name)
+        .collect();
+    let (mut legal, mut refused) = (0, 0);
+    for seed in 0..400u64 {
+        let spec: PipelineSpec = names
+            .iter()
+            .enumerate()
+            .filter(|(i, _)| (seed >> (i % 8)) & 1 == 1)
+            .map(|(_, name)| PassSpec::new(*name))
+            .collect();
+        let Ok(plan) = plan(&registry, &spec) else {
+            refused += 1;
+            continue;
+        };
+        legal += 1;
+        let g = generate(1000 + seed, &options()).unwrap();
+        let (after, _) = Manager::new()
+            .run(&plan, &g.graph, &capabilities)
+            .unwrap_or_else(|e| panic!("`{spec}` on seed {seed}: {e}"));
+        let d = difference(&interpret(&after, &g), &interpret(&g.graph, &g));
+        assert!(
+            d <= bound(&plan),
+            "`{spec}` on seed {seed}: off by {d:.3e}\n{}",
+            g.graph
+        );
+    }
+    assert!(
+        legal > 200 && refused > 50,
+        "both kinds of sets were met: {legal} legal, {refused} refused"
+    );
+}
