@@ -275,3 +275,67 @@ fn check_expansion(region: &Region, body: Option<&Arc<Graph>>) -> Result<(), OpE
     );
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{DType, Value, ops::Unary};
+
+    /// `y = relu(x)`, to be broken in ways that a builder has no door for.
+    fn graph() -> Graph {
+        let mut b = Graph::builder("g");
+        let x = b.input("x", TensorType::new(DType::F32, [2]));
+        let y = b.op(Unary::Relu, &[x]).unwrap();
+        b.output("y", y);
+        b.finish().unwrap()
+    }
+
+    fn complaint(graph: &Graph) -> String {
+        verify(graph).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_value_is_defined() {
+        let mut graph = graph();
+        graph.values.push(Value {
+            source: Source::Input(1),
+            ..graph.values[0].clone()
+        });
+        assert_eq!(complaint(&graph), "graph `g`: value %2 is never defined");
+    }
+
+    #[test]
+    fn a_value_is_defined_once() {
+        let mut graph = graph();
+        graph.nodes.push(graph.nodes[0].clone());
+        assert_eq!(
+            complaint(&graph),
+            "graph `g`, node 1 (relu): output %1 is not this node's to define"
+        );
+    }
+
+    #[test]
+    fn a_value_comes_from_where_it_says() {
+        let mut broken = graph();
+        broken.values[0].source = Source::Param(0);
+        assert_eq!(
+            complaint(&broken),
+            "graph `g`: %0 is not input `x`'s to define"
+        );
+        let mut broken = graph();
+        broken.values[1].source = Source::Node {
+            node: NodeId(0),
+            output: 1,
+        };
+        assert_eq!(
+            complaint(&broken),
+            "graph `g`, node 0 (relu): output %1 is not this node's to define"
+        );
+        let mut broken = graph();
+        broken.nodes[0].outputs[0] = ValueId(9);
+        assert_eq!(
+            complaint(&broken),
+            "graph `g`, node 0 (relu): output %9 is not this node's to define"
+        );
+    }
+}

@@ -6,18 +6,18 @@ use std::sync::Arc;
 
 use mirage_ir::{ops::*, *};
 
-pub type Built = Result<Graph, GraphError>;
+pub(crate) type Built = Result<Graph, GraphError>;
 
-pub fn f32(shape: &[usize]) -> TensorType {
+pub(crate) fn f32(shape: &[usize]) -> TensorType {
     TensorType::new(DType::F32, shape)
 }
 
-pub fn ty(text: &str) -> TensorType {
+pub(crate) fn ty(text: &str) -> TensorType {
     text.parse().unwrap()
 }
 
 /// A graph of every family of operations.
-pub fn families() -> Vec<Graph> {
+pub(crate) fn families() -> Vec<Graph> {
     let families = [
         unary(),
         binary(),
@@ -36,7 +36,7 @@ pub fn families() -> Vec<Graph> {
     families.into_iter().collect::<Result<_, _>>().unwrap()
 }
 
-pub fn unary() -> Built {
+pub(crate) fn unary() -> Built {
     let mut b = Graph::builder("unary");
     let mut x = b.input("x", f32(&[2, 3]));
     let bools = b.op(Unary::IsNan, &[x])?;
@@ -51,7 +51,7 @@ pub fn unary() -> Built {
     b.finish()
 }
 
-pub fn binary() -> Built {
+pub(crate) fn binary() -> Built {
     let mut b = Graph::builder("binary");
     let x = b.input("x", ty("f32[2,3,4,5]@[0,2,3,1]"));
     let row = b.input("row", f32(&[1, 3, 1, 1]));
@@ -70,7 +70,7 @@ pub fn binary() -> Built {
     b.finish()
 }
 
-pub fn scalars() -> Built {
+pub(crate) fn scalars() -> Built {
     let mut b = Graph::builder("scalars");
     let x = b.input("x", f32(&[2]));
     let i = b.input("i", TensorType::new(DType::I32, [2]));
@@ -87,7 +87,7 @@ pub fn scalars() -> Built {
     b.finish()
 }
 
-pub fn products() -> Built {
+pub(crate) fn products() -> Built {
     let mut b = Graph::builder("products");
     let x = b.input("x", f32(&[2, 8, 16]));
     let y = b.input("y", f32(&[1, 32, 8]));
@@ -101,7 +101,7 @@ pub fn products() -> Built {
     b.finish()
 }
 
-pub fn convolutions() -> Built {
+pub(crate) fn convolutions() -> Built {
     let mut b = Graph::builder("convolutions");
     let x = b.input("x", ty("f16[1,4,8,8]@[0,2,3,1]"));
     let w = b.param("down.weight", ty("f16[8,2,3,3]"));
@@ -128,7 +128,7 @@ pub fn convolutions() -> Built {
     b.finish()
 }
 
-pub fn normalizations() -> Built {
+pub(crate) fn normalizations() -> Built {
     let mut b = Graph::builder("normalizations");
     let x = b.input("x", f32(&[1, 8, 4, 4]));
     let gamma = b.param("gamma", f32(&[8]));
@@ -148,7 +148,7 @@ pub fn normalizations() -> Built {
     b.finish()
 }
 
-pub fn pooling() -> Built {
+pub(crate) fn pooling() -> Built {
     let mut b = Graph::builder("pooling");
     let x = b.input("x", f32(&[1, 2, 9, 9]));
     let max = MaxPool {
@@ -178,7 +178,7 @@ pub fn pooling() -> Built {
     b.finish()
 }
 
-pub fn reductions() -> Built {
+pub(crate) fn reductions() -> Built {
     let mut b = Graph::builder("reductions");
     let x = b.input("x", f32(&[2, 3, 4]));
     let mask = b.input("mask", TensorType::new(DType::Bool, [2, 3, 4]));
@@ -208,7 +208,7 @@ pub fn reductions() -> Built {
     b.finish()
 }
 
-pub fn shapes() -> Built {
+pub(crate) fn shapes() -> Built {
     let mut b = Graph::builder("shapes");
     let x = b.input("x", f32(&[1, 4, 6, 6]));
     let channels_last = Order::channels_last(4);
@@ -267,7 +267,7 @@ pub fn shapes() -> Built {
     b.finish()
 }
 
-pub fn indices() -> Built {
+pub(crate) fn indices() -> Built {
     let mut b = Graph::builder("indices");
     let i = b.input("i", TensorType::new(DType::I64, [2, 3]));
     let line = b.input("line", TensorType::new(DType::U8, [5]));
@@ -281,7 +281,7 @@ pub fn indices() -> Built {
     b.finish()
 }
 
-pub fn created() -> Built {
+pub(crate) fn created() -> Built {
     let mut b = Graph::builder("created");
     let full = Full {
         ty: ty("f32[2,3]@[1,0]"),
@@ -312,7 +312,7 @@ pub fn created() -> Built {
     b.finish()
 }
 
-pub fn attention() -> Built {
+pub(crate) fn attention() -> Built {
     let mut b = Graph::builder("attention");
     let q = b.input("q", f32(&[1, 2, 16, 8]));
     let kv = b.input("kv", f32(&[1, 2, 20, 8]));
@@ -333,7 +333,7 @@ pub fn attention() -> Built {
 }
 
 /// A state, an extern with two outputs, a region in a region, graph attributes.
-pub fn others() -> Built {
+pub(crate) fn others() -> Built {
     let mut b = Graph::builder("others \"quoted\"");
     b.set_attr("static_plan", true);
     b.set_attr("steps", 4);
@@ -366,7 +366,7 @@ pub fn others() -> Built {
 }
 
 /// `group_norm_silu` as the verifier knows it, with `groups = 2` and `eps = 1e-6`, on `x`.
-pub fn norm_silu(x: &TensorType) -> Region {
+pub(crate) fn norm_silu(x: &TensorType) -> Region {
     let mut b = Graph::builder("group_norm_silu");
     let channels = TensorType::new(x.dtype, [x.shape[1]]);
     let inputs = [
@@ -416,10 +416,10 @@ fn norm_silu_twice() -> Region {
 }
 
 /// SplitMix64.
-pub struct Random(pub u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
-    pub fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -428,12 +428,12 @@ impl Random {
     }
 
     /// Below `end`, which is not 0.
-    pub fn below(&mut self, end: usize) -> usize {
+    pub(crate) fn below(&mut self, end: usize) -> usize {
         (self.next() % end as u64) as usize
     }
 
     /// A few bytes of `bytes` changed, cut out, repeated or brought in, or the end cut off.
-    pub fn mutate(&mut self, bytes: &[u8]) -> Vec<u8> {
+    pub(crate) fn mutate(&mut self, bytes: &[u8]) -> Vec<u8> {
         let mut bytes = bytes.to_vec();
         for _ in 0..1 + self.below(4) {
             if bytes.is_empty() {
