@@ -1,4 +1,4 @@
-//! Operations where PyTorch gives no reference: by hand, on empty tensors, and where they fail.
+//! Operations where PyTorch gives no reference: by hand, and where they fail.
 
 use mirage_ir::{
     Attrs, DType, Graph, Op, Params, Scalar, TensorType,
@@ -40,19 +40,19 @@ fn ints(dtype: DType, values: &[i64]) -> Result<(TensorType, Tensor)> {
 
 #[test]
 fn erf_is_exact_to_the_last_digits() -> Result<()> {
-    // From mpmath, 20 digits.
+    // From mpmath, with 30 digits, rounded to f64.
     let table = [
-        (1e-10, 1.128379167095512615e-10),
-        (0.1, 0.1124629160182848984),
-        (0.5, 0.52049987781304653768),
-        (0.84375, 0.76722566123234163346),
-        (1.0, 0.84270079294971486934),
-        (1.25, 0.92290012825645823014),
-        (2.0, 0.99532226501895273416),
-        (2.857142857142857, 0.99994668768861167721),
-        (4.0, 0.99999998458274209972),
-        (5.5, 0.99999999999999264215),
-        (-0.3, -0.32862675945912741619),
+        (1e-10, 1.1283791670955126e-10),
+        (0.1, 0.1124629160182849),
+        (0.5, 0.5204998778130465),
+        (0.84375, 0.7672256612323416),
+        (1.0, 0.8427007929497149),
+        (1.25, 0.9229001282564583),
+        (2.0, 0.9953222650189527),
+        (2.857142857142857, 0.9999466876886117),
+        (4.0, 0.9999999845827421),
+        (5.5, 0.9999999999999927),
+        (-0.3, -0.3286267594591274),
     ];
     let (x, want): (Vec<f64>, Vec<f64>) = table.into_iter().unzip();
     let got = apply(Unary::Erf, &[floats(&[x.len()], &x)?])?;
@@ -70,9 +70,9 @@ fn gelu_keeps_its_digits_far_below_zero() -> Result<()> {
     let (x, want) = (
         [-10.0, -20.0, -3.5],
         [
-            -7.619853024160526066e-23,
-            -5.5072482372124673902e-88,
-            -0.00081420177662433762722,
+            -7.619853024160526e-23,
+            -5.507248237212468e-88,
+            -0.0008142017766243376,
         ],
     );
     let got = apply(Unary::Gelu, &[floats(&[3], &x)?])?;
@@ -131,7 +131,7 @@ fn casts_to_integers_saturate() -> Result<()> {
         (DType::I64, [i64::MAX, i64::MIN, 0, i64::MAX, 2]),
     ] {
         assert_eq!(
-            apply(Cast { dtype }, &[x.clone()])?.ints()?,
+            apply(Cast { dtype }, std::slice::from_ref(&x))?.ints()?,
             want,
             "{dtype}"
         );
@@ -152,7 +152,7 @@ fn integers_wrap_at_their_width() -> Result<()> {
                 f: Binary::Add,
                 value: Scalar::Int(1),
             },
-            &[x.clone()],
+            std::slice::from_ref(&x),
         )?;
         assert_eq!(sum.ints()?, [min], "{dtype}");
         let square = apply(Unary::Square, &[x])?;
@@ -230,7 +230,7 @@ fn logic_with_a_scalar() -> Result<()> {
                 f,
                 value: Scalar::Bool(b),
             },
-            &[x.clone()],
+            std::slice::from_ref(&x),
         )
     };
     assert_eq!(with(Binary::And, true)?.bools()?, [true, false]);
@@ -306,18 +306,18 @@ fn types_that_memory_cannot_hold_are_refused() -> Result<()> {
         mode,
         value: (mode == ops::PadMode::Constant).then_some(Scalar::Float(0.0)),
     };
-    assert!(apply(pad(ops::PadMode::Constant), &[x.clone()]).is_err());
-    assert!(apply(pad(ops::PadMode::Edge), &[x.clone()]).is_err());
+    assert!(apply(pad(ops::PadMode::Constant), std::slice::from_ref(&x)).is_err());
+    assert!(apply(pad(ops::PadMode::Edge), std::slice::from_ref(&x)).is_err());
     assert!(
         apply(
             ops::Expand {
                 shape: vec![huge, 2, 3]
             },
-            &[x.clone()]
+            std::slice::from_ref(&x)
         )
         .is_err()
     );
-    assert!(apply(ops::Reshape::to([huge, 4, 1]), &[x.clone()]).is_err());
+    assert!(apply(ops::Reshape::to([huge, 4, 1]), std::slice::from_ref(&x)).is_err());
     let conv = |n: usize| ops::Conv {
         stride: vec![1],
         padding: vec![n],
@@ -337,211 +337,15 @@ fn types_that_memory_cannot_hold_are_refused() -> Result<()> {
     Ok(())
 }
 
-/// Operations whose output or whose operand is empty, as text: types of the operands, operation,
-/// type of the output.
-const EMPTY: &[(&[&str], &str, &str, &str)] = &[
-    (&["f32[0,3]"], "exp", "", "f32[0,3]"),
-    (&["f32[0,3]", "f32[1,3]"], "add", "", "f32[0,3]"),
-    (
-        &["bool[0,1]", "f32[1,3]", "f32[1,1]"],
-        "select",
-        "",
-        "f32[0,3]",
-    ),
-    (&["i32[0]"], "cast", "dtype = 'bool'", "bool[0]"),
-    (
-        &["f32[0,2,4,4]", "f32[3,2,1,1]"],
-        "conv",
-        CONV,
-        "f32[0,3,4,4]",
-    ),
-    (
-        &["f32[1,2,4,4]", "f32[0,2,1,1]"],
-        "conv",
-        CONV,
-        "f32[1,0,4,4]",
-    ),
-    (
-        &["f32[1,0,2,2]", "f32[2,0,1,1]", "f32[2]"],
-        "conv",
-        CONV,
-        "f32[1,2,2,2]",
-    ),
-    (
-        &["f32[0,2,4,4]", "f32[2,3,1,1]"],
-        "conv_transpose",
-        TRANSPOSED,
-        "f32[0,3,4,4]",
-    ),
-    (
-        &["f32[1,0,2,2]", "f32[0,3,1,1]", "f32[3]"],
-        "conv_transpose",
-        TRANSPOSED,
-        "f32[1,3,2,2]",
-    ),
-    (
-        &["f32[1,2,2,2]", "f32[2,0,1,1]"],
-        "conv_transpose",
-        TRANSPOSED,
-        "f32[1,0,2,2]",
-    ),
-    (&["f32[0,3]", "f32[3,2]"], "matmul", "", "f32[0,2]"),
-    (&["f32[2,0]", "f32[0,3]"], "matmul", "", "f32[2,3]"),
-    (&["i32[2,0]", "i32[0,3]"], "matmul", "", "i32[2,3]"),
-    (
-        &["f32[2,0]", "f32[0,3]", "f32[3]"],
-        "linear",
-        "",
-        "f32[2,3]",
-    ),
-    (&["f32[2,3]", "f32[3,0]"], "linear", "", "f32[2,0]"),
-    (
-        &["f32[0,4,2]"],
-        "group_norm",
-        "groups = 2, eps = 1e-5",
-        "f32[0,4,2]",
-    ),
-    (
-        &["f32[1,4,0]"],
-        "group_norm",
-        "groups = 2, eps = 1e-5",
-        "f32[1,4,0]",
-    ),
-    (
-        &["f32[3,0]", "f32[0]"],
-        "layer_norm",
-        "eps = 1e-5",
-        "f32[3,0]",
-    ),
-    (
-        &["f32[0,2]", "f32[2]", "f32[2]", "f32[2]", "f32[2]"],
-        "batch_norm",
-        "eps = 1e-5",
-        "f32[0,2]",
-    ),
-    (&["f32[2,0]"], "softmax", "dim = 1", "f32[2,0]"),
-    (&["f32[2,0]"], "softmax", "dim = 0", "f32[2,0]"),
-    (&["f32[2,0]"], "reduce_sum", "dims = [1]", "f32[2,1]"),
-    (&["i32[2,0]"], "reduce_prod", "dims = [1]", "i32[2,1]"),
-    (&["bool[2,0]"], "reduce_all", "dims = [0]", "bool[1,0]"),
-    (&["f32[2,0]"], "reduce_max", "dims = [0]", "f32[1,0]"),
-    (
-        &["f32[2,0]"],
-        "arg_max",
-        "dim = 0, dtype = 'i64'",
-        "i64[1,0]",
-    ),
-    (&["f32[0,1,4,4]"], "max_pool", POOL, "f32[0,1,2,2]"),
-    (
-        &["f32[0,1,4]"],
-        "adaptive_avg_pool",
-        "size = [2]",
-        "f32[0,1,2]",
-    ),
-    (
-        &["f32[0,1,2,2]"],
-        "resize",
-        "size = [4, 4], mode = 'bicubic', align_corners = false",
-        "f32[0,1,4,4]",
-    ),
-    (&["f32[0,3]"], "reshape", "shape = [3, 0, 2]", "f32[3,0,2]"),
-    (&["f32[0,3]"], "permute", "axes = [1, 0]", "f32[3,0]"),
-    (&["f32[0,1]"], "expand", "shape = [0, 5]", "f32[0,5]"),
-    (
-        &["f32[4]"],
-        "slice",
-        "start = [4], end = [4], step = [2]",
-        "f32[0]",
-    ),
-    (
-        &["f32[0,2]", "f32[3,2]", "f32[0,2]"],
-        "concat",
-        "dim = 0",
-        "f32[3,2]",
-    ),
-    (
-        &["f32[0,2]"],
-        "pad",
-        "before = [2, 0], after = [1, 0], mode = 'constant', value = 1.0",
-        "f32[3,2]",
-    ),
-    (
-        &["f32[0,2]"],
-        "pad",
-        "before = [0, 1], after = [0, 1], mode = 'edge'",
-        "f32[0,4]",
-    ),
-    (&["f32[0,2]"], "flip", "dims = [0, 1]", "f32[0,2]"),
-    (&["f32[0,2]", "i64[1,0]"], "embedding", "", "f32[1,0,2]"),
-    (&["f32[0,2]", "i64[0,2]"], "gather", "dim = 0", "f32[0,2]"),
-    (
-        &["f32[0,2]", "i64[0]"],
-        "index_select",
-        "dim = 0",
-        "f32[0,2]",
-    ),
-    (
-        &["f32[1,1,2,3]", "f32[1,1,0,3]", "f32[1,1,0,4]"],
-        "attention",
-        "",
-        "f32[1,1,2,4]",
-    ),
-    (
-        &["f32[1,1,2,0]", "f32[1,1,3,0]", "f32[1,1,3,4]"],
-        "attention",
-        "",
-        "f32[1,1,2,4]",
-    ),
-    (
-        &["f32[0,1,2,3]", "f32[0,1,2,3]", "f32[0,1,2,3]"],
-        "attention",
-        "causal = true",
-        "f32[0,1,2,3]",
-    ),
-];
-
-const CONV: &str = "stride = [1, 1], padding = [0, 0], dilation = [1, 1], groups = 1";
-const TRANSPOSED: &str =
-    "stride = [1, 1], padding = [0, 0], output_padding = [0, 0], dilation = [1, 1], groups = 1";
-const POOL: &str =
-    "kernel = [2, 2], stride = [2, 2], padding = [0, 0], dilation = [1, 1], ceil_mode = false";
-
-#[test]
-fn empty_tensors_are_tensors() -> Result<()> {
-    #[derive(serde::Deserialize)]
-    struct Line {
-        attrs: Attrs,
-    }
-    for (inputs, name, attrs, output) in EMPTY {
-        let Line { attrs } = toml::from_str(&format!("attrs = {{ {attrs} }}"))?;
-        let op = ops::decode(name, attrs, None, &[])?;
-        let inputs = inputs
-            .iter()
-            .map(|t| Ok((t.parse()?, Tensor::full(&t.parse()?, one(t.parse()?))?)))
-            .collect::<Result<Vec<(TensorType, Tensor)>>>()?;
-        let got = apply(op, &inputs).map_err(|e| format!("{name}: {e}"))?;
-        assert!(
-            got.fits(&output.parse()?),
-            "{name}: {:?} {:?}",
-            got.shape(),
-            got.elements()
-        );
-    }
-    Ok(())
-}
-
-fn one(ty: TensorType) -> Scalar {
-    match ty.dtype {
-        DType::Bool => Scalar::Bool(true),
-        d if d.is_float() => Scalar::Float(1.0),
-        _ => Scalar::Int(1),
-    }
-}
-
 #[test]
 fn sums_and_products_of_nothing() -> Result<()> {
     let none = floats(&[1, 0], &[])?;
-    let reduce = |f| apply(ops::Reduce { f, dims: vec![1] }, &[none.clone()]);
+    let reduce = |f| {
+        apply(
+            ops::Reduce { f, dims: vec![1] },
+            std::slice::from_ref(&none),
+        )
+    };
     assert_eq!(reduce(ops::ReduceFn::Sum)?.floats()?, [0.0]);
     assert_eq!(reduce(ops::ReduceFn::Prod)?.floats()?, [1.0]);
     assert!(reduce(ops::ReduceFn::Max).is_err());
@@ -571,7 +375,10 @@ fn nan_is_not_lost() -> Result<()> {
         Op::new(WithScalar::float(Binary::Max, 0.0)),
         Op::new(Unary::Relu),
     ] {
-        let Elements::Float(v) = apply(op.clone(), &[x.clone()])?.elements().clone() else {
+        let Elements::Float(v) = apply(op.clone(), std::slice::from_ref(&x))?
+            .elements()
+            .clone()
+        else {
             panic!("{op:?} gives floats")
         };
         assert!(v.iter().any(|x| x.is_nan()), "{op:?}: {v:?}");

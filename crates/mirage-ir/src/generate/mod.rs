@@ -1,8 +1,9 @@
 //! Random graphs, for property tests: of the interpreter, of passes, of backends.
 //!
 //! A generated graph is well typed, uses nearly every operation, is small (ranks 2 to 5, mostly
-//! lengths 1 to 8), comes with its parameters, inputs and states, and stays finite on them: every value has
-//! a known bound on its magnitude, and functions with poles get operands that stay away from them.
+//! lengths 1 to 8), comes with its parameters, inputs and states, and stays finite on them: every
+//! value has a known bound on its magnitude, and functions with poles get operands that stay away
+//! from them.
 //!
 //! ```
 //! use mirage_ir::{generate, interp};

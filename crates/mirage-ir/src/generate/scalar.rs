@@ -97,7 +97,7 @@ fn with_bool(g: &mut Generator) -> Result<bool, GraphError> {
     Ok(true)
 }
 
-/// A dtype, and a value of it of at most this magnitude in quarters or units.
+/// A value of this dtype: floats from −1 to 1 in quarters, integers from −4 to 4.
 fn element(g: &mut Generator, dtype: DType) -> Scalar {
     let n = g.rng.between(0, 8) as i64 - 4;
     match dtype {

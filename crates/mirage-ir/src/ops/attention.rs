@@ -15,7 +15,7 @@ use crate::{
 /// `attention(q [B,H,M,D], k [B,H,N,D], v [B,H,N,E], mask?, bias?)`:
 /// softmax(softcap(q·kᵀ·scale) + bias)·v over N, with softcap(s) = c·tanh(s/c). Row-major.
 ///
-/// The mask is bool and broadcasts to [B,H,M,N]; **true leaves the key out**. A query whose keys are
+/// The mask is bool and broadcasts to `[B,H,M,N]`; **true leaves the key out**. A query whose keys are
 /// all left out gives NaN. The bias has q's dtype and broadcasts likewise.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]

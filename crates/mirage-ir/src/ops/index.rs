@@ -13,7 +13,7 @@ use crate::{
     op_ensure,
 };
 
-/// `embedding(table [V,D], indices [N,S])` → [N,S,D].
+/// `embedding(table [V,D], indices [N,S])` → `[N,S,D]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Embedding {}
