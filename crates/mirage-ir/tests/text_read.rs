@@ -191,115 +191,113 @@ fn errors_say_where_and_what() {
         .iter()
         .map(|text| match parse(text) {
             Ok(graph) => panic!("this must not be read:\n{text}\n{graph}"),
-            Err(e) => format!("{}\n    {e}", interesting(text)),
+            Err(e) => format!("{e}\n    {}", interesting(text).trim()),
         })
         .collect();
     assert_snapshot!(messages.join("\n"), @r#"
-        line 1: expected `graph`, found the end of the text
-    # nothing
-        line 3: expected `graph`, found the end of the text
-    grph "g" {}
-        line 1: expected `graph`, found `grph`
-    graph g {}
-        line 1: expected the graph's name in quotes, found `g`
-    graph "g
-        line 1: the string has no closing " in its line
-    graph "g"
-        line 1: expected `{`, found the end of the text
-    graph "g" {
-        line 1: expected `input`, `param`, `state`, `output`, a node such as `%1: f32[8] = relu(%0)`, or `}`, found the end of the text
-    graph "g" {} extra
-        line 1: expected the end of the text, found `extra`
-    graph "g" {a = 1, a = 2} {}
-        line 1: attribute `a` is given twice
-    graph "g" {a = } {}
-        line 1: expected a value: a 64-bit number, true, false, a string, an array or a table, found `}`
-    graph "g" {a = 1 b = 2} {}
-        line 1: expected `,` or `}`, found `b`
-    graph "g" {a = 1979-05-27} {}
-        line 1: expected a value: a 64-bit number, true, false, a string, an array or a table, found `1979-05-27`
-    graph "g" {a = 99999999999999999999} {}
-        line 1: expected a value: a 64-bit number, true, false, a string, an array or a table, found `99999999999999999999`
-    graph "g" {a = 1e999} {}
-        line 1: expected a value: a 64-bit number, true, false, a string, an array or a table, found `1e999`
-    graph "g" {a = "\q"} {}
-        line 1: unknown escape in a string: expected one of \" \\ \b \e \f \n \r \t \xHH \uHHHH \UHHHHHHHH
-    graph "g" {a = "\ud800"} {}
-        line 1: unknown escape in a string: expected one of \" \\ \b \e \f \n \r \t \xHH \uHHHH \UHHHHHHHH
-    graph "g" {a = "two
-        line 1: the string has no closing " in its line
-    graph "g" {a = [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]
-        line 1: attributes nest deeper than 32 levels
-    graph "g" { %0: f32[] = future() graph "g" { %0: f32[] = future() graph "g" 
-        line 1: bodies nest deeper than 32 levels
-      nonsense
-        line 3: expected `input`, `param`, `state`, `output`, a node such as `%1: f32[8] = relu(%0)`, or `}`, found `nonsense`
-      input %0 "again": f32[1]
-        line 3: %0 is defined twice
-      input %1 "y" f32[1]
-        line 3: expected `:`, found `f32`
-      input %1 "y": f33[1]
-        line 3: unknown dtype `f33`: expected one of f64, f32, f16, bf16, i64, i32, i16, i8, u64, u32, u16, u8, bool
-      input %1 "y": f32[1,-2]
-        line 3: expected `]`, found `-2`
-      input %1 "y": f32[1
-        line 4: expected `]`, found `}`
-      input %1 "y": f32[1,2]@[0,0]
-        line 3: [0, 0] is not a permutation of 0..2
-      input %1 "y": f32[1,2]@[0]
-        line 3: `f32[1,2]@[0]`: the order has 1 dimensions, the shape 2
-      input %1 "y": f32[4294967296,4294967296,4294967296]
-        line 3: `f32[4294967296,4294967296,4294967296]` has more elements than memory can address
-      input %99999999999 "y": f32[1]
-        line 3: expected a value's number after `%`, at most 4294967295
-      state %1 "s": f32[1]
-        line 4: expected `->`, found `}`
-      state %1 "s": f32[1] -> %2
-        line 3: %2 is not defined
-      output "y" = %7
-        line 3: %7 is not defined before its use
-      %1: f32[2,3] = relu(%5)
-        line 5: %5 is not defined before its use
-      %1: f32[2,3] = relu(%0
-        line 4: expected `,` or `)`, found `}`
-      %1: f32[2,3] = relu %0
-        line 3: expected `(`, found `%`
-      %1: f32[2,3] = (%0)
-        line 3: expected an operation's name, found `(`
-      %1 = relu(%0)
-        line 3: expected `:`, found `=`
-      %1: f32[2,3] = relu(%0) {slope = 1.0}
-        line 3: relu: takes no attributes
-      %1: f32[2,3] = relu(%0) graph "g" {}
-        line 3: relu: takes no body
-      %1: f32[2,3] = softmax(%0)
-        line 3: softmax: missing field `dim`
-      %1: f32[2,3] = softmax(%0) {dim = -1}
-        line 3: softmax: invalid value: integer `-1`, expected usize
-      %1: f32[2,3] = softmax(%0) {dim = 1, axis = 1}
-        line 3: softmax: unknown field `axis`, expected `dim`
-      %1: f32[2,3] = add_scalar(%0) {value = "one"}
-        line 3: add_scalar: data did not match any variant of untagged enum Scalar
-      %1: f32[2,3] = resize(%0) {size = [1, 2], mode = "best", align_corners = t
-        line 3: resize: unknown variant `best`, expected one of `nearest`, `nearest_exact`, `bilinear`, `bicubic`
-      %1: f32[2,3] = reorder(%0) {order = [0, 0]}
-        line 3: reorder: [0, 0] is not a permutation of 0..2
-      %1: f32[2,3] = region(%0) {kind = "k"}
-        line 3: region: has no body
-      %1: f32[2,3] = softmax(%0) {dim = 5} @ "mid.attention"
-        graph `g`, node 0 (softmax at `mid.attention`): dimension 5 does not exist in f32[2,3]
-      %1: f32[3,2] = relu(%0)
-        graph `g`, node 0 (relu): output %1 is f32[3,2], must be f32[2,3]
+    line 1: expected `graph`, found the end of the text
+        (nothing)
+    line 3: expected `graph`, found the end of the text
+        # nothing
+    line 1: expected `graph`, found `grph`
+        grph "g" {}
+    line 1: expected the graph's name in quotes, found `g`
+        graph g {}
+    line 1: the string has no closing " in its line
+        graph "g
+    line 1: expected `{`, found the end of the text
+        graph "g"
+    line 1: expected `input`, `param`, `state`, `output`, a node such as `%1: f32[8] = relu(%0)`, or `}`, found the end of the text
+        graph "g" {
+    line 1: expected the end of the text, found `extra`
+        graph "g" {} extra
+    line 1: attribute `a` is given twice
+        graph "g" {a = 1, a = 2} {}
+    line 1: expected a value: a 64-bit number, true, false, a string, an array or a table, found `}`
+        graph "g" {a = } {}
+    line 1: expected `,` or `}`, found `b`
+        graph "g" {a = 1 b = 2} {}
+    line 1: expected a value: a 64-bit number, true, false, a string, an array or a table, found `1979-05-27`
+        graph "g" {a = 1979-05-27} {}
+    line 1: expected a value: a 64-bit number, true, false, a string, an array or a table, found `99999999999999999999`
+        graph "g" {a = 99999999999999999999} {}
+    line 1: expected a value: a 64-bit number, true, false, a string, an array or a table, found `1e999`
+        graph "g" {a = 1e999} {}
+    line 1: unknown escape in a string: expected one of \" \\ \b \e \f \n \r \t \xHH \uHHHH \UHHHHHHHH
+        graph "g" {a = "\q"} {}
+    line 1: unknown escape in a string: expected one of \" \\ \b \e \f \n \r \t \xHH \uHHHH \UHHHHHHHH
+        graph "g" {a = "\ud800"} {}
+    line 1: the string has no closing " in its line
+        graph "g" {a = "two
+    line 1: attributes nest deeper than 32 levels
+        graph "g" {a = [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]
+    line 1: bodies nest deeper than 32 levels
+        graph "g" { %0: f32[] = future() graph "g" { %0: f32[] = future() graph "g"
+    line 3: expected `input`, `param`, `state`, `output`, a node such as `%1: f32[8] = relu(%0)`, or `}`, found `nonsense`
+        nonsense
+    line 3: %0 is defined twice
+        input %0 "again": f32[1]
+    line 3: expected `:`, found `f32`
+        input %1 "y" f32[1]
+    line 3: unknown dtype `f33`: expected one of f64, f32, f16, bf16, i64, i32, i16, i8, u64, u32, u16, u8, bool
+        input %1 "y": f33[1]
+    line 3: expected `]`, found `-2`
+        input %1 "y": f32[1,-2]
+    line 4: expected `]`, found `}`
+        input %1 "y": f32[1
+    line 3: [0, 0] is not a permutation of 0..2
+        input %1 "y": f32[1,2]@[0,0]
+    line 3: `f32[1,2]@[0]`: the order has 1 dimensions, the shape 2
+        input %1 "y": f32[1,2]@[0]
+    line 3: `f32[4294967296,4294967296,4294967296]` has more elements than memory can address
+        input %1 "y": f32[4294967296,4294967296,4294967296]
+    line 3: expected a value's number after `%`, at most 4294967295
+        input %99999999999 "y": f32[1]
+    line 4: expected `->`, found `}`
+        state %1 "s": f32[1]
+    line 3: %2 is not defined
+        state %1 "s": f32[1] -> %2
+    line 3: %7 is not defined before its use
+        output "y" = %7
+    line 5: %5 is not defined before its use
+        %1: f32[2,3] = relu(%5)
+    line 4: expected `,` or `)`, found `}`
+        %1: f32[2,3] = relu(%0
+    line 3: expected `(`, found `%`
+        %1: f32[2,3] = relu %0
+    line 3: expected an operation's name, found `(`
+        %1: f32[2,3] = (%0)
+    line 3: expected `:`, found `=`
+        %1 = relu(%0)
+    line 3: relu: takes no attributes
+        %1: f32[2,3] = relu(%0) {slope = 1.0}
+    line 3: relu: takes no body
+        %1: f32[2,3] = relu(%0) graph "g" {}
+    line 3: softmax: missing field `dim`
+        %1: f32[2,3] = softmax(%0)
+    line 3: softmax: invalid value: integer `-1`, expected usize
+        %1: f32[2,3] = softmax(%0) {dim = -1}
+    line 3: softmax: unknown field `axis`, expected `dim`
+        %1: f32[2,3] = softmax(%0) {dim = 1, axis = 1}
+    line 3: add_scalar: data did not match any variant of untagged enum Scalar
+        %1: f32[2,3] = add_scalar(%0) {value = "one"}
+    line 3: resize: unknown variant `best`, expected one of `nearest`, `nearest_exact`, `bilinear`, `bicubic`
+        %1: f32[2,3] = resize(%0) {size = [1, 2], mode = "best", align_corners = t
+    line 3: reorder: [0, 0] is not a permutation of 0..2
+        %1: f32[2,3] = reorder(%0) {order = [0, 0]}
+    line 3: region: has no body
+        %1: f32[2,3] = region(%0) {kind = "k"}
+    graph `g`, node 0 (softmax at `mid.attention`): dimension 5 does not exist in f32[2,3]
+        %1: f32[2,3] = softmax(%0) {dim = 5} @ "mid.attention"
+    graph `g`, node 0 (relu): output %1 is f32[3,2], must be f32[2,3]
+        %1: f32[3,2] = relu(%0)
     "#);
 }
 
 /// The one line of a case that matters, cut to a width.
 fn interesting(text: &str) -> &str {
-    let line = text.lines().nth(2).filter(|l| !l.is_empty() && *l != "}");
-    let line = line
-        .or(text.lines().nth(4))
-        .or(text.lines().next())
-        .unwrap_or("");
+    let line = |n| text.lines().nth(n).filter(|l| !l.is_empty() && *l != "}");
+    let line = line(2).or(line(4)).or(line(0)).unwrap_or("(nothing)");
     &line[..line.len().min(76)]
 }
 

@@ -103,7 +103,9 @@ fn version_1_is_still_what_it_was() {
 }
 
 fn refusal(bytes: &[u8]) -> String {
-    wire::decode(bytes).unwrap_err().to_string()
+    wire::decode(bytes)
+        .expect_err("these bytes must be refused")
+        .to_string()
 }
 
 #[test]

@@ -27,7 +27,11 @@ impl Liveness {
     /// The last node that takes the value, or `None` if no node does or if the value leaves the
     /// graph, so that it lives to the end.
     pub fn last_use(&self, value: crate::ValueId) -> Option<NodeId> {
-        if self.leaves[value.index()] { None } else { self.last_use[value.index()] }
+        if self.leaves[value.index()] {
+            None
+        } else {
+            self.last_use[value.index()]
+        }
     }
 
     /// Whether the value lives to the end because it leaves the graph.

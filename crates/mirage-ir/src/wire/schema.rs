@@ -110,7 +110,10 @@ impl<'de> Deserialize<'de> for Attributes {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         match Plain::deserialize(d)?.0 {
             Value::Table(table) => Ok(Attributes(table)),
-            other => Err(de::Error::custom(format!("attributes are a map, not a {}", other.type_str()))),
+            other => Err(de::Error::custom(format!(
+                "attributes are a map, not a {}",
+                other.type_str()
+            ))),
         }
     }
 }
@@ -139,7 +142,9 @@ impl<'de> Visitor<'de> for ValueVisitor {
     }
 
     fn visit_u64<E: de::Error>(self, i: u64) -> Result<Value, E> {
-        i64::try_from(i).map(Value::Integer).map_err(|_| E::custom(format!("integer {i} is too large")))
+        i64::try_from(i)
+            .map(Value::Integer)
+            .map_err(|_| E::custom(format!("integer {i} is too large")))
     }
 
     fn visit_f64<E: de::Error>(self, x: f64) -> Result<Value, E> {
@@ -164,7 +169,9 @@ impl<'de> Visitor<'de> for ValueVisitor {
         while let Some(name) = map.next_key::<String>()? {
             let Plain(value) = map.next_value()?;
             if table.contains_key(&name) {
-                return Err(de::Error::custom(format!("attribute `{name}` is given twice")));
+                return Err(de::Error::custom(format!(
+                    "attribute `{name}` is given twice"
+                )));
             }
             table.insert(name, value);
         }

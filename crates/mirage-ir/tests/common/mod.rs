@@ -1,6 +1,7 @@
 //! Graphs that hold every operation, by family, and a source of random numbers.
 
 #![allow(dead_code, reason = "each test program uses a part")]
+#![allow(clippy::unwrap_used, reason = "these graphs are sound")]
 
 use std::sync::Arc;
 
