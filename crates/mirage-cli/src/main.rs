@@ -1,2 +1,44 @@
-//! mirage
-fn main() {}
+//! `mirage`: live-stream diffusion on video, with every optimization's cost on the table.
+//!
+//! The program parses arguments, calls the crates below in order, and prints. Exit codes: 0 done,
+//! 1 the run failed, 2 the command line is wrong, 130 interrupted before anything was made.
+
+// Printing is what this crate is for; all of it goes through `output`.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+mod args;
+mod backends;
+mod cli;
+mod completions;
+mod error;
+mod file;
+mod graph;
+mod infer;
+mod man;
+mod models;
+mod output;
+mod passes;
+mod progress;
+mod run;
+mod table;
+mod tensors;
+mod units;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+// Linked in, a backend registers itself.
+use mirage_backend_cpu as _;
+
+fn main() -> ExitCode {
+    mirage_passes::link();
+    let cli = match cli::Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(answer) => return error::answer(&answer),
+    };
+    match cli.run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => error.report(),
+    }
+}

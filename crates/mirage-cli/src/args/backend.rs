@@ -1,0 +1,51 @@
+//! Which backend.
+
+use clap::Args;
+use mirage_backend::{Backend, CompileOptions, backends, find};
+
+use crate::error::{CliError, Ending, Result, advice};
+
+/// Which backend.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Backend")]
+pub(crate) struct BackendArgs {
+    /// What runs the graph (see `mirage backends`)
+    #[arg(long, value_name = "NAME", default_value = "cpu")]
+    pub(crate) backend: String,
+    /// The number of the backend's device
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) device: usize,
+}
+
+impl BackendArgs {
+    /// The backend, if it has the device.
+    pub(crate) fn resolve(&self) -> Result<&'static dyn Backend> {
+        let name = &self.backend;
+        let backend = find(name).ok_or_else(|| {
+            let advice = advice(name, backends().iter().map(|b| b.info().name));
+            CliError::Usage(format!("unknown backend `{name}`: {advice}"))
+        })?;
+        let devices = backend.devices().failure()?;
+        if devices.is_empty() {
+            return Err(CliError::Failure(format!(
+                "backend `{name}` finds no device here: use another one (mirage backends)"
+            )));
+        }
+        if !devices.iter().any(|d| d.index == self.device) {
+            let known: Vec<String> = devices.iter().map(|d| d.index.to_string()).collect();
+            return Err(CliError::Usage(format!(
+                "backend `{name}` has no device {}: there is {}",
+                self.device,
+                known.join(", ")
+            )));
+        }
+        Ok(backend)
+    }
+
+    /// How to compile.
+    pub(crate) fn options(&self) -> CompileOptions {
+        CompileOptions {
+            device: self.device,
+        }
+    }
+}

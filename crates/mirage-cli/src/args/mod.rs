@@ -1,0 +1,11 @@
+//! Arguments that commands share, and what they resolve to.
+
+mod backend;
+mod model;
+mod passes;
+mod values;
+
+pub(crate) use backend::BackendArgs;
+pub(crate) use model::ModelArgs;
+pub(crate) use passes::PassArgs;
+pub(crate) use values::{SizeArg, rate};

@@ -1,0 +1,47 @@
+//! Which model, and its weights.
+
+use std::path::PathBuf;
+
+use burn::tensor::Device;
+use clap::Args;
+use mirage_model::{AnyModel, ModelConfig, ModelError, WeightLayout, build};
+
+use crate::error::{CliError, Ending, Result};
+
+/// Which model.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Model")]
+pub(crate) struct ModelArgs {
+    /// A built-in model (see `mirage models list`) or a configuration file
+    #[arg(long, value_name = "NAME|FILE.toml", default_value = "lsd-tiny")]
+    pub(crate) model: String,
+    /// Override a value of the model's configuration, such as network.channels=24; can be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// Load trained weights; without, they are a seeded initialisation that passes the picture through
+    #[arg(long, value_name = "FILE.safetensors")]
+    pub(crate) weights: Option<PathBuf>,
+    /// Seed of untrained weights, of noise and of the test scene
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) seed: u64,
+}
+
+impl ModelArgs {
+    /// The configuration.
+    pub(crate) fn config(&self) -> Result<ModelConfig> {
+        let config = ModelConfig::load(&self.model).map_err(|e| match e {
+            ModelError::UnknownModel { .. } => CliError::Usage(e.to_string()),
+            _ => CliError::Failure(e.to_string()),
+        })?;
+        config.with_overrides(&self.set).usage()
+    }
+
+    /// The network with its weights.
+    pub(crate) fn build(&self, config: &ModelConfig) -> Result<AnyModel> {
+        let mut model = build(config, &Device::flex(), self.seed).failure()?;
+        if let Some(path) = &self.weights {
+            model.load_weights(path, WeightLayout::Burn).failure()?;
+        }
+        Ok(model)
+    }
+}

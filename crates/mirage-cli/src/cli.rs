@@ -1,0 +1,119 @@
+//! The command line as a whole.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use tracing_subscriber::EnvFilter;
+
+use crate::{
+    backends::BackendsArgs,
+    completions::CompletionsArgs,
+    error::{CliError, Result},
+    graph::GraphArgs,
+    infer::InferArgs,
+    man::ManArgs,
+    models::ModelsArgs,
+    passes::PassesArgs,
+    run::RunArgs,
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  mirage run                                        the built-in test scene to mirage-out.gif
+  mirage run --passes sdpa,channels_last            the same, optimized, compared with the plain run
+  mirage run --input in.mp4 --output out.mp4        a video of yours (mp4 needs ffmpeg on PATH)
+  mirage passes list                                what there is to try
+
+Exit codes: 0 done; 1 the run failed; 2 the command line is wrong; 130 interrupted before any frame.";
+
+/// Live-stream diffusion on video, with every optimization's cost on the table
+///
+/// A model is captured into a graph, rewritten by the passes that you name, compiled by a backend
+/// and run on a video.
+#[derive(Debug, Parser)]
+#[command(name = "mirage", version, after_help = EXAMPLES, max_term_width = 100, propagate_version = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command takes.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Global options")]
+struct Global {
+    /// Log to standard error: error, warn, info, debug, trace, or a filter such as
+    /// `mirage_capture=debug,warn`; hides the progress bar
+    #[arg(long, global = true, value_name = "LEVEL", env = "MIRAGE_LOG")]
+    log: Option<String>,
+    /// Colours; `auto` has them on a terminal unless NO_COLOR is set
+    #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t = Color::Auto)]
+    color: Color,
+}
+
+/// When there are colours.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a model on a video, live or from a file
+    Run(Box<RunArgs>),
+    /// Run one forward pass of a model on tensors from a file
+    Infer(Box<InferArgs>),
+    /// The optimization passes: what they do, need and take
+    Passes(PassesArgs),
+    /// The models: parameters, cost, sizes, state
+    Models(ModelsArgs),
+    /// The backends that are here, with their devices
+    Backends(BackendsArgs),
+    /// The graph that a model becomes
+    Graph(GraphArgs),
+    /// A completion script for your shell, on standard output
+    Completions(CompletionsArgs),
+    /// The manual page, on standard output or in a folder
+    Man(ManArgs),
+}
+
+impl Cli {
+    /// Runs the command.
+    pub(crate) fn run(&self) -> Result<()> {
+        self.global.apply()?;
+        match &self.command {
+            Command::Run(args) => args.run(self.global.log.is_none()),
+            Command::Infer(args) => args.run(),
+            Command::Passes(args) => args.run(),
+            Command::Models(args) => args.run(),
+            Command::Backends(args) => args.run(),
+            Command::Graph(args) => args.run(),
+            Command::Completions(args) => args.run(),
+            Command::Man(args) => args.run(),
+        }
+    }
+}
+
+impl Global {
+    fn apply(&self) -> Result<()> {
+        match self.color {
+            Color::Auto => {}
+            Color::Always => anstream::ColorChoice::Always.write_global(),
+            Color::Never => anstream::ColorChoice::Never.write_global(),
+        }
+        let wanted = self.log.as_deref().unwrap_or("error");
+        let filter = EnvFilter::try_new(wanted).map_err(|e| {
+            CliError::Usage(format!(
+                "--log {wanted}: {e}; use error, warn, info, debug or trace, or a filter such as mirage_capture=debug,warn"
+            ))
+        })?;
+        let stderr = || anstream::AutoStream::auto(std::io::stderr());
+        // A second subscriber is impossible: this runs once.
+        let _ = tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(stderr)
+            .try_init();
+        Ok(())
+    }
+}

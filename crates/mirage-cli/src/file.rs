@@ -1,0 +1,74 @@
+//! Files that are whole or not there.
+
+use std::{
+    fs::Permissions,
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+use tempfile::NamedTempFile;
+
+use crate::error::{CliError, Result};
+
+/// A file being made: under a temporary name in its folder until it is whole. Made before the work
+/// whose result it is to hold, so that a folder that cannot be written is found out first. Dropped
+/// unfinished, it leaves nothing.
+pub(crate) struct WholeFile {
+    path: PathBuf,
+    temporary: NamedTempFile,
+}
+
+impl WholeFile {
+    /// A file that will be at `path`, in a folder that is there.
+    pub(crate) fn create(path: &Path) -> Result<Self> {
+        let folder = match path.parent() {
+            Some(folder) if folder != Path::new("") => folder,
+            _ => Path::new("."),
+        };
+        let cannot = |why: &dyn std::fmt::Display| {
+            let path = path.display();
+            CliError::Failure(format!(
+                "{path}: cannot create it: {why}; check that the folder exists and can be written"
+            ))
+        };
+        if path.is_dir() {
+            return Err(cannot(&"it is a folder"));
+        }
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".mirage-").suffix(".partial");
+        public(&mut builder);
+        let temporary = builder.tempfile_in(folder).map_err(|e| cannot(&e.kind()))?;
+        Ok(WholeFile {
+            path: path.to_owned(),
+            temporary,
+        })
+    }
+
+    /// Writes the content and gives the file its name, replacing what was there.
+    pub(crate) fn finish(mut self, content: &[u8]) -> Result<()> {
+        let path = self.path.display();
+        let cannot = |e: std::io::Error| {
+            CliError::Failure(format!(
+                "{path}: cannot write it: {e}; nothing was left under that name"
+            ))
+        };
+        self.temporary.write_all(content).map_err(cannot)?;
+        self.temporary.as_file().sync_all().map_err(cannot)?;
+        self.temporary
+            .persist(&self.path)
+            .map_err(|e| cannot(e.error))?;
+        Ok(())
+    }
+}
+
+/// Readable as any file that a program makes, not by its owner alone.
+#[cfg(unix)]
+fn public(builder: &mut tempfile::Builder<'_, '_>) {
+    use std::os::unix::fs::PermissionsExt;
+    builder.permissions(Permissions::from_mode(0o666));
+}
+
+#[cfg(not(unix))]
+fn public(_builder: &mut tempfile::Builder<'_, '_>) {
+    let _: Option<Permissions> = None;
+}

@@ -1,0 +1,133 @@
+//! `mirage graph`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+use mirage_capture::Captured;
+use mirage_ir::{Graph, wire};
+use mirage_pass::{Manager, Registry};
+use mirage_stream::{SamplerConfig, Trajectory, capture_forward, capture_frame};
+
+use crate::{
+    args::{BackendArgs, ModelArgs, PassArgs, SizeArg},
+    error::{Ending, Result},
+    file::WholeFile,
+    output::emit_bytes,
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  mirage graph dump --passes fp16,sdpa | less
+  mirage graph dump --stage before --forward --output step.txt
+  diff <(mirage graph dump) <(mirage graph dump --passes sdpa)";
+
+/// The graph that a model becomes
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct GraphArgs {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Write the graph of a frame, before or after the passes
+    Dump(Box<DumpArgs>),
+}
+
+/// Where in the pipeline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Stage {
+    /// As captured
+    Before,
+    /// After the last pass
+    After,
+}
+
+/// How the graph is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// The text form, for people and diffs
+    Text,
+    /// The wire form (MessagePack), for plugins
+    Wire,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+struct DumpArgs {
+    /// Which graph
+    #[arg(long, value_enum, default_value_t = Stage::After)]
+    stage: Stage,
+    /// The model's forward pass alone, not a whole frame with its sampler
+    #[arg(long)]
+    forward: bool,
+    /// The frame's size in the model
+    #[arg(long, value_name = "WxH")]
+    size: Option<SizeArg>,
+    /// Denoising steps a frame
+    #[arg(long, value_name = "N", default_value_t = SamplerConfig::default().steps, conflicts_with = "forward")]
+    steps: usize,
+    /// The file to write; standard output if it is left out
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// The form to write it in
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    #[command(flatten)]
+    model: ModelArgs,
+    #[command(flatten)]
+    passes: PassArgs,
+    #[command(flatten)]
+    backend: BackendArgs,
+}
+
+impl GraphArgs {
+    pub(crate) fn run(&self) -> Result<()> {
+        let Action::Dump(args) = &self.action;
+        args.run()
+    }
+}
+
+impl DumpArgs {
+    fn run(&self) -> Result<()> {
+        let config = self.model.config()?;
+        let size = self.size.map_or(config.size, |s| s.0);
+        config.validate_size(size).usage()?;
+        let sampler = SamplerConfig {
+            steps: self.steps,
+            ..SamplerConfig::default()
+        };
+        let trajectory = Trajectory::plan(&config.schedule, &sampler).usage()?;
+        let plan = self.passes.plan(&Registry::linked().failure()?)?;
+        let capabilities = self.backend.resolve()?.capabilities(self.backend.device);
+        let file = self.output.as_deref().map(WholeFile::create).transpose()?;
+
+        let model = self.model.build(&config)?;
+        let Captured { mut graph, .. } = match self.forward {
+            true => capture_forward(&model, 1, size),
+            false => capture_frame(&model, size, &trajectory),
+        }
+        .failure()?;
+        if self.stage == Stage::After {
+            graph = Manager::new()
+                .run(&plan, &graph, &capabilities)
+                .failure()?
+                .0;
+        }
+        let content = self.format.write(&graph);
+        match file {
+            Some(file) => file.finish(&content),
+            None => emit_bytes(&content),
+        }
+    }
+}
+
+impl Format {
+    fn write(self, graph: &Graph) -> Vec<u8> {
+        match self {
+            Format::Text => graph.to_string().into_bytes(),
+            Format::Wire => wire::encode(graph),
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! `mirage passes`.
+
+use clap::{Args, Subcommand};
+use mirage_backend::Backend;
+use mirage_ir::target::{Capabilities, Support};
+use mirage_pass::{Need, PassInfo, Registry};
+use serde::Serialize;
+
+use crate::{
+    args::BackendArgs,
+    error::{CliError, Ending, Result},
+    output::Stream,
+    table::{Align, Facts, Rows, bad, bold, dim, good, text},
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  mirage passes list
+  mirage passes show fp16
+  mirage passes list --json | jq -r '.[].name'";
+
+/// The optimization passes: what they do, need and take
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
+pub(crate) struct PassesArgs {
+    #[command(subcommand)]
+    action: Option<Action>,
+    #[command(flatten)]
+    list: ListArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Every pass, a line each (what `mirage passes` does)
+    List(ListArgs),
+    /// Everything about one pass: options with their defaults, rules, needed capabilities
+    Show(ShowArgs),
+}
+
+#[derive(Args, Debug)]
+struct ListArgs {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    backend: BackendArgs,
+}
+
+#[derive(Args, Debug)]
+struct ShowArgs {
+    /// The pass
+    name: String,
+    #[command(flatten)]
+    list: ListArgs,
+}
+
+/// A pass, as JSON has it.
+#[derive(Serialize)]
+struct PassJson {
+    #[serde(flatten)]
+    info: &'static PassInfo,
+    /// What it makes use of on the chosen backend.
+    capabilities: Vec<NeedJson>,
+}
+
+#[derive(Serialize)]
+struct NeedJson {
+    #[serde(flatten)]
+    need: Need,
+    /// `fast`, `slow`, or null where the backend cannot run it.
+    support: Option<Support>,
+}
+
+impl PassesArgs {
+    pub(crate) fn run(&self) -> Result<()> {
+        let registry = Registry::linked().failure()?;
+        match &self.action {
+            None => list(&registry, &self.list),
+            Some(Action::List(args)) => list(&registry, args),
+            Some(Action::Show(args)) => show(&registry, args),
+        }
+    }
+}
+
+fn list(registry: &Registry, args: &ListArgs) -> Result<()> {
+    let backend = args.backend.resolve()?;
+    let capabilities = backend.capabilities(args.backend.device);
+    if args.json {
+        let all: Vec<_> = registry
+            .infos()
+            .map(|info| json(info, &capabilities))
+            .collect();
+        return Stream::Stdout.emit_json(&all);
+    }
+    let columns = [
+        ("pass", Align::Left),
+        ("phase", Align::Left),
+        ("numerics", Align::Left),
+        ("what it does", Align::Left),
+    ];
+    let mut rows = Rows::new(Stream::Stdout, &columns).keep_whole(0..2);
+    let mut infos: Vec<_> = registry.infos().collect();
+    infos.sort_by_key(|info| (info.phase, info.name));
+    for info in infos {
+        let always = if info.always { " (always runs)" } else { "" };
+        rows.row([
+            bold(info.name),
+            text(info.phase),
+            text(info.numerics),
+            text(format!("{}{always}", info.summary)),
+        ]);
+    }
+    Stream::Stdout.emit(&format!(
+        "{rows}\n`mirage passes show NAME` has options, rules and capabilities.\n"
+    ))
+}
+
+fn show(registry: &Registry, args: &ShowArgs) -> Result<()> {
+    let Some(pass) = registry.get(&args.name) else {
+        let advice = registry.advice(&args.name);
+        return Err(CliError::Usage(format!(
+            "unknown pass `{}`: {advice}",
+            args.name
+        )));
+    };
+    let backend = args.list.backend.resolve()?;
+    let capabilities = backend.capabilities(args.list.backend.device);
+    let info = pass.info();
+    if args.list.json {
+        return Stream::Stdout.emit_json(&json(info, &capabilities));
+    }
+    let mut out = about(info).to_string();
+    if !info.needs.is_empty() {
+        out.push_str(&format!("\n{}", needs(info, backend, &capabilities)));
+    }
+    if !info.options.is_empty() {
+        out.push_str(&format!("\n{}", options(info)));
+    }
+    out.push_str(&format!("\nmirage run --passes {}\n", example(info)));
+    Stream::Stdout.emit(&out)
+}
+
+fn json(info: &'static PassInfo, capabilities: &Capabilities) -> PassJson {
+    let need = |need: &Need| NeedJson {
+        need: *need,
+        support: support(need, capabilities),
+    };
+    PassJson {
+        info,
+        capabilities: info.needs.iter().map(need).collect(),
+    }
+}
+
+fn support(need: &Need, capabilities: &Capabilities) -> Option<Support> {
+    need.is_met(capabilities)
+        .then(|| capabilities.support(need.op, need.dtype))
+        .flatten()
+}
+
+fn about(info: &PassInfo) -> Facts {
+    let mut facts = Facts::new(Stream::Stdout);
+    facts.styled("pass", bold(info.name));
+    facts.fact("", info.summary);
+    facts.fact("version", info.version);
+    facts.fact("phase", info.phase);
+    facts.fact("numerics", info.numerics);
+    if info.always {
+        facts.fact("runs", "always, asked for or not");
+    }
+    if info.changes_interface {
+        facts.fact(
+            "interface",
+            "may change types of inputs, outputs and states",
+        );
+    }
+    let lists = [
+        ("tags", info.tags),
+        ("requires", info.requires),
+        ("conflicts", info.conflicts),
+        ("after", info.after),
+        ("before", info.before),
+    ];
+    for (name, names) in lists.into_iter().filter(|(_, names)| !names.is_empty()) {
+        facts.fact(name, names.join(", "));
+    }
+    facts
+}
+
+fn needs(info: &PassInfo, backend: &dyn Backend, capabilities: &Capabilities) -> Rows {
+    let on = format!("on {}", backend.info().name);
+    let mut rows = Rows::new(
+        Stream::Stdout,
+        &[("makes use of", Align::Left), (&on, Align::Left)],
+    );
+    for need in info.needs {
+        let answer = match support(need, capabilities) {
+            Some(Support::Fast) => good("fast"),
+            Some(Support::Slow) => bad("slow: it runs, without a path of its own"),
+            None => bad("not there"),
+        };
+        rows.row([text(need), answer]);
+    }
+    rows
+}
+
+fn options(info: &PassInfo) -> Rows {
+    let columns = [
+        ("option", Align::Left),
+        ("default", Align::Left),
+        ("takes", Align::Left),
+        ("what it does", Align::Left),
+    ];
+    let mut rows = Rows::new(Stream::Stdout, &columns).keep_whole(0..1);
+    for option in info.options {
+        let default = match option.default {
+            "" => dim("none"),
+            default => text(default.replace('+', " + ")),
+        };
+        rows.row([
+            bold(option.name),
+            default,
+            text(option.kind),
+            text(option.doc),
+        ]);
+    }
+    rows
+}
+
+/// The pass as one would type it, with its first option at its default.
+fn example(info: &PassInfo) -> String {
+    match info.options.first() {
+        Some(option) if !option.default.is_empty() => {
+            let spec = mirage_pass::PassSpec::new(info.name).with(option.name, option.default);
+            format!("'{spec}'")
+        }
+        _ => info.name.to_owned(),
+    }
+}

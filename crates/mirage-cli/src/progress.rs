@@ -1,0 +1,71 @@
+//! What a run is doing, on standard error, where that is a terminal.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// How often a spinner turns.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Whether and how progress is shown.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Progress {
+    visible: bool,
+}
+
+impl Progress {
+    /// Shown if wanted; never where standard error is no terminal.
+    pub(crate) fn new(visible: bool) -> Self {
+        Progress { visible }
+    }
+
+    /// A stage without a known length, until what is returned is dropped.
+    pub(crate) fn stage(self, what: impl Into<String>) -> Stage {
+        let bar = ProgressBar::with_draw_target(None, self.target());
+        bar.set_style(style("{spinner:.cyan} {msg} {elapsed:.dim}"));
+        bar.set_message(what.into());
+        bar.enable_steady_tick(TICK);
+        Stage(bar)
+    }
+
+    /// A stage of so many frames, or of unknown length.
+    pub(crate) fn frames(self, what: impl Into<String>, total: Option<u64>) -> Stage {
+        let bar = ProgressBar::with_draw_target(total, self.target());
+        bar.set_style(match total {
+            Some(_) => style(
+                "{msg:12} {bar:30.cyan/dim} {pos}/{len} frames  {per_sec:.dim}  {eta:.dim} left",
+            ),
+            None => style("{msg:12} {spinner:.cyan} {pos} frames  {per_sec:.dim}"),
+        });
+        bar.set_message(what.into());
+        Stage(bar)
+    }
+
+    fn target(self) -> ProgressDrawTarget {
+        match self.visible {
+            true => ProgressDrawTarget::stderr(),
+            false => ProgressDrawTarget::hidden(),
+        }
+    }
+}
+
+/// A stage that is shown until it is dropped.
+pub(crate) struct Stage(ProgressBar);
+
+impl Stage {
+    /// So many frames are done.
+    pub(crate) fn done(&self, frames: u64) {
+        self.0.set_position(frames);
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
+/// A template is a constant here, so a wrong one shows as the default bar.
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}

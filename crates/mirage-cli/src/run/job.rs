@@ -1,0 +1,79 @@
+//! What a command line asks for. Every mistake in it is found here, before any work.
+
+use mirage_backend::{Backend, Executable};
+use mirage_model::{ModelConfig, Size};
+use mirage_pass::{PipelineSpec, Plan, Registry, plan};
+use mirage_stream::{Noise, NoisePolicy, SamplerConfig, Session, Trajectory};
+use mirage_video::SourceOptions;
+
+use super::{RunArgs, arguments::NoiseArg};
+use crate::error::{Ending, Result};
+
+/// Frames of the scene, which has no end of its own.
+const SCENE_FRAMES: u64 = 48;
+
+/// A resolved command line.
+pub(super) struct Job {
+    pub(super) config: ModelConfig,
+    pub(super) size: Size,
+    pub(super) sampler: SamplerConfig,
+    pub(super) trajectory: Trajectory,
+    /// The passes as they were asked for.
+    pub(super) asked: PipelineSpec,
+    /// The passes as they will run.
+    pub(super) plan: Plan,
+    /// What to compare with: the passes that always run. `None` if those are all there are.
+    pub(super) reference: Option<Plan>,
+    pub(super) backend: &'static dyn Backend,
+    pub(super) source: SourceOptions,
+}
+
+impl Job {
+    pub(super) fn resolve(args: &RunArgs) -> Result<Self> {
+        let config = args.model.config()?;
+        let size = args.size.map_or(config.size, |s| s.0);
+        config.validate_size(size).usage()?;
+        let sampler = args.sampler();
+        let trajectory = Trajectory::plan(&config.schedule, &sampler).usage()?;
+        let registry = Registry::linked().failure()?;
+        let asked = args.passes.spec()?;
+        let chosen = args.passes.plan(&registry)?;
+        let always = plan(&registry, &PipelineSpec::empty()).failure()?;
+        let backend = args.backend.resolve()?;
+        let frames = args
+            .frames
+            .or((args.input == "scene").then_some(SCENE_FRAMES));
+        let source = SourceOptions {
+            frames,
+            fps: args.fps,
+            seed: args.model.seed,
+            realtime: args.live,
+            ..SourceOptions::default()
+        };
+        Ok(Job {
+            config,
+            size,
+            sampler,
+            trajectory,
+            asked,
+            reference: (chosen != always).then_some(always),
+            plan: chosen,
+            backend,
+            source,
+        })
+    }
+
+    /// A stream at its start.
+    pub(super) fn session(
+        &self,
+        executable: Box<dyn Executable>,
+        args: &RunArgs,
+    ) -> Result<Session> {
+        let policy = match args.noise {
+            NoiseArg::Fixed => NoisePolicy::Fixed,
+            NoiseArg::Fresh => NoisePolicy::Fresh,
+        };
+        let elements = self.trajectory.draws() * 3 * self.size.width * self.size.height;
+        Session::new(executable, Noise::new(args.model.seed, policy, elements)).failure()
+    }
+}

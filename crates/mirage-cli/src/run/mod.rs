@@ -1,0 +1,188 @@
+//! `mirage run`.
+
+mod advice;
+mod arguments;
+mod job;
+mod ready;
+mod report;
+mod show;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use mirage_pass::Manager;
+use mirage_stream::{
+    Comparison, LiveOptions, LiveOutcome, Session, StreamError, compare, prepare, run_live,
+};
+use mirage_video::{Frame, Sink, SinkOptions, Source, open_sink, open_source};
+
+pub(crate) use self::arguments::RunArgs;
+use self::{job::Job, ready::Ready};
+use crate::{
+    error::{CliError, Ending, Result, of_video},
+    file::WholeFile,
+    output::{self, Stream},
+    progress::Progress,
+};
+
+impl RunArgs {
+    /// Runs the command; `quiet_log` is whether nothing but errors is logged, so that a progress bar
+    /// is not disturbed.
+    pub(crate) fn run(&self, quiet_log: bool) -> Result<()> {
+        let job = Job::resolve(self)?;
+        let stop = stop_on_interrupt()?;
+        let progress = Progress::new(!self.no_progress && quiet_log);
+
+        let report_file = self.report.as_deref().map(WholeFile::create).transpose()?;
+        let source = open_source(&self.input, &job.source).map_err(|e| of_video(&e))?;
+        let info = source.info().clone();
+        let sink =
+            open_sink(&self.output, &info, &SinkOptions::default()).map_err(|e| of_video(&e))?;
+        let (ready, mut session) = Ready::prepare(self, &job, progress)?;
+        if stop.load(Ordering::Relaxed) {
+            return Err(interrupted(&self.output));
+        }
+
+        let mut outcome = self.live(&mut session, source, sink, &stop, progress);
+        if outcome.summary.is_none() {
+            return Err(match outcome.error {
+                Some(error) => of_stream(&error),
+                None => interrupted(&self.output),
+            });
+        }
+        let kept = std::mem::take(&mut outcome.kept);
+        let comparison = self.compare(&job, &ready, &mut session, &kept, &stop, progress)?;
+
+        let report = report::report(
+            self,
+            &job,
+            &ready,
+            &session,
+            &outcome,
+            comparison.as_ref().ok(),
+        );
+        if let Some(file) = report_file {
+            file.finish(output::json(&report)?.as_bytes())?;
+        }
+        // Standard output may carry the video.
+        let stream = if self.output == "-" {
+            Stream::Stderr
+        } else {
+            Stream::Stdout
+        };
+        if self.json {
+            stream.emit_json(&report)?;
+        } else {
+            let summary = outcome.summary.as_ref();
+            let why_not = comparison.as_ref().err().copied();
+            let shown = show::Shown {
+                args: self,
+                job: &job,
+                video: &info,
+                report: &report,
+                summary,
+                why_not,
+            };
+            stream.emit(&shown.text(stream))?;
+        }
+        // The file holds what came before the error, as was asked for; the error stands all the same.
+        outcome.error.map_or(Ok(()), |e| Err(of_stream(&e)))
+    }
+
+    fn live(
+        &self,
+        stream: &mut Session,
+        source: Box<dyn Source + Send>,
+        sink: Box<dyn Sink + Send>,
+        stop: &Arc<AtomicBool>,
+        progress: Progress,
+    ) -> LiveOutcome {
+        let options = LiveOptions {
+            warmup: self.warmup,
+            keep: if self.compare > 0 {
+                self.compare + self.warmup
+            } else {
+                0
+            },
+        };
+        let bar = progress.frames("frames", source.info().frames);
+        let pipeline = self.pipeline(Arc::clone(stop));
+        run_live(stream, &pipeline, source, sink, options, |p| {
+            bar.done(p.accounting.delivered)
+        })
+    }
+
+    /// The first frames with and without the passes, or why they were not compared.
+    fn compare(
+        &self,
+        job: &Job,
+        ready: &Ready,
+        subject: &mut Session,
+        frames: &[Frame],
+        stop: &AtomicBool,
+        progress: Progress,
+    ) -> Result<Result<Comparison, &'static str>> {
+        const STOPPED: &str = "left out: the run was stopped";
+        let Some(plan) = &job.reference else {
+            return Ok(Err(
+                "no pass was asked for, so there is nothing to compare with",
+            ));
+        };
+        if self.compare == 0 {
+            return Ok(Err("left out by --compare 0"));
+        }
+        if stop.load(Ordering::Relaxed) {
+            return Ok(Err(STOPPED));
+        }
+        if frames.len() <= self.warmup {
+            return Ok(Err(
+                "left out: no frame is left after the warm-up (a longer video or a smaller --warmup gives some)",
+            ));
+        }
+        let stage = progress.stage("compiling the same without passes");
+        let options = self.backend.options();
+        let plain = prepare(
+            &ready.captured,
+            plan,
+            &mut Manager::new(),
+            job.backend,
+            &options,
+        );
+        let mut plain = job.session(plain.failure()?.executable, self)?;
+        drop(stage);
+        let bar = progress.frames("comparing", Some(frames.len() as u64));
+        let comparison = compare(subject, &mut plain, frames, self.warmup, |done| {
+            bar.done(done as u64);
+            !stop.load(Ordering::Relaxed)
+        });
+        Ok(comparison.map_err(|e| of_stream(&e))?.ok_or(STOPPED))
+    }
+}
+
+/// A flag that Ctrl-C (or a request to terminate) sets. The second one ends the program at once.
+fn stop_on_interrupt() -> Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&stop);
+    ctrlc::set_handler(move || {
+        if flag.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+    })
+    .failure()?;
+    Ok(stop)
+}
+
+fn interrupted(output: &str) -> CliError {
+    CliError::Interrupted(format!(
+        "interrupted before the first frame was done; nothing was written to {output}"
+    ))
+}
+
+fn of_stream(error: &StreamError) -> CliError {
+    match error {
+        StreamError::Video(error) => of_video(error),
+        _ => CliError::Failure(error.to_string()),
+    }
+}

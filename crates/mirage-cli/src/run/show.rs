@@ -1,0 +1,339 @@
+//! What `mirage run` prints at its end.
+
+use comfy_table::Cell;
+use mirage_stream::{Comparison, PassReport, Percentiles, RunReport};
+use mirage_video::{Summary, VideoInfo};
+
+use super::{
+    RunArgs,
+    advice::{Situation, quoted},
+    job::Job,
+};
+use crate::{
+    output::Stream,
+    table::{Align, Facts, Rows, bad, bold, dim, good, text},
+    units::{bytes, bytes_change, milliseconds, plural},
+};
+
+/// Everything that is printed comes from here.
+pub(super) struct Shown<'a> {
+    pub(super) args: &'a RunArgs,
+    pub(super) job: &'a Job,
+    pub(super) video: &'a VideoInfo,
+    pub(super) report: &'a RunReport,
+    pub(super) summary: Option<&'a Summary>,
+    pub(super) why_not: Option<&'static str>,
+}
+
+impl Shown<'_> {
+    /// The tables.
+    pub(super) fn text(&self, stream: Stream) -> String {
+        let mut out = format!("{}\n{}", self.what(stream), self.passes(stream));
+        if let Some(times) = self.times(stream) {
+            out.push_str(&format!("\n{times}"));
+        }
+        out.push_str(&format!("\n{}", self.results(stream)));
+        out
+    }
+
+    /// What ran on what.
+    fn what(&self, stream: Stream) -> Facts {
+        let r = self.report;
+        let mut facts = Facts::new(stream);
+        let [_, _, height, width] = r.shape;
+        let steps = plural(r.sampler.steps as u64, "step");
+        facts.styled(
+            "model",
+            bold(format!(
+                "{} at {width}x{height}, {steps} a frame, {}",
+                r.model.name, r.dtype
+            )),
+        );
+        let machine = &r.machine;
+        facts.fact(
+            "backend",
+            format!(
+                "{} ({}) on {}, {}",
+                r.backend.name, r.backend.engine, machine.device, machine.details
+            ),
+        );
+        let v = self.video;
+        let rate = v.fps.to_f64();
+        facts.fact(
+            "input",
+            format!(
+                "{}, {}x{} at {} FPS",
+                v.name,
+                v.width,
+                v.height,
+                (rate * 100.0).round() / 100.0
+            ),
+        );
+        facts
+    }
+
+    fn passes(&self, stream: Stream) -> String {
+        let columns = [
+            ("pass", Align::Left),
+            ("rewrites", Align::Right),
+            ("time", Align::Right),
+            ("weights", Align::Right),
+            ("activations", Align::Right),
+            ("what it did", Align::Left),
+        ];
+        let mut rows = Rows::new(stream, &columns).keep_whole(0..5);
+        let mut folded = Vec::new();
+        for pass in &self.report.passes {
+            if pass.automatic && pass.rewrites == 0 && !self.args.all_passes {
+                folded.push(pass);
+            } else {
+                rows.row(pass_row(pass));
+            }
+        }
+        if !folded.is_empty() {
+            rows.row(folded_row(&folded));
+        }
+        let time = self.report.passes.iter().map(|p| p.time_ms).sum();
+        let [weights, activations] = [
+            self.report.graph.weight_bytes,
+            self.report.graph.activation_bytes,
+        ];
+        let arrow = |[before, after]: [u64; 2]| match before == after {
+            true => bytes(after),
+            false => format!("{} → {}", bytes(before), bytes(after)),
+        };
+        let total = format!(
+            "weights {}, activations {} a frame",
+            arrow(weights),
+            arrow(activations)
+        );
+        let change = |[before, after]: [u64; 2]| bold(bytes_change(after as i64 - before as i64));
+        let rewrites: usize = self.report.passes.iter().map(|p| p.rewrites).sum();
+        rows.row([
+            bold("together"),
+            bold(rewrites),
+            bold(milliseconds(time)),
+            change(weights),
+            change(activations),
+            text(total),
+        ]);
+        rows.to_string()
+    }
+
+    /// Frame times of the run and of the comparison; nothing if all frames were warm-up.
+    fn times(&self, stream: Stream) -> Option<Rows> {
+        let r = self.report;
+        let columns = [
+            ("time in the model, a frame", Align::Left),
+            ("p50", Align::Right),
+            ("p95", Align::Right),
+            ("p99", Align::Right),
+            ("frames", Align::Right),
+        ];
+        let mut rows = Rows::new(stream, &columns);
+        let mut row = |name: Cell, p: Percentiles| {
+            let [p50, p95, p99] = [p.p50, p.p95, p.p99].map(|ms| text(milliseconds(ms)));
+            rows.row([name, p50, p95, p99, text(p.count)]);
+        };
+        if let (Some(p50), Some(p95), Some(p99)) = (r.p50, r.p95, r.p99) {
+            let count = (r.delivered + r.failed).saturating_sub(r.warmup as u64) as usize;
+            row(
+                bold("this run"),
+                Percentiles {
+                    p50,
+                    p95,
+                    p99,
+                    count,
+                },
+            );
+        }
+        if let Some(c) = &r.comparison {
+            row(text("once more, alternating with the next"), c.subject);
+            row(text("the same frames without passes"), c.reference);
+        }
+        (r.p50.is_some() || r.comparison.is_some()).then_some(rows)
+    }
+
+    /// What came out of it.
+    fn results(&self, stream: Stream) -> Facts {
+        let r = self.report;
+        let mut facts = Facts::new(stream);
+        match &r.comparison {
+            Some(c) => {
+                facts.styled("speed", speed(c));
+                facts.fact("fidelity", fidelity(c));
+            }
+            None => facts.fact("compared", self.why_not.unwrap_or("not")),
+        }
+        let warmup = format!(
+            "warm-up: first {} left out",
+            plural(r.warmup as u64, "frame")
+        );
+        match r.fps {
+            Some(fps) => facts.styled("delivered", bold(format!("{fps:.1} FPS ({warmup})"))),
+            None => facts.fact(
+                "delivered",
+                format!("no rate ({warmup}, and there were no more)"),
+            ),
+        }
+        let stopped = if r.stopped {
+            "; stopped by Ctrl-C, the file holds what was done"
+        } else {
+            ""
+        };
+        facts.fact(
+            "frames",
+            format!(
+                "{} delivered, {} skipped, {} failed{stopped}",
+                r.delivered, r.skipped, r.failed
+            ),
+        );
+        if let Some(s) = self.summary {
+            let name = match self.args.output.as_str() {
+                "-" => "standard output".to_owned(),
+                _ => s.path.display().to_string(),
+            };
+            facts.styled(
+                "output",
+                bold(format!(
+                    "{name} ({}, {})",
+                    bytes(s.bytes),
+                    plural(s.frames, "frame")
+                )),
+            );
+        }
+        if let Some(path) = &self.args.report {
+            facts.fact("report", path.display());
+        }
+        for note in self.notes() {
+            facts.fact("note", note);
+        }
+        facts.styled("next", good(self.situation().advice()));
+        facts
+    }
+
+    fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        if !self.report.model.trained {
+            notes.push(format!(
+                "the weights are untrained (seed {}): expect the picture, slightly changed; --weights FILE loads trained ones",
+                self.report.seed
+            ));
+        }
+        if self.args.fps.is_some_and(|fps| fps != self.video.fps) {
+            notes.push("--fps has no effect: the input carries its own rate".to_owned());
+        }
+        notes.extend(self.report.notes.iter().cloned());
+        notes
+    }
+
+    fn situation(&self) -> Situation<'_> {
+        let mut flags = String::new();
+        let mut flag = |name: &str, value: &str, default: &str| {
+            if value != default {
+                flags.push_str(&format!(" --{name} {}", quoted(value)));
+            }
+        };
+        flag("model", &self.args.model.model, "lsd-tiny");
+        flag("backend", &self.args.backend.backend, "cpu");
+        let scene = self.args.input == "scene";
+        if !scene {
+            flag("input", &self.args.input, "scene");
+            flag("output", &self.args.output, "mirage-out.gif");
+        }
+        Situation {
+            asked: &self.job.asked,
+            report: self.report,
+            scene,
+            flags,
+        }
+    }
+}
+
+fn pass_row(pass: &PassReport) -> [Cell; 6] {
+    let name = match (pass.rewrites, pass.automatic) {
+        (0, _) => dim(pass.name),
+        (_, true) => text(pass.name),
+        (_, false) => bold(pass.name),
+    };
+    let notes = pass.notes.join("; ");
+    [
+        name,
+        text(pass.rewrites),
+        text(milliseconds(pass.time_ms)),
+        text(bytes_change(pass.weight_bytes_change)),
+        text(bytes_change(pass.activation_bytes_change)),
+        match pass.rewrites {
+            0 => bad(notes),
+            _ => text(notes),
+        },
+    ]
+}
+
+/// Automatic steps that changed nothing, in one row.
+fn folded_row(passes: &[&PassReport]) -> [Cell; 6] {
+    let mut names: Vec<(&str, usize)> = Vec::new();
+    for pass in passes {
+        match names.iter_mut().find(|(name, _)| *name == pass.name) {
+            Some((_, count)) => *count += 1,
+            None => names.push((pass.name, 1)),
+        }
+    }
+    let times = |(name, count): (&str, usize)| {
+        if count == 1 {
+            name.to_owned()
+        } else {
+            format!("{name} ×{count}")
+        }
+    };
+    let names: Vec<String> = names.into_iter().map(times).collect();
+    let time = passes.iter().map(|p| p.time_ms).sum();
+    [
+        dim(format!("{} automatic", passes.len())),
+        dim(0),
+        dim(milliseconds(time)),
+        dim("·"),
+        dim("·"),
+        dim(format!(
+            "changed nothing: {} (-v shows each)",
+            names.join(", ")
+        )),
+    ]
+}
+
+/// How much faster or slower.
+fn speed(c: &Comparison) -> Cell {
+    let r = c.time_ratio;
+    let detail = format!(
+        "time ratio {:.2}, middle half {:.2}–{:.2} of {}",
+        r.median,
+        r.low,
+        r.high,
+        plural(r.pairs as u64, "pair")
+    );
+    // A difference counts if the middle half of the pairs is on one side of 1.
+    if r.high < 1.0 {
+        good(format!(
+            "{:.2}× as fast with the passes as without ({detail})",
+            1.0 / r.median
+        ))
+    } else if r.low > 1.0 {
+        bad(format!(
+            "{:.2}× as slow with the passes as without ({detail})",
+            r.median
+        ))
+    } else {
+        text(format!(
+            "no clear difference between with and without the passes ({detail})"
+        ))
+    }
+}
+
+fn fidelity(c: &Comparison) -> String {
+    match (c.psnr_db, c.worst_psnr_db) {
+        (Some(mean), Some(worst)) => format!(
+            "{mean:.1} dB PSNR between with and without the passes, {worst:.1} dB in the worst frame"
+        ),
+        _ => "pictures with and without the passes are equal, every pixel".to_owned(),
+    }
+}

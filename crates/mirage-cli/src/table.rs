@@ -1,0 +1,157 @@
+//! Tables: a ruled one for rows, a plain one for facts.
+
+use comfy_table::{
+    Attribute, Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, LineStyle, Table,
+    TableStyle, Width, presets,
+};
+
+use crate::output::Stream;
+
+/// A rule below the header and nothing else.
+const RULED: TableStyle =
+    TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
+
+/// Where the terminal's width is not known.
+const DEFAULT_WIDTH: u16 = 100;
+/// The widest that lines are comfortable to read.
+const MAX_WIDTH: u16 = 140;
+/// The narrowest that a table can be laid out in.
+const MIN_WIDTH: u16 = 60;
+
+/// Which side of its column a cell is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Align {
+    /// Text.
+    Left,
+    /// Numbers.
+    Right,
+}
+
+/// A table of rows under a header.
+pub(crate) struct Rows(Table);
+
+impl Rows {
+    /// A table with these columns.
+    pub(crate) fn new(stream: Stream, columns: &[(&str, Align)]) -> Self {
+        let mut table = table(stream, RULED);
+        table.set_header(
+            columns
+                .iter()
+                .map(|(name, _)| Cell::new(name).add_attribute(Attribute::Dim)),
+        );
+        for (column, (_, align)) in table.column_iter_mut().zip(columns) {
+            column.set_padding((0, 2));
+            column.set_cell_alignment(match align {
+                Align::Left => CellAlignment::Left,
+                Align::Right => CellAlignment::Right,
+            });
+        }
+        Rows(table)
+    }
+
+    /// Columns that are never broken over lines.
+    pub(crate) fn keep_whole(mut self, columns: std::ops::Range<usize>) -> Self {
+        for index in columns {
+            if let Some(column) = self.0.column_mut(index) {
+                column.set_constraint(ColumnConstraint::ContentWidth);
+            }
+        }
+        self
+    }
+
+    /// Adds a row.
+    pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = Cell>) {
+        self.0.add_row(cells.into_iter().collect::<Vec<_>>());
+    }
+}
+
+impl std::fmt::Display for Rows {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        writeln!(f, "{}", self.0.trim_fmt())
+    }
+}
+
+/// Names and what is to be said of them, a line or more each.
+pub(crate) struct Facts(Table);
+
+impl Facts {
+    /// No facts.
+    pub(crate) fn new(stream: Stream) -> Self {
+        Facts(table(stream, presets::NOTHING))
+    }
+
+    /// Adds one.
+    pub(crate) fn fact(&mut self, name: &str, text: impl ToString) {
+        self.styled(name, Cell::new(text));
+    }
+
+    /// Adds one whose text has a style.
+    pub(crate) fn styled(&mut self, name: &str, text: Cell) {
+        self.0
+            .add_row(vec![Cell::new(name).add_attribute(Attribute::Dim), text]);
+    }
+}
+
+impl std::fmt::Display for Facts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut table = self.0.clone();
+        let longest = table
+            .column_max_content_widths()
+            .first()
+            .copied()
+            .unwrap_or(0);
+        for (index, column) in table.column_iter_mut().enumerate() {
+            column.set_padding((0, 2));
+            if index == 0 {
+                // Tables of facts below each other line up.
+                column.set_constraint(ColumnConstraint::Absolute(Width::Fixed(longest.max(9) + 2)));
+            }
+        }
+        writeln!(f, "{}", table.trim_fmt())
+    }
+}
+
+/// A plain cell.
+pub(crate) fn text(content: impl ToString) -> Cell {
+    Cell::new(content)
+}
+
+/// A cell that stands out.
+pub(crate) fn bold(content: impl ToString) -> Cell {
+    Cell::new(content).add_attribute(Attribute::Bold)
+}
+
+/// A cell that stands back.
+pub(crate) fn dim(content: impl ToString) -> Cell {
+    Cell::new(content).add_attribute(Attribute::Dim)
+}
+
+/// A cell with good news.
+pub(crate) fn good(content: impl ToString) -> Cell {
+    Cell::new(content).fg(Color::DarkGreen)
+}
+
+/// A cell with bad news.
+pub(crate) fn bad(content: impl ToString) -> Cell {
+    Cell::new(content).fg(Color::DarkYellow)
+}
+
+fn table(stream: Stream, style: TableStyle) -> Table {
+    let mut table = Table::new();
+    table.load_style(style);
+    table.set_content_arrangement(ContentArrangement::Dynamic);
+    if stream == Stream::Stderr {
+        table.use_stderr();
+    }
+    let wanted = std::env::var("COLUMNS").ok().and_then(|c| c.parse().ok());
+    let terminal = if stream.is_terminal() {
+        table.width()
+    } else {
+        None
+    };
+    let width = wanted.or(terminal).unwrap_or(DEFAULT_WIDTH);
+    table.set_width(width.clamp(MIN_WIDTH, MAX_WIDTH));
+    // `output` takes the colours out again where they are not wanted.
+    table.enforce_styling();
+    table
+}
