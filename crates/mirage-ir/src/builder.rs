@@ -39,7 +39,10 @@ impl GraphBuilder {
             nodes: Vec::new(),
             outputs: Vec::new(),
         };
-        GraphBuilder { graph, path: "".into() }
+        GraphBuilder {
+            graph,
+            path: "".into(),
+        }
     }
 
     /// The graph as it is so far; outputs and states may be missing.
@@ -76,14 +79,20 @@ impl GraphBuilder {
     /// Adds an input.
     pub fn input(&mut self, name: impl Into<Arc<str>>, ty: TensorType) -> ValueId {
         let value = self.value(ty, Source::Input(self.graph.inputs.len()));
-        self.graph.inputs.push(Port { name: name.into(), value });
+        self.graph.inputs.push(Port {
+            name: name.into(),
+            value,
+        });
         value
     }
 
     /// Adds a named parameter.
     pub fn param(&mut self, name: impl Into<Arc<str>>, ty: TensorType) -> ValueId {
         let value = self.value(ty, Source::Param(self.graph.params.len()));
-        self.graph.params.push(Port { name: name.into(), value });
+        self.graph.params.push(Port {
+            name: name.into(),
+            value,
+        });
         value
     }
 
@@ -91,7 +100,11 @@ impl GraphBuilder {
     /// becomes. Until then it stays as it is.
     pub fn state(&mut self, name: impl Into<Arc<str>>, ty: TensorType) -> ValueId {
         let input = self.value(ty, Source::State(self.graph.states.len()));
-        self.graph.states.push(State { name: name.into(), input, output: input });
+        self.graph.states.push(State {
+            name: name.into(),
+            input,
+            output: input,
+        });
         input
     }
 
@@ -117,7 +130,9 @@ impl GraphBuilder {
             return Err(self.node_error(&op, format!("operand {v} does not exist")));
         }
         let types: Vec<&TensorType> = inputs.iter().map(|&v| self.graph.ty(v)).collect();
-        let outputs = op.infer(&types).map_err(|e| self.node_error(&op, e.to_string()))?;
+        let outputs = op
+            .infer(&types)
+            .map_err(|e| self.node_error(&op, e.to_string()))?;
         Ok(self.push_typed(op, inputs, outputs))
     }
 
@@ -151,7 +166,10 @@ impl GraphBuilder {
 
     /// Adds an output.
     pub fn output(&mut self, name: impl Into<Arc<str>>, value: ValueId) {
-        self.graph.outputs.push(Port { name: name.into(), value });
+        self.graph.outputs.push(Port {
+            name: name.into(),
+            value,
+        });
     }
 
     /// The graph, verified.
@@ -167,7 +185,10 @@ impl GraphBuilder {
     }
 
     fn error(&self, message: String) -> GraphError {
-        GraphError::Graph { graph: self.graph.name.clone(), message }
+        GraphError::Graph {
+            graph: self.graph.name.clone(),
+            message,
+        }
     }
 
     fn node_error(&self, op: &Op, message: String) -> GraphError {

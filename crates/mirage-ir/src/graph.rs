@@ -170,7 +170,10 @@ impl Graph {
 
     /// The nodes in topological order, with their ids.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (NodeId, &Node)> + ExactSizeIterator {
-        self.nodes.iter().enumerate().map(|(i, n)| (NodeId(i as u32), n))
+        self.nodes
+            .iter()
+            .enumerate()
+            .map(|(i, n)| (NodeId(i as u32), n))
     }
 
     /// A node.
@@ -219,6 +222,9 @@ impl Graph {
 
     /// Values that leave the graph: outputs, then states' new contents.
     pub fn results(&self) -> impl Iterator<Item = ValueId> + '_ {
-        self.outputs.iter().map(|p| p.value).chain(self.states.iter().map(|s| s.output))
+        self.outputs
+            .iter()
+            .map(|p| p.value)
+            .chain(self.states.iter().map(|s| s.output))
     }
 }

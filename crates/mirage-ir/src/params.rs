@@ -30,7 +30,11 @@ impl TensorData {
         if got != want {
             return Err(format!("{dtype}{shape:?} takes {want} bytes, got {got}"));
         }
-        Ok(TensorData { dtype, shape, bytes: Arc::new(bytes) })
+        Ok(TensorData {
+            dtype,
+            shape,
+            bytes: Arc::new(bytes),
+        })
     }
 
     /// From f32 elements.
@@ -106,7 +110,12 @@ impl Params {
     /// Whether every parameter of `graph` is here with its dtype and shape; the error names the
     /// first that is not.
     pub fn check(&self, graph: &Graph) -> Result<(), GraphError> {
-        let error = |message| Err(GraphError::Graph { graph: graph.name().to_owned(), message });
+        let error = |message| {
+            Err(GraphError::Graph {
+                graph: graph.name().to_owned(),
+                message,
+            })
+        };
         for port in graph.params() {
             let ty = graph.ty(port.value);
             match self.get(&port.name) {

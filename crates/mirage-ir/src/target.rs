@@ -50,13 +50,18 @@ impl Capabilities {
 
     /// Whether the operation takes operands in this order as they are, in this dtype.
     pub fn takes_order(&self, op: &str, dtype: DType, order: &Order) -> bool {
-        order.is_row_major() || self.find(op, dtype).is_some_and(|c| c.orders.contains(order))
+        order.is_row_major()
+            || self
+                .find(op, dtype)
+                .is_some_and(|c| c.orders.contains(order))
     }
 
     /// Whether there is a kernel for this kind of region in this dtype.
     pub fn has_region(&self, kind: &str, dtype: DType) -> bool {
         let name = format!("region:{kind}");
-        self.lines.iter().any(|c| c.op == name && c.dtypes.contains(&dtype))
+        self.lines
+            .iter()
+            .any(|c| c.op == name && c.dtypes.contains(&dtype))
     }
 
     fn find(&self, op: &str, dtype: DType) -> Option<&Capability> {

@@ -34,7 +34,10 @@ impl Order {
     pub fn new(dims: impl IntoIterator<Item = usize>) -> Result<Self, String> {
         let dims: Vec<usize> = dims.into_iter().collect();
         if dims.len() > 255 || !is_permutation(&dims) {
-            return Err(format!("{dims:?} is not a permutation of 0..{}", dims.len()));
+            return Err(format!(
+                "{dims:?} is not a permutation of 0..{}",
+                dims.len()
+            ));
         }
         Ok(Order(dims.into_iter().map(|d| d as u8).collect()))
     }
@@ -67,7 +70,8 @@ impl Order {
 /// Whether `dims` holds each of `0..dims.len()` once.
 pub(crate) fn is_permutation(dims: &[usize]) -> bool {
     let mut seen = vec![false; dims.len()];
-    dims.iter().all(|&d| d < seen.len() && !std::mem::replace(&mut seen[d], true))
+    dims.iter()
+        .all(|&d| d < seen.len() && !std::mem::replace(&mut seen[d], true))
 }
 
 /// The type of a value: element type, logical shape, and memory order.
@@ -89,7 +93,11 @@ impl TensorType {
     pub fn new(dtype: DType, shape: impl Into<Vec<usize>>) -> Self {
         let shape = shape.into();
         let order = Order::row_major(shape.len());
-        TensorType { dtype, shape, order }
+        TensorType {
+            dtype,
+            shape,
+            order,
+        }
     }
 
     /// The same type in another order. The order must have the shape's rank.
@@ -182,7 +190,11 @@ impl FromStr for TensorType {
     type Err = String;
 
     fn from_str(s: &str) -> Result<Self, Self::Err> {
-        let bad = || format!("`{s}` is not a tensor type: expected e.g. f32[1,3,64,64] or f16[1,8,4,4]@[0,2,3,1]");
+        let bad = || {
+            format!(
+                "`{s}` is not a tensor type: expected e.g. f32[1,3,64,64] or f16[1,8,4,4]@[0,2,3,1]"
+            )
+        };
         let (dtype, rest) = s.split_once('[').ok_or_else(bad)?;
         let (shape, rest) = rest.split_once(']').ok_or_else(bad)?;
         let shape = numbers(shape).ok_or_else(bad)?;
@@ -193,10 +205,17 @@ impl FromStr for TensorType {
             .ok_or_else(|| format!("`{s}` has more elements than memory can address"))?;
         let mut ty = TensorType::new(dtype.trim().parse()?, shape);
         if !rest.is_empty() {
-            let dims = rest.strip_prefix("@[").and_then(|r| r.strip_suffix(']')).ok_or_else(bad)?;
+            let dims = rest
+                .strip_prefix("@[")
+                .and_then(|r| r.strip_suffix(']'))
+                .ok_or_else(bad)?;
             let order = Order::new(numbers(dims).ok_or_else(bad)?)?;
             if order.rank() != ty.rank() {
-                return Err(format!("`{s}`: the order has {} dimensions, the shape {}", order.rank(), ty.rank()));
+                return Err(format!(
+                    "`{s}`: the order has {} dimensions, the shape {}",
+                    order.rank(),
+                    ty.rank()
+                ));
             }
             ty.order = order;
         }
