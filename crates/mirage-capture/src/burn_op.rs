@@ -2,7 +2,9 @@
 //!
 //! The payload is the JSON of burn's `OperationIr` with canonical tensor ids: the inputs are
 //! 0, 1, …, the outputs go on from there, each tensor once. So equal operations have equal
-//! payloads. Inputs are marked read-only, and bools stored natively.
+//! payloads. Inputs are marked read-only, and bools stored natively. A scalar that JSON cannot hold
+//! (∞, NaN, digits that a reader would round) stands beside the operation:
+//! `{"op": …, "scalars": {"0": "-inf"}}`, by its position among the operation's scalars.
 //!
 //! To run one on a backend `B: BackendIr`, with an `interpreter` of type
 //! `burn_router::TensorInterpreter<B>`:
@@ -69,15 +71,14 @@ pub enum DecodeError {
 #[error("{0}")]
 pub struct EncodeError(String);
 
-/// JSON has no infinities and no NaN, and readers of it round, so float scalars stand beside the
-/// operation, which has 0 in their place.
+/// The form of an operation with scalars that JSON cannot hold.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Payload {
     op: OperationIr,
-    /// Float scalars by their position, in the shortest digits that give the same bits.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    scalars: BTreeMap<usize, String>,
+    /// Every float scalar by its position, in the shortest digits that give the same bits; the
+    /// operation has 0 in their place.
+    scalars: BTreeMap<usize, Digits>,
 }
 
 /// An operation in canonical form, with the recorded tensors behind its inputs and outputs in the
@@ -92,23 +93,15 @@ pub fn encode(op: &OperationIr) -> Result<(Extern, Vec<TensorId>, Vec<TensorId>)
         .map(|(i, id)| (*id, i))
         .collect();
     let mut op = op.clone();
-    let mut writer = Canonical {
+    op.visit_mut(&mut Canonical {
         canonical,
         inputs: inputs.len(),
-        position: 0,
-        scalars: BTreeMap::new(),
-    };
-    op.visit_mut(&mut writer);
-    let payload = Payload {
-        op,
-        scalars: writer.scalars,
-    };
-    let value = serde_json::to_value(&payload).map_err(|e| EncodeError(e.to_string()))?;
+    });
     let encoded = Extern {
         engine: ENGINE.to_owned(),
         version: VERSION.to_owned(),
-        name: name(&payload.op),
-        payload: value.to_string(),
+        name: name(&op),
+        payload: write(&op)?,
         inputs: input_types,
         outputs: output_types,
     };
@@ -152,7 +145,7 @@ pub fn decode(
             op.outputs.len()
         )));
     }
-    let payload: Payload = serde_json::from_str(&op.payload).map_err(|e| damaged(e.to_string()))?;
+    let mut decoded = read(&op.payload).map_err(|e| damaged(e.to_string()))?;
     let ids: Vec<TensorId> = inputs.iter().chain(outputs).copied().collect();
     let types: Vec<&TensorType> = op.inputs.iter().chain(&op.outputs).collect();
     let mut reader = Bind {
@@ -160,15 +153,89 @@ pub fn decode(
         types,
         inputs: inputs.len(),
         store,
-        scalars: payload.scalars,
-        position: 0,
         damage: None,
     };
-    let mut decoded = payload.op;
     decoded.visit_mut(&mut reader);
     match reader.damage {
         Some(message) => Err(damaged(message)),
         None => Ok(decoded),
+    }
+}
+
+/// A canonical operation as JSON: as it is where it comes back the same.
+fn write(op: &OperationIr) -> Result<String, EncodeError> {
+    let failed = |e: serde_json::Error| EncodeError(e.to_string());
+    let plain = serde_json::to_string(op).map_err(failed)?;
+    if serde_json::from_str::<OperationIr>(&plain).is_ok_and(|back| back == *op) {
+        return Ok(plain);
+    }
+    let mut payload = Payload {
+        op: op.clone(),
+        scalars: BTreeMap::new(),
+    };
+    let mut take = TakeScalars::default();
+    payload.op.visit_mut(&mut take);
+    payload.scalars = take.scalars;
+    serde_json::to_string(&payload).map_err(failed)
+}
+
+/// The inverse of [`write`].
+fn read(payload: &str) -> Result<OperationIr, serde_json::Error> {
+    let value: serde_json::Value = serde_json::from_str(payload)?;
+    if value.get("op").is_none() {
+        return serde_json::from_value(value);
+    }
+    let mut payload: Payload = serde_json::from_value(value)?;
+    payload.op.visit_mut(&mut PutScalars {
+        scalars: payload.scalars,
+        position: 0,
+    });
+    Ok(payload.op)
+}
+
+#[derive(Default)]
+struct TakeScalars {
+    scalars: BTreeMap<usize, Digits>,
+    position: usize,
+}
+
+impl IrVisitorMut for TakeScalars {
+    fn visit_scalar_mut(&mut self, scalar: &mut ScalarIr) {
+        if let ScalarIr::Float(x) = scalar {
+            self.scalars
+                .insert(self.position, Digits(std::mem::take(x)));
+        }
+        self.position += 1;
+    }
+}
+
+struct PutScalars {
+    scalars: BTreeMap<usize, Digits>,
+    position: usize,
+}
+
+impl IrVisitorMut for PutScalars {
+    fn visit_scalar_mut(&mut self, scalar: &mut ScalarIr) {
+        if let (ScalarIr::Float(x), Some(digits)) = (scalar, self.scalars.get(&self.position)) {
+            *x = digits.0;
+        }
+        self.position += 1;
+    }
+}
+
+/// A float as a string that gives the same bits back, up to those of a NaN.
+struct Digits(f64);
+
+impl Serialize for Digits {
+    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Digits {
+    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let digits = String::deserialize(d)?;
+        digits.parse().map(Digits).map_err(serde::de::Error::custom)
     }
 }
 
@@ -178,17 +245,23 @@ pub fn name(op: &OperationIr) -> String {
     if let OperationIr::Custom(custom) = op {
         return custom.id.clone();
     }
-    // The derived Debug form is `Family(…, Variant(Fields { … }))`: the variant stands before the
-    // second opening bracket, after the dtype that some families carry.
-    let debug = format!("{op:?}");
-    let inner = debug
-        .split('(')
-        .find(|part| !part.contains('{') && part.contains(", "))
-        .map_or_else(
-            || debug.split('(').nth(1).unwrap_or(&debug),
-            |part| part.rsplit(", ").next().unwrap_or(part),
-        );
-    inner.split([' ', '{']).next().unwrap_or(inner).to_owned()
+    // `{"Family": {"Variant": …}}`, or `{"Family": [dtype, {"Variant": …}]}`.
+    let variant = |value: &serde_json::Value| match value {
+        serde_json::Value::Object(fields) => {
+            fields.iter().next().map(|(k, v)| (k.clone(), v.clone()))
+        }
+        serde_json::Value::String(unit) => Some((unit.clone(), serde_json::Value::Null)),
+        _ => None,
+    };
+    let family = serde_json::to_value(op).ok().as_ref().and_then(variant);
+    let Some((family, inner)) = family else {
+        return "an operation".to_owned();
+    };
+    let inner = match &inner {
+        serde_json::Value::Array(parts) => parts.last().and_then(variant),
+        inner => variant(inner),
+    };
+    inner.map_or(family, |(name, _)| name)
 }
 
 /// Each tensor once, in order, with its type.
@@ -215,8 +288,6 @@ fn distinct<'a>(
 struct Canonical {
     canonical: HashMap<TensorId, usize>,
     inputs: usize,
-    position: usize,
-    scalars: BTreeMap<usize, String>,
 }
 
 impl IrVisitorMut for Canonical {
@@ -234,14 +305,6 @@ impl IrVisitorMut for Canonical {
             tensor.dtype = BurnDType::Bool(BoolStore::Native);
         }
     }
-
-    fn visit_scalar_mut(&mut self, scalar: &mut ScalarIr) {
-        if let ScalarIr::Float(x) = scalar {
-            self.scalars.insert(self.position, format!("{x:?}"));
-            *x = 0.0;
-        }
-        self.position += 1;
-    }
 }
 
 /// Gives an operation in canonical form its ids.
@@ -250,8 +313,6 @@ struct Bind<'a> {
     types: Vec<&'a TensorType>,
     inputs: usize,
     store: BoolStore,
-    scalars: BTreeMap<usize, String>,
-    position: usize,
     damage: Option<String>,
 }
 
@@ -275,15 +336,5 @@ impl IrVisitorMut for Bind<'_> {
         if matches!(tensor.dtype, BurnDType::Bool(_)) {
             tensor.dtype = BurnDType::Bool(self.store);
         }
-    }
-
-    fn visit_scalar_mut(&mut self, scalar: &mut ScalarIr) {
-        if let (ScalarIr::Float(x), Some(digits)) = (scalar, self.scalars.get(&self.position)) {
-            match digits.parse() {
-                Ok(value) => *x = value,
-                Err(_) => self.damage = Some(format!("scalar `{digits}` is not a number")),
-            }
-        }
-        self.position += 1;
     }
 }

@@ -15,8 +15,9 @@ use crate::{CaptureError, Inputs, IntoOutputs, Spec, build::build, record::recor
 /// **Module paths** of nodes: a node that reads parameters of one module gets that module's path
 /// (of several modules: the innermost one around them); values that are computed from parameters
 /// alone count as parameters of their module. Any other node gets the innermost module around the
-/// nearest such nodes before and after it, in order of execution. So `conv → silu → conv` inside
-/// of `block.1` gives `block.1.conv1`, `block.1`, `block.1.conv2`.
+/// nearest such nodes before and after it, in order of execution; before the first and after the
+/// last of them it gets the whole, an empty path. So `conv → silu → conv` inside of `block.1` gives
+/// `block.1.conv1`, `block.1`, `block.1.conv2`.
 #[derive(Clone, Debug)]
 pub struct Captured {
     /// The program, verified.

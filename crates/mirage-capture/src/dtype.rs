@@ -6,7 +6,7 @@ use mirage_ir::{DType, Scalar, TensorType};
 
 /// The graph's dtype, if it has one: every storage of bool is one bool; quantized and mixed types
 /// have none.
-pub(crate) fn dtype(dtype: burn_backend::DType) -> Option<DType> {
+pub fn dtype(dtype: burn_backend::DType) -> Option<DType> {
     use burn_backend::DType as B;
     Some(match dtype {
         B::F64 => DType::F64,

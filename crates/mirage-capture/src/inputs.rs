@@ -99,17 +99,17 @@ impl Inputs {
 
     /// A floating-point input of rank `D`.
     pub fn float<const D: usize>(&self, name: &str) -> Tensor<D> {
-        self.get(name, "floating-point", DType::is_float)
+        self.get(name, "a floating-point", DType::is_float)
     }
 
     /// An integer input of rank `D`.
     pub fn int<const D: usize>(&self, name: &str) -> Tensor<D, Int> {
-        self.get(name, "integer", DType::is_int)
+        self.get(name, "an integer", DType::is_int)
     }
 
     /// A bool input of rank `D`.
     pub fn bool<const D: usize>(&self, name: &str) -> Tensor<D, Bool> {
-        self.get(name, "bool", |dtype| dtype == DType::Bool)
+        self.get(name, "a bool", |dtype| dtype == DType::Bool)
     }
 
     fn get<const D: usize, K>(
@@ -128,7 +128,7 @@ impl Inputs {
             Some((_, ty)) => refuse(CaptureError::WrongInput {
                 name: name.to_owned(),
                 declared: ty.clone(),
-                asked: format!("a {kind} tensor of rank {D}"),
+                asked: format!("{kind} tensor of rank {D}"),
             }),
             None => refuse(CaptureError::UnknownInput {
                 name: name.to_owned(),

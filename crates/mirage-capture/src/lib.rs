@@ -38,6 +38,7 @@ mod record;
 mod translate;
 
 pub use capture::{Captured, capture};
+pub use dtype::dtype as ir_dtype;
 pub use error::CaptureError;
 pub use inputs::{Inputs, Role, Spec};
 pub use outputs::{IntoOutputs, Outputs};
