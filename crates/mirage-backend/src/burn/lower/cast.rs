@@ -10,11 +10,10 @@ pub(super) fn lower<B: Backend>(cx: &NodeContext<'_, B>) -> Lowered<B> {
     if cx.node.op.is::<Cast>() {
         return Some(Ok(cast(cx)));
     }
-    let align = cx.in_result_order(0);
-    cx.node
-        .op
-        .get::<Reorder>()
-        .map(|_| Ok(kernel(move |args| align.lay_out(args.take(0)))))
+    cx.node.op.get::<Reorder>().map(|_| {
+        let align = cx.in_result_order(0);
+        Ok(kernel(move |args| align.lay_out(args.take(0))))
+    })
 }
 
 fn cast<B: Backend>(cx: &NodeContext<'_, B>) -> Kernel<B> {

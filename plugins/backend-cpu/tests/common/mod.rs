@@ -1,0 +1,116 @@
+//! Graphs on the backend, and the reference interpreter beside it.
+
+#![allow(dead_code, reason = "each test program uses a part")]
+
+use mirage_backend::{Backend, BackendError, CompileOptions, Executable};
+use mirage_backend_cpu::CpuBackend;
+use mirage_ir::{
+    Graph, Params, TensorType,
+    interp::{self, Difference, Tensor},
+};
+
+/// The graph compiled on the backend.
+pub fn compile(graph: &Graph, params: &Params) -> Result<Box<dyn Executable>, BackendError> {
+    CpuBackend.compile(graph, params, &CompileOptions::default())
+}
+
+/// Sets the states, if any are given, executes once, and downloads outputs and new states.
+pub fn execute(
+    executable: &mut dyn Executable,
+    inputs: &[Tensor],
+    states: &[Tensor],
+) -> Result<interp::Run, BackendError> {
+    let ports = executable.states().to_vec();
+    for (port, state) in ports.iter().zip(states) {
+        executable.import_state(&port.name, &state.to_data(port.ty.dtype).unwrap())?;
+    }
+    let buffers =
+        executable.inputs().iter().zip(inputs).map(|(port, input)| {
+            executable.upload(&input.to_data(port.ty.dtype).unwrap(), &port.ty)
+        });
+    let buffers = buffers.collect::<Result<Vec<_>, _>>()?;
+    let outputs = executable.execute(&buffers)?;
+    let read = |data| Tensor::from_data(&data).unwrap();
+    Ok(interp::Run {
+        outputs: outputs
+            .iter()
+            .map(|b| Ok(read(executable.download(b)?)))
+            .collect::<Result<_, BackendError>>()?,
+        states: ports
+            .iter()
+            .map(|p| Ok(read(executable.export_state(&p.name)?)))
+            .collect::<Result<_, BackendError>>()?,
+    })
+}
+
+/// The largest difference of any result between the backend and the interpreter.
+pub fn difference(
+    graph: &Graph,
+    params: &Params,
+    inputs: &[Tensor],
+    states: &[Tensor],
+) -> Difference {
+    let got = compile(graph, params)
+        .and_then(|mut executable| execute(executable.as_mut(), inputs, states))
+        .unwrap_or_else(|e| panic!("{e}\n{graph}"));
+    let want = interp::run(graph, params, inputs, states).unwrap();
+    between(&got, &want)
+}
+
+/// The largest difference of any result of two runs.
+pub fn between(got: &interp::Run, want: &interp::Run) -> Difference {
+    let all = got
+        .outputs
+        .iter()
+        .zip(&want.outputs)
+        .chain(got.states.iter().zip(&want.states));
+    all.map(|(g, w)| Difference::between(g, w).unwrap())
+        .fold(Difference::default(), Difference::max)
+}
+
+/// Numbers that look random, of magnitude up to 1, each rounded to `dtype`.
+pub fn noise(ty: &TensorType, seed: u64) -> Tensor {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ 0xD1B5_4A32_D192_ED03;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 11) as f64 / (1u64 << 52) as f64 - 1.0
+    };
+    let n = ty.numel();
+    let shape = ty.shape.clone();
+    if ty.dtype.is_float() {
+        let values: Vec<f64> = (0..n).map(|_| next()).collect();
+        Tensor::float(shape, values)
+            .unwrap()
+            .rounded(ty.dtype)
+            .unwrap()
+    } else if ty.dtype.is_int() {
+        let values: Vec<i64> = (0..n).map(|_| ((next() + 1.0) * 4.0) as i64).collect();
+        Tensor::int(shape, values).unwrap()
+    } else {
+        let values: Vec<bool> = (0..n).map(|_| next() > 0.0).collect();
+        Tensor::bool(shape, values).unwrap()
+    }
+}
+
+/// Noise for every input of the graph, and for every parameter.
+pub fn noisy(graph: &Graph) -> (Params, Vec<Tensor>) {
+    let inputs = graph.inputs().iter().enumerate();
+    let inputs = inputs
+        .map(|(i, p)| noise(graph.ty(p.value), i as u64 + 1))
+        .collect();
+    let mut params = Params::new();
+    for (i, port) in graph.params().iter().enumerate() {
+        let ty = graph.ty(port.value);
+        params.insert(
+            &*port.name,
+            noise(ty, 100 + i as u64).to_data(ty.dtype).unwrap(),
+        );
+    }
+    (params, inputs)
+}
+
+pub fn ty(text: &str) -> TensorType {
+    text.parse().unwrap()
+}

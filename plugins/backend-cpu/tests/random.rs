@@ -1,0 +1,70 @@
+//! Random graphs: the backend against the definition in f64.
+
+mod common;
+
+use mirage_ir::{
+    DType,
+    generate::{Options, generate},
+};
+
+/// Runs graphs of many seeds; each result must lie within `bound` of the interpreter's, relative to
+/// its largest element.
+fn property(seeds: std::ops::Range<u64>, options: &Options, bound: f64) {
+    let mut failures = Vec::new();
+    for seed in seeds {
+        let g = generate(seed, options).unwrap();
+        let d = common::difference(&g.graph, &g.params, &g.inputs, &g.states);
+        if d.max_rel.is_nan() || d.max_rel > bound {
+            failures.push(format!("seed {seed}: {d:?}\n{}", g.graph));
+        }
+    }
+    assert!(
+        failures.is_empty(),
+        "{} graphs differ; the first:\n{}",
+        failures.len(),
+        failures[0]
+    );
+}
+
+#[test]
+fn f32_graphs_agree_with_their_definition() {
+    let options = Options {
+        continuous: true,
+        ..Options::default()
+    };
+    property(0..300, &options, 1e-4);
+}
+
+#[test]
+fn f64_graphs_agree_with_their_definition() {
+    let options = Options {
+        dtypes: vec![DType::F64],
+        ..Options::default()
+    };
+    property(4000..4200, &options, 1e-9);
+}
+
+#[test]
+fn half_precision_graphs_agree_within_their_precision() {
+    for (dtype, bound) in [(DType::F16, 0.02), (DType::BF16, 0.15)] {
+        let options = Options {
+            dtypes: vec![dtype],
+            continuous: true,
+            max_nodes: 8,
+            ..Options::default()
+        };
+        property(2000..2200, &options, bound);
+    }
+}
+
+#[test]
+fn graphs_of_mixed_dtypes_agree() {
+    let dtypes = vec![DType::F32, DType::F16, DType::F64];
+    let options = Options {
+        dtypes,
+        continuous: true,
+        max_nodes: 12,
+        ..Options::default()
+    };
+    property(3000..3100, &options, 0.02);
+}
