@@ -1,5 +1,7 @@
 //! What an executable promises: states, errors, memory, profile, regions.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod common;
 
 use std::sync::Arc;

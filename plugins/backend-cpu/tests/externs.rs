@@ -1,13 +1,22 @@
 //! Operations that only burn knows.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod common;
 
+use std::sync::Arc;
+
 use burn_backend::{BoolStore, DType as BurnDType, Shape};
+use burn_flex::{Flex, FlexDevice};
 use burn_ir::{
     BaseOperationIr, DimOpIr, NumericOperationIr, OperationIr, ScalarIr, SortWithIndicesOpIr,
     TensorId, TensorIr, TensorStatus,
 };
 use common::{compile, execute, noise, ty};
+use mirage_backend::{
+    Executable,
+    burn::{Engine, Executor, ExternRunner, Generic, HostRunner, Kernels},
+};
 use mirage_ir::{
     Graph, Params, TensorType,
     interp::Tensor,
@@ -150,6 +159,44 @@ fn scalars_beside_the_operation_are_put_in() {
     {
         assert_eq!(*y, if *masked { f64::NEG_INFINITY } else { -x });
     }
+}
+
+/// As a backend does that burn's interpreter cannot drive.
+struct ThroughHost;
+
+impl Kernels<Flex> for ThroughHost {
+    fn externs(&self) -> Option<Arc<dyn ExternRunner<Flex>>> {
+        Some(Arc::new(HostRunner::<Flex>::new(
+            "another engine",
+            FlexDevice,
+        )))
+    }
+}
+
+#[test]
+fn operations_run_on_another_engine_through_host_copies() {
+    let on = |kernels: Arc<dyn Kernels<Flex>>| {
+        let engine = Engine {
+            name: "test",
+            device: FlexDevice,
+            kernels,
+        };
+        Executor::compile(&engine, &graph(cumsum()), &Params::new())
+    };
+    let mut executor = on(Arc::new(ThroughHost)).unwrap();
+    let x = Tensor::float([2, 3], [1.0, 2.0, 3.0, 4.0, -5.0, 6.0]).unwrap();
+    let got = execute(&mut executor, &[x], &[]).unwrap();
+    assert_eq!(
+        got.outputs[0].floats().unwrap(),
+        [-1.0, -3.0, -6.0, -4.0, 1.0, -5.0]
+    );
+    let note = "1 operations run on another engine, through host copies: CumSum";
+    assert_eq!(executor.notes(), [note]);
+    let error = on(Arc::new(Generic)).err().unwrap().to_string();
+    assert!(
+        error.contains("CumSum is an operation of burn, which this backend cannot drive"),
+        "{error}"
+    );
 }
 
 fn refused(op: Extern) -> String {

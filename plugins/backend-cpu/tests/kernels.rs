@@ -1,6 +1,8 @@
 //! The executor's promises to the engine and to kernels of a backend's own: who holds a tensor and
 //! when it is let go, regions whole where there is a kernel, weights in the order that is wanted.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod common;
 
 use std::sync::{Arc, Mutex};

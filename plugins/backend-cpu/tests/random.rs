@@ -1,5 +1,7 @@
 //! Random graphs: the backend against the definition in f64.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod common;
 
 use mirage_ir::{

@@ -1,6 +1,12 @@
 //! Times of single operations on this machine, for people:
 //! `cargo test --release -p mirage-backend-cpu --test timing -- --ignored --nocapture`.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "it prints what it measures"
+)]
+
 mod common;
 
 use std::time::Instant;

@@ -61,7 +61,7 @@ fn check_dtypes<B: Backend>(
     storage: Storage,
 ) -> Result<(), BackendError> {
     let graph = &flat.graph;
-    for value in graph.values().iter().filter(|v| !storage.holds(v.ty.dtype)) {
+    if let Some(value) = graph.values().iter().find(|v| !storage.holds(v.ty.dtype)) {
         let reason = format!(
             "the device has no {}; a precision pass can change it",
             value.ty.dtype
@@ -161,8 +161,7 @@ impl<B: Backend> Compiler<'_, B> {
             let frees: Vec<ValueId> = node.inputs.iter().copied().filter(dies).collect();
             let instruction = self.instruction(id, &|v| v.index(), &frees)?;
             let sync = || Ok(());
-            run(&[instruction], &mut slots, None, sync)
-                .map_err(|fault| self.failed(fault.message))?;
+            run(&[instruction], &mut slots, None, sync).map_err(|e| self.failed(e))?;
         }
         let mut weights = Vec::with_capacity(kept.len());
         for v in kept {

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use burn_backend::Backend;
 use mirage_ir::{
-    Graph, NodeId, Params, Scalar, TensorData, TensorType, ValueId, cost::graph_cost, ops::Extern,
+    Graph, Params, Scalar, TensorData, TensorType, ValueId, cost::graph_cost, ops::Extern,
 };
 
 use super::{
     Align, Engine, Instruction, Storage, Tensor,
     catch::catch,
     compile::{Compiled, compile},
-    program::run,
+    program::{Observer, run},
 };
 use crate::{BackendError, Buffer, Executable, MemoryReport, NodeTime, PortInfo};
 
@@ -206,7 +206,7 @@ impl<B: Backend> Executor<B> {
     fn execute_with(
         &mut self,
         inputs: &[Buffer],
-        time: Option<&mut dyn FnMut(&Instruction<B>, Duration) -> Result<(), String>>,
+        observer: Option<Observer<'_, B>>,
     ) -> Result<Vec<Buffer>, BackendError> {
         let tensors = self.checked(inputs)?;
         for (&slot, tensor) in self.input_slots.iter().zip(tensors) {
@@ -217,10 +217,10 @@ impl<B: Backend> Executor<B> {
         }
         let device = &self.engine.device;
         let sync = || B::sync(device).map_err(|e| format!("cannot synchronize: {e:?}"));
-        let result = run(&self.instructions, &mut self.slots, time, sync);
+        let result = run(&self.instructions, &mut self.slots, observer, sync);
         let finished = match result {
             Ok(()) => self.results(),
-            Err(fault) => Err(self.failed(fault.message)),
+            Err(message) => Err(self.failed(message)),
         };
         self.slots[self.weights..].fill(None);
         let (outputs, states) = finished?;
@@ -319,7 +319,6 @@ impl<B: Backend> Executable for Executor<B> {
                     time,
                 }),
             }
-            Ok(())
         };
         self.synchronize()?;
         let outputs = self.execute_with(inputs, Some(&mut record))?;
@@ -357,15 +356,5 @@ impl<B: Backend> Executable for Executor<B> {
 
     fn notes(&self) -> &[String] {
         &self.notes
-    }
-}
-
-/// The nodes that a profile can name, for callers that add times up.
-impl<B: Backend> Executor<B> {
-    /// The nodes of the compiled graph that an execution runs, in order, each once.
-    pub fn executed_nodes(&self) -> Vec<NodeId> {
-        let mut nodes: Vec<NodeId> = self.instructions.iter().map(|i| i.node).collect();
-        nodes.dedup();
-        nodes
     }
 }

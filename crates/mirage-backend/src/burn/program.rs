@@ -83,18 +83,17 @@ impl<B: Backend> Args<'_, B> {
     }
 }
 
-/// A failed instruction.
-pub(super) struct Fault {
-    pub(super) message: String,
-}
+/// What is told how long each instruction took.
+pub(super) type Observer<'a, B> = &'a mut dyn FnMut(&Instruction<B>, Duration);
 
-/// Runs instructions in order; `time` is told how long each took and makes sure that it is over.
+/// Runs instructions in order. With an observer, `sync` waits for the device after each, so that
+/// its time is its own. The error names the instruction that failed.
 pub(super) fn run<B: Backend>(
     instructions: &[Instruction<B>],
     slots: &mut [Option<Tensor<B>>],
-    mut time: Option<&mut dyn FnMut(&Instruction<B>, Duration) -> Result<(), String>>,
+    mut observer: Option<Observer<'_, B>>,
     sync: impl Fn() -> Result<(), String>,
-) -> Result<(), Fault> {
+) -> Result<(), String> {
     let mut at = 0;
     let result = catch(|| {
         for (i, instruction) in instructions.iter().enumerate() {
@@ -109,9 +108,9 @@ pub(super) fn run<B: Backend>(
             for &slot in &instruction.frees {
                 slots[slot] = None;
             }
-            if let Some(time) = &mut time {
+            if let Some(observer) = &mut observer {
                 sync()?;
-                time(instruction, start.elapsed())?;
+                observer(instruction, start.elapsed());
             }
         }
         Ok(())
@@ -123,9 +122,10 @@ pub(super) fn run<B: Backend>(
         } else {
             format!(" at `{}`", i.path)
         };
-        let (node, op) = (i.node.index(), &i.op);
-        Fault {
-            message: format!("node {node} ({op}{place}) failed: {message}"),
-        }
+        format!(
+            "node {} ({}{place}) failed: {message}",
+            i.node.index(),
+            i.op
+        )
     })
 }

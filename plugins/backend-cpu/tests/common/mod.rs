@@ -5,17 +5,17 @@
 use mirage_backend::{Backend, BackendError, CompileOptions, Executable};
 use mirage_backend_cpu::CpuBackend;
 use mirage_ir::{
-    Graph, Params, TensorType,
+    Graph, GraphError, Op, Params, TensorType, ValueId,
     interp::{self, Difference, Tensor},
 };
 
 /// The graph compiled on the backend.
-pub fn compile(graph: &Graph, params: &Params) -> Result<Box<dyn Executable>, BackendError> {
+pub(crate) fn compile(graph: &Graph, params: &Params) -> Result<Box<dyn Executable>, BackendError> {
     CpuBackend.compile(graph, params, &CompileOptions::default())
 }
 
 /// Sets the states, if any are given, executes once, and downloads outputs and new states.
-pub fn execute(
+pub(crate) fn execute(
     executable: &mut dyn Executable,
     inputs: &[Tensor],
     states: &[Tensor],
@@ -44,7 +44,7 @@ pub fn execute(
 }
 
 /// The largest difference of any result between the backend and the interpreter.
-pub fn difference(
+pub(crate) fn difference(
     graph: &Graph,
     params: &Params,
     inputs: &[Tensor],
@@ -58,7 +58,7 @@ pub fn difference(
 }
 
 /// The largest difference of any result of two runs.
-pub fn between(got: &interp::Run, want: &interp::Run) -> Difference {
+pub(crate) fn between(got: &interp::Run, want: &interp::Run) -> Difference {
     let all = got
         .outputs
         .iter()
@@ -69,7 +69,7 @@ pub fn between(got: &interp::Run, want: &interp::Run) -> Difference {
 }
 
 /// Numbers that look random, of magnitude up to 1, each rounded to `dtype`.
-pub fn noise(ty: &TensorType, seed: u64) -> Tensor {
+pub(crate) fn noise(ty: &TensorType, seed: u64) -> Tensor {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ 0xD1B5_4A32_D192_ED03;
     let mut next = || {
         state ^= state << 13;
@@ -95,7 +95,7 @@ pub fn noise(ty: &TensorType, seed: u64) -> Tensor {
 }
 
 /// Noise for every input of the graph, and for every parameter.
-pub fn noisy(graph: &Graph) -> (Params, Vec<Tensor>) {
+pub(crate) fn noisy(graph: &Graph) -> (Params, Vec<Tensor>) {
     let inputs = graph.inputs().iter().enumerate();
     let inputs = inputs
         .map(|(i, p)| noise(graph.ty(p.value), i as u64 + 1))
@@ -111,6 +111,39 @@ pub fn noisy(graph: &Graph) -> (Params, Vec<Tensor>) {
     (params, inputs)
 }
 
-pub fn ty(text: &str) -> TensorType {
+pub(crate) fn ty(text: &str) -> TensorType {
     text.parse().unwrap()
+}
+
+/// One node on inputs of these types must agree with its definition within `bound` of the largest
+/// element, and must not be all zeros.
+pub(crate) fn check(op: impl Into<Op>, inputs: &[&str], bound: f64) {
+    let op = op.into();
+    let graph = one(op.clone(), inputs).unwrap_or_else(|e| panic!("{op:?}: {e}"));
+    let (params, values) = noisy(&graph);
+    let d = difference(&graph, &params, &values, &[]);
+    assert!(d.max_rel <= bound, "{d:?}\n{graph}");
+}
+
+fn one(op: Op, inputs: &[&str]) -> Result<Graph, GraphError> {
+    let mut b = Graph::builder("one");
+    let values: Vec<ValueId> = inputs
+        .iter()
+        .enumerate()
+        .map(|(i, t)| b.input(format!("x{i}"), ty(t)))
+        .collect();
+    for (i, value) in b.push(op, &values)?.into_iter().enumerate() {
+        b.output(format!("y{i}"), value);
+    }
+    b.finish()
+}
+
+/// The bound for operations in this dtype.
+pub(crate) fn bound(dtype: &str) -> f64 {
+    match dtype {
+        "f64" => 1e-12,
+        "f32" => 2e-5,
+        "f16" => 4e-3,
+        _ => 3e-2,
+    }
 }

@@ -42,7 +42,10 @@ pub struct NodeContext<'a, B: Backend> {
     pub leaves: bool,
 }
 
+/// `None` if the operation is of another family, an error if it cannot run here.
 type Lowered<B> = Option<Result<Kernel<B>, String>>;
+
+type Family<B> = fn(&NodeContext<'_, B>) -> Lowered<B>;
 
 impl<B: Backend> NodeContext<'_, B> {
     /// Operand `i` seen row-major, so that its physical shape is its logical one.
@@ -73,7 +76,7 @@ impl<B: Backend> NodeContext<'_, B> {
 
 /// The generic kernel of a node, or why there is none.
 pub(super) fn lower<B: Backend>(cx: &NodeContext<'_, B>) -> Result<Kernel<B>, String> {
-    let families: [fn(&NodeContext<'_, B>) -> Lowered<B>; 15] = [
+    let families: [Family<B>; 15] = [
         attention::lower,
         binary::lower,
         cast::lower,
