@@ -26,6 +26,11 @@
 //! }
 //! ```
 
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
 use mirage_ir::{
     Graph, GraphError, NodeId, ValueId,
     ops::{Attention, Binary, Matmul, Permute, Reshape, Select, Softmax},
@@ -48,7 +53,7 @@ static INFO: PassInfo = PassInfo {
         name: "masks",
         kind: OptionKind::Bool,
         default: "false",
-        doc: "also take a fill below -1e4 as a mask: a query whose keys are all masked then gives NaN instead of a mean",
+        doc: "also take a finite fill below -1e4 as a mask: a query whose keys are all masked then gives 0 instead of a mean",
     }],
     ..PassInfo::new(
         "sdpa",
@@ -61,7 +66,8 @@ static INFO: PassInfo = PassInfo {
 
 mirage_pass::register!(Sdpa);
 
-/// Scores with this fill and below count as masked with the option `masks`.
+/// Scores with this finite fill and below count as masked with the option `masks`. A fill of −∞ always
+/// does: it differs only where every key is masked, which is NaN without attention and 0 with it.
 const MASKED: f64 = -1e4;
 
 impl Pass for Sdpa {
@@ -71,7 +77,7 @@ impl Pass for Sdpa {
 
     fn run(&self, graph: &mut Graph, cx: &PassContext<'_>) -> Result<Outcome, PassError> {
         let masks = cx.options.bool("masks");
-        let mut left = Vec::new();
+        let mut left: BTreeMap<&str, BTreeSet<Arc<str>>> = BTreeMap::new();
         let rewrites = rewrite(graph, |view, id, node, patch| {
             let Some((_, &[weights, v])) = view.made_by::<Matmul>(node.output()) else {
                 return Ok(());
@@ -82,16 +88,21 @@ impl Pass for Sdpa {
             match Scores::find(view, weights, softmax, v, masks) {
                 Ok(scores) => scores.fuse(view, id, v, patch),
                 Err(reason) => {
-                    left.push(format!(
-                        "left as it is: softmax at `{}`: {reason}",
-                        node.path
-                    ));
+                    left.entry(reason).or_default().insert(node.path.clone());
                     Ok(())
                 }
             }
         })?;
-        left.sort();
-        left.dedup();
+        let left: Vec<String> = left
+            .iter()
+            .map(|(reason, paths)| {
+                let first = paths.first().map_or("", |p| p);
+                format!(
+                    "{} left as they are, the first at `{first}`: {reason}",
+                    paths.len()
+                )
+            })
+            .collect();
         Ok(match rewrites {
             0 if left.is_empty() => {
                 Outcome::unchanged("0 matches: the graph has no softmax(q·kᵀ)·v")
@@ -124,14 +135,12 @@ impl Scores {
     ) -> Result<Scores, &'static str> {
         let ty = view.ty(weights);
         if !matches!(ty.rank(), 3 | 4) || softmax.dim + 1 != ty.rank() {
-            return Err("it is not over the last of 3 or 4 dimensions");
+            return Err("not over the last of 3 or 4 dimensions");
         }
         if !view.uses().is_single(weights) {
-            return Err("its weights are used elsewhere too");
+            return Err("weights used elsewhere too");
         }
-        let (_, operands) = view
-            .made_by::<Softmax>(weights)
-            .ok_or("it has no operand")?;
+        let (_, operands) = view.made_by::<Softmax>(weights).ok_or("no operand")?;
         let mut scores = operands[0];
         let mut mask = None;
         if let Some((_, &[condition, fill, rest])) = view.made_by::<Select>(scores) {
@@ -154,7 +163,7 @@ impl Scores {
             (scores, scale) = (x, scale * factor);
         }
         let Some((_, &[mut q, mut transposed])) = view.made_by::<Matmul>(scores) else {
-            return Err("its scores are not a product of two tensors");
+            return Err("scores that are not a product of two tensors");
         };
         for side in [&mut q, &mut transposed] {
             while let Some((x, factor)) = scaled(view, *side) {
@@ -168,10 +177,10 @@ impl Scores {
             &view.ty(v).shape,
         );
         if qs[..rank - 2] != ks[..rank - 2] || qs[..rank - 2] != vs[..rank - 2] {
-            return Err("its batch dimensions are broadcast");
+            return Err("broadcast batch dimensions");
         }
         if rank == 3 && (mask.is_some() || bias.is_some()) {
-            return Err("it has 3 dimensions and a mask or a bias");
+            return Err("3 dimensions and a mask or a bias");
         }
         Ok(Scores {
             q,

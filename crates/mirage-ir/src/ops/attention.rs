@@ -16,7 +16,7 @@ use crate::{
 /// softmax(softcap(q·kᵀ·scale) + bias)·v over N, with softcap(s) = c·tanh(s/c). Row-major.
 ///
 /// The mask is bool and broadcasts to `[B,H,M,N]`; **true leaves the key out**. A query whose keys are
-/// all left out gives NaN. The bias has q's dtype and broadcasts likewise.
+/// all left out gives 0. The bias has q's dtype and broadcasts likewise.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Attention {
@@ -85,7 +85,11 @@ impl Operation for Attention {
     fn eval(&self, inputs: &[&Tensor], outputs: &[TensorType]) -> Result<Vec<Tensor>, OpError> {
         let mut scores = self.scores(inputs)?;
         for lane in lanes(&score_shape(inputs), 3) {
-            super::softmax::softmax(&mut scores, lane);
+            if lane.offsets().all(|i| scores[i] == f64::NEG_INFINITY) {
+                lane.offsets().for_each(|i| scores[i] = 0.0);
+            } else {
+                super::softmax::softmax(&mut scores, lane);
+            }
         }
         let (v, shape) = (inputs[2], &outputs[0].shape);
         let (values, [keys, width]) = (v.floats()?, [v.shape()[2], v.shape()[3]]);

@@ -1,0 +1,60 @@
+//! No pass names a backend, and no backend names a pass: they meet through capabilities and graph
+//! attributes.
+
+use std::{fs, path::Path};
+
+use mirage_pass::Registry;
+
+/// Every string literal in the Rust sources below a folder, with its file.
+fn literals(folder: &Path, found: &mut Vec<(String, String)>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            literals(&path, found);
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            let source = fs::read_to_string(&path).unwrap();
+            let code: Vec<&str> = source
+                .lines()
+                .filter(|l| !is_exempt(l.trim_start()))
+                .collect();
+            for literal in code.join("\n").split('"').skip(1).step_by(2) {
+                found.push((literal.to_owned(), path.display().to_string()));
+            }
+        }
+    }
+}
+
+/// Comments, and the processor's own names for its features.
+fn is_exempt(line: &str) -> bool {
+    line.starts_with("//") || line.contains("feature_detected!")
+}
+
+fn below(folder: &str) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    literals(
+        &Path::new(env!("CARGO_MANIFEST_DIR")).join(folder),
+        &mut found,
+    );
+    assert!(found.len() > 20, "{folder} has sources");
+    found
+}
+
+#[test]
+fn passes_and_backends_do_not_name_each_other() {
+    mirage_passes::link();
+    let passes: Vec<&str> = Registry::linked().unwrap().names().collect();
+    for (literal, file) in below("../plugins") {
+        assert!(
+            !passes.contains(&literal.as_str()),
+            "{file} names the pass `{literal}`"
+        );
+    }
+    for (literal, file) in below("src") {
+        let named = ["cpu", "cuda", "tch", "flex"].iter().find(|b| {
+            literal
+                .split(|c: char| !c.is_alphanumeric())
+                .any(|word| word == **b)
+        });
+        assert_eq!(named, None, "{file} names a backend: {literal}");
+    }
+}
