@@ -164,7 +164,8 @@ def attentions():
             attrs["scale"] = scale
         if softcap:
             attrs["softcap"] = softcap
-        y = scores.masked_fill(out, -math.inf).softmax(-1) @ v
+        # As PyTorch's own attention has it: a query whose keys are all left out gives 0.
+        y = scores.masked_fill(out, -math.inf).softmax(-1).masked_fill(out.all(-1, keepdim=True), 0.0) @ v
         if not (softcap or causal):
             keep = ~out
             sdpa = F.scaled_dot_product_attention(q, k, v, attn_mask=keep, scale=scale)
