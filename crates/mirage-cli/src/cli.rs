@@ -15,7 +15,10 @@ use crate::{
     run::RunArgs,
 };
 
-const EXAMPLES: &str = "\
+const AFTER_HELP: &str = "\
+A model is captured into a graph, rewritten by the passes that you name, compiled by a backend and
+run on a video.
+
 Examples:
   mirage run                                        the built-in test scene to mirage-out.gif
   mirage run --passes sdpa,channels_last            the same, optimized, compared with the plain run
@@ -25,11 +28,8 @@ Examples:
 Exit codes: 0 done; 1 the run failed; 2 the command line is wrong; 130 interrupted before any frame.";
 
 /// Live-stream diffusion on video, with every optimization's cost on the table
-///
-/// A model is captured into a graph, rewritten by the passes that you name, compiled by a backend
-/// and run on a video.
 #[derive(Debug, Parser)]
-#[command(name = "mirage", version, after_help = EXAMPLES, max_term_width = 100, propagate_version = true)]
+#[command(name = "mirage", version, after_help = AFTER_HELP, max_term_width = 100, propagate_version = true)]
 pub(crate) struct Cli {
     #[command(flatten)]
     global: Global,

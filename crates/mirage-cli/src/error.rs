@@ -2,9 +2,12 @@
 
 use std::{fmt::Display, process::ExitCode};
 
-use clap::error::ErrorKind;
+use clap::{
+    CommandFactory,
+    error::{ContextKind, ContextValue, ErrorKind},
+};
 
-use crate::output;
+use crate::{cli::Cli, output};
 
 /// Why a command did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -67,7 +70,7 @@ pub(crate) fn advice<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -
     let known: Vec<&str> = known.into_iter().collect();
     match mirage_pass::nearest(name, known.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),
-        None => format!("there are {}", known.join(", ")),
+        None => format!("known: {}", known.join(", ")),
     }
 }
 
@@ -85,7 +88,9 @@ pub(crate) fn answer(answer: &clap::Error) -> ExitCode {
             ExitCode::from(2)
         }
         _ => {
-            print_line(&summary(&answer.render().to_string()));
+            let mut line = summary(&answer.render().to_string());
+            line.push_str(&nearest_command(answer).unwrap_or_default());
+            print_line(&format!("{line} (see --help)"));
             ExitCode::from(2)
         }
     }
@@ -99,9 +104,20 @@ fn summary(rendered: &str) -> String {
         .map(|p| p.split_whitespace().collect::<Vec<_>>().join(" "))
         .take_while(|p| !p.starts_with("Usage:") && !p.starts_with("For more information"))
         .filter(|p| !p.is_empty());
-    let mut line = paragraphs.collect::<Vec<_>>().join("; ");
-    line.push_str(" (see --help)");
-    line
+    paragraphs.collect::<Vec<_>>().join("; ")
+}
+
+/// The command that an unknown one is a slip of, where clap finds none.
+fn nearest_command(answer: &clap::Error) -> Option<String> {
+    let Some(ContextValue::String(wrong)) = answer.get(ContextKind::InvalidSubcommand) else {
+        return None;
+    };
+    if answer.get(ContextKind::SuggestedSubcommand).is_some() {
+        return None;
+    }
+    let program = Cli::command();
+    let commands = program.get_subcommands().map(clap::Command::get_name);
+    mirage_pass::nearest(wrong, commands).map(|near| format!("; did you mean `{near}`?"))
 }
 
 fn print_line(message: &str) {
@@ -122,7 +138,7 @@ mod tests {
                         try '--help'.\n";
         assert_eq!(
             summary(rendered),
-            "unexpected argument '--stepz' found; tip: a similar argument exists: '--steps' (see --help)"
+            "unexpected argument '--stepz' found; tip: a similar argument exists: '--steps'"
         );
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     fs::Permissions,
-    io::Write,
+    io::{self, Write},
     path::{Path, PathBuf},
 };
 
@@ -12,10 +12,11 @@ use crate::error::{CliError, Result};
 
 /// A file being made: under a temporary name in its folder until it is whole. Made before the work
 /// whose result it is to hold, so that a folder that cannot be written is found out first. Dropped
-/// unfinished, it leaves nothing.
+/// unfinished, it leaves nothing. A device or a pipe that is there already is written to as it is.
 pub(crate) struct WholeFile {
     path: PathBuf,
-    temporary: NamedTempFile,
+    /// `None` for a device or a pipe, which must not be replaced by a file.
+    temporary: Option<NamedTempFile>,
 }
 
 impl WholeFile {
@@ -34,31 +35,46 @@ impl WholeFile {
         if path.is_dir() {
             return Err(cannot(&"it is a folder"));
         }
+        if path.exists() && !path.is_file() {
+            return Ok(WholeFile {
+                path: path.to_owned(),
+                temporary: None,
+            });
+        }
         let mut builder = tempfile::Builder::new();
         builder.prefix(".mirage-").suffix(".partial");
         public(&mut builder);
         let temporary = builder.tempfile_in(folder).map_err(|e| cannot(&e.kind()))?;
         Ok(WholeFile {
             path: path.to_owned(),
-            temporary,
+            temporary: Some(temporary),
         })
     }
 
     /// Writes the content and gives the file its name, replacing what was there.
-    pub(crate) fn finish(mut self, content: &[u8]) -> Result<()> {
-        let path = self.path.display();
-        let cannot = |e: std::io::Error| {
-            CliError::Failure(format!(
-                "{path}: cannot write it: {e}; nothing was left under that name"
-            ))
+    pub(crate) fn finish(self, content: &[u8]) -> Result<()> {
+        let WholeFile { path, temporary } = self;
+        let written = match temporary {
+            Some(file) => replace(&path, file, content),
+            None => std::fs::OpenOptions::new()
+                .write(true)
+                .open(&path)
+                .and_then(|mut file| file.write_all(content)),
         };
-        self.temporary.write_all(content).map_err(cannot)?;
-        self.temporary.as_file().sync_all().map_err(cannot)?;
-        self.temporary
-            .persist(&self.path)
-            .map_err(|e| cannot(e.error))?;
-        Ok(())
+        written.map_err(|e| {
+            let path = path.display();
+            CliError::Failure(format!(
+                "{path}: cannot write it: {e}; what was there before is untouched"
+            ))
+        })
     }
+}
+
+fn replace(path: &Path, mut file: NamedTempFile, content: &[u8]) -> io::Result<()> {
+    file.write_all(content)?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    Ok(())
 }
 
 /// Readable as any file that a program makes, not by its owner alone.

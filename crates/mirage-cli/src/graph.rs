@@ -10,7 +10,7 @@ use mirage_stream::{SamplerConfig, Trajectory, capture_forward, capture_frame};
 
 use crate::{
     args::{BackendArgs, ModelArgs, PassArgs, SizeArg},
-    error::{Ending, Result},
+    error::{CliError, Ending, Result},
     file::WholeFile,
     output::emit_bytes,
 };
@@ -98,7 +98,8 @@ impl DumpArgs {
             steps: self.steps,
             ..SamplerConfig::default()
         };
-        let trajectory = Trajectory::plan(&config.schedule, &sampler).usage()?;
+        let trajectory = Trajectory::plan(&config.schedule, &sampler)
+            .map_err(|e| CliError::Usage(format!("--{e}")))?;
         let plan = self.passes.plan(&Registry::linked().failure()?)?;
         let capabilities = self.backend.resolve()?.capabilities(self.backend.device);
         let file = self.output.as_deref().map(WholeFile::create).transpose()?;

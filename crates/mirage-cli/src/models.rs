@@ -138,10 +138,11 @@ fn list(args: &ListArgs) -> Result<()> {
         ("a step", Align::Right),
         ("a frame", Align::Right),
         ("state", Align::Right),
-        ("what it is", Align::Left),
     ];
     let mut rows = Rows::new(Stream::Stdout, &columns).keep_whole(0..7);
+    let mut facts = Facts::new(Stream::Stdout);
     for m in &models {
+        facts.fact(&m.name, &m.description);
         rows.row([
             bold(&m.name),
             text(units::count(m.parameters as u64)),
@@ -150,12 +151,11 @@ fn list(args: &ListArgs) -> Result<()> {
             text(units::flops(m.flops_per_step)),
             text(units::flops(m.flops_per_frame)),
             text(units::bytes(m.state_bytes)),
-            text(&m.description),
         ]);
     }
     let steps = SamplerConfig::default().steps;
     Stream::Stdout.emit(&format!(
-        "{rows}\nA frame has {steps} steps unless --steps says otherwise.\n"
+        "{rows}\n{facts}\nA frame has {steps} steps unless --steps says otherwise.\n"
     ))
 }
 

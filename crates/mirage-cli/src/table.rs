@@ -67,17 +67,29 @@ impl Rows {
 
 impl std::fmt::Display for Rows {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        writeln!(f, "{}", self.0.trim_fmt())
+        trimmed(f, &self.0)
     }
 }
 
 /// Names and what is to be said of them, a line or more each.
-pub(crate) struct Facts(Table);
+pub(crate) struct Facts {
+    table: Table,
+    names: u16,
+}
 
 impl Facts {
     /// No facts.
     pub(crate) fn new(stream: Stream) -> Self {
-        Facts(table(stream, presets::NOTHING))
+        Facts {
+            table: table(stream, presets::NOTHING),
+            names: 10,
+        }
+    }
+
+    /// With a column for names of at least this width, to line up with other tables.
+    pub(crate) fn names(mut self, width: u16) -> Self {
+        self.names = width;
+        self
     }
 
     /// Adds one.
@@ -87,14 +99,14 @@ impl Facts {
 
     /// Adds one whose text has a style.
     pub(crate) fn styled(&mut self, name: &str, text: Cell) {
-        self.0
+        self.table
             .add_row(vec![Cell::new(name).add_attribute(Attribute::Dim), text]);
     }
 }
 
 impl std::fmt::Display for Facts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let mut table = self.0.clone();
+        let mut table = self.table.clone();
         let longest = table
             .column_max_content_widths()
             .first()
@@ -103,12 +115,20 @@ impl std::fmt::Display for Facts {
         for (index, column) in table.column_iter_mut().enumerate() {
             column.set_padding((0, 2));
             if index == 0 {
-                // Tables of facts below each other line up.
-                column.set_constraint(ColumnConstraint::Absolute(Width::Fixed(longest.max(9) + 2)));
+                column.set_constraint(ColumnConstraint::Absolute(Width::Fixed(
+                    longest.max(self.names) + 2,
+                )));
             }
         }
-        writeln!(f, "{}", table.trim_fmt())
+        trimmed(f, &table)
     }
+}
+
+/// The lines without blanks at their ends.
+fn trimmed(f: &mut std::fmt::Formatter<'_>, table: &Table) -> std::fmt::Result {
+    table
+        .lines()
+        .try_for_each(|line| writeln!(f, "{}", line.trim_end()))
 }
 
 /// A plain cell.
@@ -153,5 +173,6 @@ fn table(stream: Stream, style: TableStyle) -> Table {
     table.set_width(width.clamp(MIN_WIDTH, MAX_WIDTH));
     // `output` takes the colours out again where they are not wanted.
     table.enforce_styling();
+    table.style_text_only();
     table
 }

@@ -11,7 +11,11 @@ use mirage_video::{OnFrameError, OnSourceError, Pipeline, Policy, Rational};
 
 use crate::args::{BackendArgs, ModelArgs, PassArgs, SizeArg, rate};
 
-const EXAMPLES: &str = "\
+const AFTER_HELP: &str = "\
+Decodes, runs every frame through the model, encodes. Then runs the first frames again, in turn with
+your passes and without, and prints what each pass did and what it brought. \"Without passes\" means
+with canonicalization and cleanup alone, which always run.
+
 Examples:
   mirage run                                                  the test scene, no optimization
   mirage run --passes fp16,channels_last,sdpa                 three passes, compared with none
@@ -24,12 +28,8 @@ Ctrl-C finishes the file with the frames that are done and exits with 0; before 
 leaves nothing and exits with 130. A second Ctrl-C ends at once.";
 
 /// Run a model on a video, live or from a file
-///
-/// Decodes, runs every frame through the model, encodes; then runs the first frames again, with your
-/// passes and without (that is, with canonicalization and cleanup alone, which always run), in
-/// turn, and prints what each pass did and what it brought.
 #[derive(Args, Debug)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = AFTER_HELP)]
 pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(super) passes: PassArgs,

@@ -7,7 +7,7 @@ use mirage_stream::{Noise, NoisePolicy, SamplerConfig, Session, Trajectory};
 use mirage_video::SourceOptions;
 
 use super::{RunArgs, arguments::NoiseArg};
-use crate::error::{Ending, Result};
+use crate::error::{CliError, Ending, Result};
 
 /// Frames of the scene, which has no end of its own.
 const SCENE_FRAMES: u64 = 48;
@@ -34,7 +34,8 @@ impl Job {
         let size = args.size.map_or(config.size, |s| s.0);
         config.validate_size(size).usage()?;
         let sampler = args.sampler();
-        let trajectory = Trajectory::plan(&config.schedule, &sampler).usage()?;
+        let trajectory = Trajectory::plan(&config.schedule, &sampler)
+            .map_err(|e| CliError::Usage(format!("--{e}")))?;
         let registry = Registry::linked().failure()?;
         let asked = args.passes.spec()?;
         let chosen = args.passes.plan(&registry)?;

@@ -3,6 +3,7 @@
 mod advice;
 mod arguments;
 mod job;
+mod pass_table;
 mod ready;
 mod report;
 mod show;

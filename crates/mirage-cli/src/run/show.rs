@@ -1,19 +1,23 @@
 //! What `mirage run` prints at its end.
 
 use comfy_table::Cell;
-use mirage_stream::{Comparison, PassReport, Percentiles, RunReport};
+use mirage_stream::{Comparison, Percentiles, RunReport};
 use mirage_video::{Summary, VideoInfo};
 
 use super::{
     RunArgs,
     advice::{Situation, quoted},
     job::Job,
+    pass_table,
 };
 use crate::{
     output::Stream,
-    table::{Align, Facts, Rows, bad, bold, dim, good, text},
-    units::{bytes, bytes_change, milliseconds, plural},
+    table::{Align, Facts, Rows, bad, bold, good, text},
+    units::{bytes, milliseconds, plural},
 };
+
+/// The width of the longest name of a pass, so that all that is printed lines up.
+pub(super) const NAMES: u16 = 16;
 
 /// Everything that is printed comes from here.
 pub(super) struct Shown<'a> {
@@ -28,7 +32,11 @@ pub(super) struct Shown<'a> {
 impl Shown<'_> {
     /// The tables.
     pub(super) fn text(&self, stream: Stream) -> String {
-        let mut out = format!("{}\n{}", self.what(stream), self.passes(stream));
+        let mut out = format!(
+            "{}\n{}",
+            self.what(stream),
+            pass_table::passes(self.report, self.args.all_passes, stream)
+        );
         if let Some(times) = self.times(stream) {
             out.push_str(&format!("\n{times}"));
         }
@@ -39,7 +47,7 @@ impl Shown<'_> {
     /// What ran on what.
     fn what(&self, stream: Stream) -> Facts {
         let r = self.report;
-        let mut facts = Facts::new(stream);
+        let mut facts = Facts::new(stream).names(NAMES);
         let [_, _, height, width] = r.shape;
         let steps = plural(r.sampler.steps as u64, "step");
         facts.styled(
@@ -70,54 +78,6 @@ impl Shown<'_> {
             ),
         );
         facts
-    }
-
-    fn passes(&self, stream: Stream) -> String {
-        let columns = [
-            ("pass", Align::Left),
-            ("rewrites", Align::Right),
-            ("time", Align::Right),
-            ("weights", Align::Right),
-            ("activations", Align::Right),
-            ("what it did", Align::Left),
-        ];
-        let mut rows = Rows::new(stream, &columns).keep_whole(0..5);
-        let mut folded = Vec::new();
-        for pass in &self.report.passes {
-            if pass.automatic && pass.rewrites == 0 && !self.args.all_passes {
-                folded.push(pass);
-            } else {
-                rows.row(pass_row(pass));
-            }
-        }
-        if !folded.is_empty() {
-            rows.row(folded_row(&folded));
-        }
-        let time = self.report.passes.iter().map(|p| p.time_ms).sum();
-        let [weights, activations] = [
-            self.report.graph.weight_bytes,
-            self.report.graph.activation_bytes,
-        ];
-        let arrow = |[before, after]: [u64; 2]| match before == after {
-            true => bytes(after),
-            false => format!("{} → {}", bytes(before), bytes(after)),
-        };
-        let total = format!(
-            "weights {}, activations {} a frame",
-            arrow(weights),
-            arrow(activations)
-        );
-        let change = |[before, after]: [u64; 2]| bold(bytes_change(after as i64 - before as i64));
-        let rewrites: usize = self.report.passes.iter().map(|p| p.rewrites).sum();
-        rows.row([
-            bold("together"),
-            bold(rewrites),
-            bold(milliseconds(time)),
-            change(weights),
-            change(activations),
-            text(total),
-        ]);
-        rows.to_string()
     }
 
     /// Frame times of the run and of the comparison; nothing if all frames were warm-up.
@@ -157,7 +117,7 @@ impl Shown<'_> {
     /// What came out of it.
     fn results(&self, stream: Stream) -> Facts {
         let r = self.report;
-        let mut facts = Facts::new(stream);
+        let mut facts = Facts::new(stream).names(NAMES);
         match &r.comparison {
             Some(c) => {
                 facts.styled("speed", speed(c));
@@ -250,57 +210,6 @@ impl Shown<'_> {
     }
 }
 
-fn pass_row(pass: &PassReport) -> [Cell; 6] {
-    let name = match (pass.rewrites, pass.automatic) {
-        (0, _) => dim(pass.name),
-        (_, true) => text(pass.name),
-        (_, false) => bold(pass.name),
-    };
-    let notes = pass.notes.join("; ");
-    [
-        name,
-        text(pass.rewrites),
-        text(milliseconds(pass.time_ms)),
-        text(bytes_change(pass.weight_bytes_change)),
-        text(bytes_change(pass.activation_bytes_change)),
-        match pass.rewrites {
-            0 => bad(notes),
-            _ => text(notes),
-        },
-    ]
-}
-
-/// Automatic steps that changed nothing, in one row.
-fn folded_row(passes: &[&PassReport]) -> [Cell; 6] {
-    let mut names: Vec<(&str, usize)> = Vec::new();
-    for pass in passes {
-        match names.iter_mut().find(|(name, _)| *name == pass.name) {
-            Some((_, count)) => *count += 1,
-            None => names.push((pass.name, 1)),
-        }
-    }
-    let times = |(name, count): (&str, usize)| {
-        if count == 1 {
-            name.to_owned()
-        } else {
-            format!("{name} ×{count}")
-        }
-    };
-    let names: Vec<String> = names.into_iter().map(times).collect();
-    let time = passes.iter().map(|p| p.time_ms).sum();
-    [
-        dim(format!("{} automatic", passes.len())),
-        dim(0),
-        dim(milliseconds(time)),
-        dim("·"),
-        dim("·"),
-        dim(format!(
-            "changed nothing: {} (-v shows each)",
-            names.join(", ")
-        )),
-    ]
-}
-
 /// How much faster or slower.
 fn speed(c: &Comparison) -> Cell {
     let r = c.time_ratio;
@@ -334,6 +243,6 @@ fn fidelity(c: &Comparison) -> String {
         (Some(mean), Some(worst)) => format!(
             "{mean:.1} dB PSNR between with and without the passes, {worst:.1} dB in the worst frame"
         ),
-        _ => "pictures with and without the passes are equal, every pixel".to_owned(),
+        _ => "equal in every pixel with and without the passes (PSNR is infinite)".to_owned(),
     }
 }

@@ -1,0 +1,114 @@
+//! Wrong command lines: exit code 2, one line that names the nearest right thing or the rule.
+
+use crate::support::Place;
+
+#[test]
+fn a_wrong_command_line_is_told_what_is_right() {
+    let cases: &[(&[&str], &[&str])] = &[
+        (
+            &["run", "--passes", "sdpb"],
+            &["unknown pass `sdpb`", "`sdpa`"],
+        ),
+        (
+            &["run", "--passes", "fp16,bf16"],
+            &["`fp16` conflicts with `bf16`", "leave one"],
+        ),
+        (
+            &["run", "--passes", "fp16{kep=norm}"],
+            &["`fp16`", "`kep`", "`keep`"],
+        ),
+        (&["run", "--passes", "fp16{keep=nrm}"], &["`nrm`", "`norm`"]),
+        (&["run", "--passes", "fp16{"], &["--passes", "column 6"]),
+        (&["run", "--passes", "sdpa,sdpa"], &["given twice"]),
+        (
+            &["run", "--keep-order", "--passes", "channels_last,sdpa"],
+            &["`channels_last`", "`sdpa`", "phase"],
+        ),
+        (
+            &["run", "--model", "lsd-tny"],
+            &["unknown model `lsd-tny`", "`lsd-tiny`"],
+        ),
+        (
+            &["run", "--set", "network.chanels=24"],
+            &["`network.chanels`", "`network.channels`"],
+        ),
+        (
+            &["run", "--set", "network.channels=many"],
+            &["network.channels", "an integer"],
+        ),
+        (
+            &["run", "--backend", "cpuu"],
+            &["unknown backend `cpuu`", "`cpu`"],
+        ),
+        (&["run", "--device", "7"], &["no device 7"]),
+        (&["run", "--size", "0x0"], &["0x0", "--size", "above 0"]),
+        (&["run", "--size", "64"], &["WIDTHxHEIGHT"]),
+        (&["run", "--size", "30x30"], &["multiples of 4", "32x32"]),
+        (&["run", "--steps", "0"], &["--steps", "1 to 50", "got 0"]),
+        (&["run", "--steps", "51"], &["--steps", "1 to 50"]),
+        (&["run", "--eta", "2"], &["--eta", "0 to 1"]),
+        (&["run", "--strength", "0"], &["--strength", "above 0"]),
+        (&["run", "--frames", "0"], &["--frames"]),
+        (&["run", "--fps", "0"], &["--fps", "24"]),
+        (&["run", "--output", "out.xyz"], &["out.xyz", ".gif"]),
+        (&["run", "--stepz", "3"], &["--stepz", "--steps"]),
+        (
+            &["run", "--passes", "sdpa", "--pipeline", "p.toml"],
+            &["--passes", "--pipeline"],
+        ),
+        (&["rnu"], &["rnu", "`run`"]),
+        (
+            &["passes", "show", "fp61"],
+            &["unknown pass `fp61`", "`fp16`"],
+        ),
+        (&["models", "show", "lsd-lite"], &["lsd-light"]),
+        (&["graph", "dump", "--steps", "0"], &["--steps"]),
+        (&["infer"], &["--inputs"]),
+        (&["completions", "tcsh"], &["tcsh", "bash"]),
+        (&["--log", "a=b=c", "backends"], &["--log a=b=c", "debug"]),
+    ];
+    let place = Place::new();
+    for (args, words) in cases {
+        place.run(*args).fails(2, words);
+        assert!(
+            place.files().is_empty(),
+            "{args:?} left {:?}",
+            place.files()
+        );
+    }
+}
+
+#[test]
+fn every_command_has_help() {
+    let place = Place::new();
+    let commands: &[&[&str]] = &[
+        &[],
+        &["run"],
+        &["infer"],
+        &["passes"],
+        &["passes", "list"],
+        &["passes", "show"],
+        &["models"],
+        &["models", "list"],
+        &["models", "show"],
+        &["backends"],
+        &["graph"],
+        &["graph", "dump"],
+        &["completions"],
+        &["man"],
+    ];
+    for command in commands {
+        let help = place.run(command.iter().chain(&["--help"])).ok().text();
+        assert!(help.contains("Usage: mirage"), "{command:?}: {help}");
+    }
+    let help = place.run(["run", "--help"]).ok().text();
+    let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(help.contains("Examples:") && help.contains("canonicalization and cleanup alone"));
+}
+
+#[test]
+fn without_a_command_it_shows_help() {
+    let ended = Place::new().run([""; 0]);
+    assert_eq!(ended.code, Some(2));
+    assert!(ended.stderr.contains("Usage: mirage"));
+}
