@@ -179,3 +179,26 @@ fn values_out_of_nothing() {
     let d = difference(&graph, &mirage_ir::Params::new(), &[], &[]);
     assert!(d.max_rel < 4e-3, "{d:?}");
 }
+
+/// burn-flex's look-ups of bools claim to be u8; what follows must not notice.
+#[test]
+fn bools_that_were_looked_up_are_bools() {
+    let graph = text::parse(
+        r#"graph "bools" {
+            input %0 "x": bool[2,3]
+            input %1 "i": i64[2,3]
+            input %2 "line": i32[4]
+            %3: bool[2,3] = gather(%0, %1) {dim = 1}
+            %4: bool[2,6] = concat(%0, %3) {dim = 1}
+            %5: bool[2,4] = index_select(%0, %2) {dim = 1}
+            %6: bool[2,4] = not(%5)
+            output "gathered" = %4
+            output "selected" = %6
+        }"#,
+    )
+    .unwrap();
+    let (params, mut inputs) = common::noisy(&graph);
+    inputs[1] = mirage_ir::interp::Tensor::int([2, 3], [2, 0, 1, 1, 1, 0]).unwrap();
+    inputs[2] = mirage_ir::interp::Tensor::int([4], [2, 2, 0, 1]).unwrap();
+    assert_eq!(difference(&graph, &params, &inputs, &[]).max_abs, 0.0);
+}

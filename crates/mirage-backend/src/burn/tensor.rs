@@ -85,17 +85,33 @@ impl<B: Backend> Tensor<B> {
     }
 
     /// Slices along `dim`, by index.
-    pub fn select(self, dim: usize, indices: IntTensor<B>) -> Self {
-        same_kind!(self, float_select, int_select, bool_select(dim, indices))
+    pub fn select(self, dim: usize, indices: IntTensor<B>, storage: &Storage) -> Self {
+        match self {
+            Tensor::Float(t) => Tensor::Float(B::float_select(t, dim, indices)),
+            Tensor::Int(t) => Tensor::Int(B::int_select(t, dim, indices)),
+            Tensor::Bool(t) => Self::by_number(t, storage, |t| B::int_select(t, dim, indices)),
+        }
     }
 
     /// Elements along `dim`, by one index for each element of the result.
-    pub fn gather(self, dim: usize, indices: IntTensor<B>) -> Self {
+    pub fn gather(self, dim: usize, indices: IntTensor<B>, storage: &Storage) -> Self {
         match self {
             Tensor::Float(t) => Tensor::Float(B::float_gather(dim, t, indices)),
             Tensor::Int(t) => Tensor::Int(B::int_gather(dim, t, indices)),
-            Tensor::Bool(t) => Tensor::Bool(B::bool_gather(dim, t, indices)),
+            Tensor::Bool(t) => Self::by_number(t, storage, |t| B::int_gather(dim, t, indices)),
         }
+    }
+
+    /// Looks bools up as numbers: burn-flex's own look-ups give tensors that claim to be u8, which
+    /// its other operations on bools then refuse.
+    fn by_number(
+        bools: BoolTensor<B>,
+        storage: &Storage,
+        look_up: impl FnOnce(IntTensor<B>) -> IntTensor<B>,
+    ) -> Self {
+        let found = look_up(B::bool_into_int(bools, storage.int(DType::U8)));
+        let zero = burn_backend::Scalar::Int(0);
+        Tensor::Bool(B::int_not_equal_elem(found, zero, storage.bool()))
     }
 
     /// With the part that `slices` names replaced by `value`, which is of the same kind.

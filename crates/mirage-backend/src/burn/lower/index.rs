@@ -18,6 +18,7 @@ pub(super) fn lower<B: Backend>(cx: &NodeContext<'_, B>) -> Lowered<B> {
 
 fn gather<B: Backend>(dim: usize, cx: &NodeContext<'_, B>) -> Kernel<B> {
     let (x, indices, out) = (cx.logical(0), cx.logical(1), cx.physical());
+    let storage = cx.storage;
     // Engines want x no longer than the indices in the other dimensions.
     let (from, to) = (&cx.inputs[0].shape, &cx.inputs[1].shape);
     let fits = (0..from.len()).all(|d| d == dim || from[d] == to[d]);
@@ -28,20 +29,21 @@ fn gather<B: Backend>(dim: usize, cx: &NodeContext<'_, B>) -> Kernel<B> {
         let x = x.view(args.take(0));
         let x = if fits { x } else { x.slice(&part) };
         let indices = indices.view(args.take(1)).into_int();
-        out.view(x.gather(dim, indices))
+        out.view(x.gather(dim, indices, &storage))
     })
 }
 
 fn index_select<B: Backend>(dim: usize, cx: &NodeContext<'_, B>) -> Kernel<B> {
-    let (x, out) = (cx.logical(0), cx.physical());
+    let (x, out, storage) = (cx.logical(0), cx.physical(), cx.storage);
     kernel(move |args| {
         let x = x.view(args.take(0));
-        out.view(x.select(dim, args.int(1)))
+        out.view(x.select(dim, args.int(1), &storage))
     })
 }
 
 fn embedding<B: Backend>(cx: &NodeContext<'_, B>) -> Kernel<B> {
     let (table, indices, out) = (cx.logical(0), cx.logical(1), cx.physical());
+    let storage = cx.storage;
     let is_float = cx.inputs[0].dtype.is_float();
     let shape = cx.outputs[0].shape.clone();
     let count = cx.inputs[1].numel();
@@ -52,7 +54,7 @@ fn embedding<B: Backend>(cx: &NodeContext<'_, B>) -> Kernel<B> {
             Tensor::Float(B::embedding(table.into_float(), indices))
         } else {
             let flat = Tensor::<B>::Int(indices).reshape(&[count]).into_int();
-            table.select(0, flat).reshape(&shape)
+            table.select(0, flat, &storage).reshape(&shape)
         })
     })
 }

@@ -3,9 +3,10 @@
 use burn_backend::{
     Backend,
     ops::{InterpolateMode, InterpolateOptions},
+    tensor::IntTensor,
 };
 use mirage_ir::{
-    DType, TensorData,
+    TensorData,
     ops::{Resize, ResizeMode},
 };
 
@@ -37,6 +38,7 @@ fn interpolate<B: Backend>(
 
 /// Rows and columns picked by index: engines disagree on rounding, and some lack one of the modes.
 fn nearest<B: Backend>(op: &Resize, cx: &NodeContext<'_, B>) -> Result<Kernel<B>, String> {
+    let storage = cx.storage;
     let mut steps = Vec::new();
     for (d, &to) in op.size.iter().enumerate() {
         let from = cx.inputs[0].shape[2 + d];
@@ -46,13 +48,11 @@ fn nearest<B: Backend>(op: &Resize, cx: &NodeContext<'_, B>) -> Result<Kernel<B>
         }
         let data = TensorData::from_i64([to], &picks)?;
         let wide = Tensor::<B>::from_data(&data, &cx.storage, &cx.engine.device);
-        debug_assert!(cx.storage.holds(DType::I64));
         steps.push((cx.place(2 + d), wide.into_int()));
     }
     Ok(kernel(move |args| {
-        let pick = |x: Tensor<B>, (dim, indices): &(usize, _)| {
-            let indices: &burn_backend::tensor::IntTensor<B> = indices;
-            x.select(*dim, indices.clone())
+        let pick = |x: Tensor<B>, (dim, indices): &(usize, IntTensor<B>)| {
+            x.select(*dim, indices.clone(), &storage)
         };
         steps.iter().fold(args.take(0), pick)
     }))
