@@ -33,7 +33,7 @@ impl Progress {
         let bar = ProgressBar::with_draw_target(total, self.target());
         bar.set_style(match total {
             Some(_) => style(
-                "{msg:12} {bar:30.cyan/dim} {pos}/{len} frames  {per_sec:.dim}  {eta:.dim} left",
+                "{msg:12} {bar:30.cyan/black.bright} {pos}/{len} frames  {per_sec:.dim}  {eta:.dim} left",
             ),
             None => style("{msg:12} {spinner:.cyan} {pos} frames  {per_sec:.dim}"),
         });
@@ -67,5 +67,7 @@ impl Drop for Stage {
 
 /// A template is a constant here, so a wrong one shows as the default bar.
 fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+    ProgressStyle::with_template(template)
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .progress_chars("━╸─")
 }

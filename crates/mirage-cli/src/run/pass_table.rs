@@ -129,9 +129,12 @@ fn tally(passes: &[&PassReport]) -> String {
 }
 
 fn graph(change: &GraphChange) -> String {
-    let arrow = |unit: fn(u64) -> String, [before, after]: [u64; 2]| match before == after {
-        true => unit(after),
-        false => format!("{} → {}", unit(before), unit(after)),
+    let arrow = |unit: fn(u64) -> String, [before, after]: [u64; 2]| {
+        let (before, after) = (unit(before), unit(after));
+        match before == after {
+            true => after,
+            false => format!("{before} → {after}"),
+        }
     };
     let nodes = change.nodes.map(|n| n as u64);
     format!(

@@ -1,6 +1,7 @@
 //! What `mirage run` prints at its end.
 
 use comfy_table::Cell;
+use mirage_pass::Numerics;
 use mirage_stream::{Comparison, Percentiles, RunReport};
 use mirage_video::{Summary, VideoInfo};
 
@@ -201,9 +202,21 @@ impl Shown<'_> {
             flag("input", &self.args.input, "scene");
             flag("output", &self.args.output, "mirage-out.gif");
         }
+        let lowers = |name: &str| {
+            let run = self.report.passes.iter().find(|p| p.name == name);
+            run.is_some_and(|p| matches!(p.numerics, Numerics::LowersPrecision { .. }))
+        };
+        let asked = &self.job.asked;
         Situation {
-            asked: &self.job.asked,
-            report: self.report,
+            asked,
+            lowering: asked
+                .passes
+                .iter()
+                .map(|p| p.name())
+                .filter(|n| lowers(n))
+                .collect(),
+            time_ratio: self.report.comparison.map(|c| c.time_ratio.median),
+            model: &self.report.model.name,
             scene,
             flags,
         }

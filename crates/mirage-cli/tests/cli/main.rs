@@ -1,5 +1,8 @@
 //! The program as a process: what it prints, what it leaves, how it exits.
 
+// The helpers are tests too; clippy sees that only of `#[test]` functions.
+#![allow(clippy::unwrap_used)]
+
 mod bad_input;
 mod bad_line;
 mod infer;

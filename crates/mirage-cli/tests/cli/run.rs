@@ -171,6 +171,20 @@ fn a_reader_that_goes_away_ends_the_run() {
 }
 
 #[test]
+fn a_live_run_accounts_for_every_frame() {
+    let place = Place::new();
+    // More frames a second than two cores can encode: some are skipped.
+    let flags = [
+        "--live", "--frames", "60", "--fps", "1000", "--output", "out.gif", "--json",
+    ];
+    let report = place.small(&flags).ok().parsed();
+    let count = |name: &str| report[name].as_u64().unwrap();
+    assert_eq!(count("delivered") + count("skipped"), 60);
+    assert!(count("delivered") > 0 && count("skipped") > 0, "{report}");
+    assert_eq!(place.video("out.gif").2 as u64, count("delivered"));
+}
+
+#[test]
 fn json_is_the_report() {
     let place = Place::new();
     let report = place.small(&["--frames", "2", "--json"]).ok().parsed();
