@@ -50,6 +50,19 @@ fn every_graph_verifies_and_stays_finite_over_three_frames() {
 }
 
 #[test]
+fn thousands_of_seeds_give_a_graph_in_every_float_dtype() {
+    for dtype in [DType::F64, DType::F32, DType::F16, DType::BF16] {
+        let options = Options {
+            dtypes: vec![dtype],
+            ..Options::default()
+        };
+        for seed in 0..3000 {
+            graph(seed, &options);
+        }
+    }
+}
+
+#[test]
 fn nearly_every_operation_occurs() {
     let mut seen = BTreeSet::new();
     for seed in 0..400 {

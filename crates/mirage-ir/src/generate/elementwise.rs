@@ -131,6 +131,10 @@ impl Generator<'_> {
             DType::Bool => (self.bools(small)?, 1.0),
             d if d.is_float() => (self.floats(small, -1.0, 1.0)?, self.options.range),
             _ => {
+                if !ty.is_row_major() {
+                    // Integers are made row-major; one number broadcasts to any order.
+                    small.shape.fill(1);
+                }
                 let value = self.ints(&small.shape, -9, 9)?;
                 let same = self.builder.ty(value).dtype == ty.dtype;
                 (
