@@ -2,10 +2,23 @@
 //!
 //! A kind's expansion is a function of its attributes and input types to a graph: the definition
 //! that every kernel for the kind must compute. The verifier compares a region's body with it.
+//!
+//! The kind [`ELEMENTWISE`] is not among them: any tree of functions of elements is one, and its
+//! body alone defines it.
 
+mod activation;
+mod add_layer_norm;
 mod norm_silu;
+mod product;
+
+pub use activation::Activation;
 
 use crate::{Attrs, Graph, OpError, TensorType};
+
+/// The kind of region whose body is any tree of functions of elements ([`crate::ops::Unary`],
+/// [`crate::ops::Binary`], [`crate::ops::WithScalar`], [`crate::ops::Select`],
+/// [`crate::ops::Cast`]) with one result; operands may be broadcast.
+pub const ELEMENTWISE: &str = "elementwise";
 
 /// A known kind of region.
 pub struct RegionKind {
@@ -18,9 +31,22 @@ pub struct RegionKind {
 }
 
 /// The known kinds.
-pub static KINDS: &[RegionKind] = &[norm_silu::GROUP_NORM_SILU];
+pub static KINDS: &[RegionKind] = &[
+    add_layer_norm::ADD_LAYER_NORM,
+    product::CONV_ACT,
+    norm_silu::GROUP_NORM_SILU,
+    product::LINEAR_ACT,
+];
 
 /// The kind of this name, if it is known.
 pub fn find(name: &str) -> Option<&'static RegionKind> {
     KINDS.iter().find(|k| k.name == name)
+}
+
+/// The attributes of a region as what its kind understands by them.
+fn read<T: serde::de::DeserializeOwned>(attributes: &Attrs) -> Result<T, OpError> {
+    attributes
+        .clone()
+        .try_into()
+        .map_err(|e: toml::de::Error| OpError::new(e.message()))
 }

@@ -1,0 +1,48 @@
+//! The activation at the end of a region.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ops::Unary;
+
+/// A function of elements that ends a region, as an attribute.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Activation {
+    /// None.
+    #[default]
+    None,
+    /// See [`Unary::Gelu`].
+    Gelu,
+    /// See [`Unary::GeluTanh`].
+    GeluTanh,
+    /// See [`Unary::Relu`].
+    Relu,
+    /// See [`Unary::Sigmoid`].
+    Sigmoid,
+    /// See [`Unary::Silu`].
+    Silu,
+    /// See [`Unary::Tanh`].
+    Tanh,
+}
+
+impl Activation {
+    const PAIRS: [(Activation, Unary); 6] = [
+        (Activation::Gelu, Unary::Gelu),
+        (Activation::GeluTanh, Unary::GeluTanh),
+        (Activation::Relu, Unary::Relu),
+        (Activation::Sigmoid, Unary::Sigmoid),
+        (Activation::Silu, Unary::Silu),
+        (Activation::Tanh, Unary::Tanh),
+    ];
+
+    /// The function, if there is one.
+    pub fn function(self) -> Option<Unary> {
+        let found = Self::PAIRS.iter().find(|(a, _)| *a == self);
+        found.map(|(_, f)| *f)
+    }
+
+    /// The activation that is this function, if one is.
+    pub fn of(f: Unary) -> Option<Self> {
+        Self::PAIRS.iter().find(|(_, g)| *g == f).map(|(a, _)| *a)
+    }
+}
