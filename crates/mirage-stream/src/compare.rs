@@ -62,8 +62,12 @@ pub fn compare(
         }
     }
     let [mine, theirs] = &times;
-    let (Some(a), Some(b)) = (Percentiles::of(mine), Percentiles::of(theirs)) else { return Ok(None) };
-    let Some(time_ratio) = Ratio::of_pairs(mine, theirs) else { return Ok(None) };
+    let (Some(a), Some(b)) = (Percentiles::of(mine), Percentiles::of(theirs)) else {
+        return Ok(None);
+    };
+    let Some(time_ratio) = Ratio::of_pairs(mine, theirs) else {
+        return Ok(None);
+    };
     let finite = |db: Option<f64>| db.filter(|db| db.is_finite());
     Ok(Some(Comparison {
         frames: mine.len(),

@@ -2,9 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use mirage_video::{
-    Accounting, Filter, Frame, Pipeline, Progress, Resizer, Sink, Source, Summary,
-};
+use mirage_video::{Accounting, Filter, Frame, Pipeline, Progress, Resizer, Sink, Source, Summary};
 
 use crate::{Percentiles, Session, StreamError};
 
@@ -91,7 +89,13 @@ struct Clock {
 
 impl Clock {
     fn new(warmup: usize) -> Self {
-        Clock { warmup, seen: 0, times: Vec::new(), begin: None, end: None }
+        Clock {
+            warmup,
+            seen: 0,
+            times: Vec::new(),
+            begin: None,
+            end: None,
+        }
     }
 
     /// A frame begins.

@@ -63,7 +63,10 @@ mod tests {
         let mean = a.iter().map(|&x| f64::from(x)).sum::<f64>() / a.len() as f64;
         let variance = a.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>() / a.len() as f64;
         let within = a.iter().filter(|x| x.abs() < 1.0).count() as f64 / a.len() as f64;
-        assert!(mean.abs() < 0.02 && (variance - 1.0).abs() < 0.02, "{mean} {variance}");
+        assert!(
+            mean.abs() < 0.02 && (variance - 1.0).abs() < 0.02,
+            "{mean} {variance}"
+        );
         assert!((within - 0.6827).abs() < 0.01, "{within}");
     }
 

@@ -38,6 +38,16 @@ pub fn prepare(
     let start = Instant::now();
     let executable = backend.compile(&graph, &captured.params, options)?;
     let compile_time = start.elapsed();
-    tracing::info!(graph = graph.name(), passes = pipeline.passes.len(), ?compile_time, "prepared");
-    Ok(Prepared { graph, executable, pipeline, compile_time })
+    tracing::info!(
+        graph = graph.name(),
+        passes = pipeline.passes.len(),
+        ?compile_time,
+        "prepared"
+    );
+    Ok(Prepared {
+        graph,
+        executable,
+        pipeline,
+        compile_time,
+    })
 }

@@ -3,9 +3,7 @@
 use burn::tensor::{Int, Tensor, TensorData};
 use mirage_capture::{Captured, Inputs, Outputs, Spec, capture};
 use mirage_ir::DType;
-use mirage_model::{
-    AnyModel, AnyTensor, Size, StateTensors, StepInput, StreamModel, TensorSpec,
-};
+use mirage_model::{AnyModel, AnyTensor, Size, StateTensors, StepInput, StreamModel, TensorSpec};
 
 use crate::{StreamError, Trajectory};
 
@@ -42,14 +40,21 @@ pub fn capture_frame(
         specs.push(Spec::state(&state.name, dtype(state), state.shape.clone()));
     }
     let name = model.config().name.clone();
-    Ok(capture(&name, model, &specs, |model, x| frame(model, x, &states, trajectory))?)
+    Ok(capture(&name, model, &specs, |model, x| {
+        frame(model, x, &states, trajectory)
+    })?)
 }
 
 fn frame(model: &AnyModel, x: &Inputs, states: &[TensorSpec], trajectory: &Trajectory) -> Outputs {
     let frame = x.float::<4>(FRAME);
     let previous = x.float::<4>(PREVIOUS);
     let noise = x.float::<4>(NOISE);
-    let state = StateTensors::new(states.iter().map(|s| (s.name.clone(), tensor(x, s))).collect());
+    let state = StateTensors::new(
+        states
+            .iter()
+            .map(|s| (s.name.clone(), tensor(x, s)))
+            .collect(),
+    );
 
     let mut draw = 0;
     let mut fresh = || {
@@ -57,7 +62,8 @@ fn frame(model: &AnyModel, x: &Inputs, states: &[TensorSpec], trajectory: &Traje
         draw += 1;
         picture
     };
-    let mut sample = frame.clone().mul_scalar(trajectory.signal) + fresh().mul_scalar(trajectory.noise);
+    let mut sample =
+        frame.clone().mul_scalar(trajectory.signal) + fresh().mul_scalar(trajectory.noise);
     let mut last = None;
     for step in &trajectory.steps {
         let data = TensorData::from([step.timestep as i64]);
@@ -82,7 +88,9 @@ fn frame(model: &AnyModel, x: &Inputs, states: &[TensorSpec], trajectory: &Traje
         last = Some(result);
     }
     let output = model.blend(sample, previous, &state);
-    let mut outputs = Outputs::new().output(OUTPUT, output.clone()).state(PREVIOUS, output);
+    let mut outputs = Outputs::new()
+        .output(OUTPUT, output.clone())
+        .state(PREVIOUS, output);
     if let Some(last) = last {
         for (name, tensor) in model.update_state(state, &last).into_inner() {
             outputs = add(outputs, Becomes::State, name, tensor);
@@ -95,18 +103,29 @@ fn frame(model: &AnyModel, x: &Inputs, states: &[TensorSpec], trajectory: &Traje
 ///
 /// # Errors
 /// A size that the model cannot run at; a model that cannot be captured.
-pub fn capture_forward(model: &AnyModel, batch: usize, size: Size) -> Result<Captured, StreamError> {
+pub fn capture_forward(
+    model: &AnyModel,
+    batch: usize,
+    size: Size,
+) -> Result<Captured, StreamError> {
     let inputs = model.input_specs(batch, size.height, size.width)?;
-    let specs: Vec<Spec> =
-        inputs.iter().map(|s| Spec::input(&s.name, dtype(s), s.shape.clone())).collect();
+    let specs: Vec<Spec> = inputs
+        .iter()
+        .map(|s| Spec::input(&s.name, dtype(s), s.shape.clone()))
+        .collect();
     let name = model.config().name.clone();
     Ok(capture(&name, model, &specs, |model, x| {
-        let values = inputs.iter().map(|s| (s.name.clone(), tensor(x, s))).collect();
+        let values = inputs
+            .iter()
+            .map(|s| (s.name.clone(), tensor(x, s)))
+            .collect();
         // The specs are the model's own, so it has nothing to refuse.
         let outputs = model.forward_named(values).unwrap_or_default();
-        outputs.into_iter().fold(Outputs::new(), |all, (name, tensor)| {
-            add(all, Becomes::Output, name, tensor)
-        })
+        outputs
+            .into_iter()
+            .fold(Outputs::new(), |all, (name, tensor)| {
+                add(all, Becomes::Output, name, tensor)
+            })
     })?)
 }
 

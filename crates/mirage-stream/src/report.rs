@@ -91,7 +91,11 @@ impl Machine {
         let found = devices.into_iter().find(|d| d.index == device);
         let (device, details) = found.map_or_else(Default::default, |d| (d.name, d.details));
         let platform = format!("{} {}", std::env::consts::OS, std::env::consts::ARCH);
-        Machine { device, details, platform }
+        Machine {
+            device,
+            details,
+            platform,
+        }
     }
 }
 
@@ -110,7 +114,11 @@ impl BackendReport {
     /// Of this backend.
     pub fn of(backend: &dyn Backend) -> Self {
         let info = backend.info();
-        BackendReport { name: info.name, version: info.version, engine: info.engine }
+        BackendReport {
+            name: info.name,
+            version: info.version,
+            engine: info.engine,
+        }
     }
 }
 
@@ -138,7 +146,11 @@ pub struct SamplerReport {
 
 impl From<SamplerConfig> for SamplerReport {
     fn from(c: SamplerConfig) -> Self {
-        SamplerReport { steps: c.steps, eta: c.eta, strength: c.strength }
+        SamplerReport {
+            steps: c.steps,
+            eta: c.eta,
+            strength: c.strength,
+        }
     }
 }
 
@@ -188,8 +200,18 @@ impl PassReport {
             weight_bytes: run.after.weight_bytes,
             weight_bytes_change: change(run.after.weight_bytes, run.before.weight_bytes),
             activation_bytes: run.after.activation_bytes,
-            activation_bytes_change: change(run.after.activation_bytes, run.before.activation_bytes),
-            notes: run.notes.iter().chain(&run.reasons).cloned().chain(vetoed).chain(remarks).collect(),
+            activation_bytes_change: change(
+                run.after.activation_bytes,
+                run.before.activation_bytes,
+            ),
+            notes: run
+                .notes
+                .iter()
+                .chain(&run.reasons)
+                .cloned()
+                .chain(vetoed)
+                .chain(remarks)
+                .collect(),
         }
     }
 
@@ -222,7 +244,10 @@ impl GraphChange {
             flops: [p.before.flops, p.after.flops],
             weight_bytes: [p.before.weight_bytes, p.after.weight_bytes],
             activation_bytes: [p.before.activation_bytes, p.after.activation_bytes],
-            peak_activation_bytes: [p.before.peak_activation_bytes, p.after.peak_activation_bytes],
+            peak_activation_bytes: [
+                p.before.peak_activation_bytes,
+                p.after.peak_activation_bytes,
+            ],
         }
     }
 }
@@ -240,7 +265,11 @@ pub struct MemoryReportBytes {
 
 impl From<MemoryReport> for MemoryReportBytes {
     fn from(m: MemoryReport) -> Self {
-        MemoryReportBytes { weights: m.weight_bytes, states: m.state_bytes, planned_peak: m.planned_peak_bytes }
+        MemoryReportBytes {
+            weights: m.weight_bytes,
+            states: m.state_bytes,
+            planned_peak: m.planned_peak_bytes,
+        }
     }
 }
 
@@ -266,9 +295,16 @@ impl RunReport {
 pub fn main_dtype(graph: &Graph) -> DType {
     let prologue = Prologue::of(graph);
     let mut flops: BTreeMap<DType, u64> = BTreeMap::new();
-    for node in graph.nodes().iter().filter(|n| !prologue.is_fixed(n.output())) {
+    for node in graph
+        .nodes()
+        .iter()
+        .filter(|n| !prologue.is_fixed(n.output()))
+    {
         let dtype = graph.ty(node.output()).dtype;
         *flops.entry(dtype).or_default() += node_cost(graph, node).flops;
     }
-    flops.into_iter().max_by_key(|&(_, flops)| flops).map_or(DType::F32, |(dtype, _)| dtype)
+    flops
+        .into_iter()
+        .max_by_key(|&(_, flops)| flops)
+        .map_or(DType::F32, |(dtype, _)| dtype)
 }

@@ -21,7 +21,11 @@ pub struct SamplerConfig {
 
 impl Default for SamplerConfig {
     fn default() -> Self {
-        SamplerConfig { steps: 2, eta: 0.0, strength: 0.6 }
+        SamplerConfig {
+            steps: 2,
+            eta: 0.0,
+            strength: 0.6,
+        }
     }
 }
 
@@ -70,12 +74,20 @@ impl Trajectory {
         let steps = (0..config.steps)
             .map(|i| {
                 let t = timestep(i);
-                let next = if i + 1 < config.steps { alphas[timestep(i + 1)] } else { 1.0 };
+                let next = if i + 1 < config.steps {
+                    alphas[timestep(i + 1)]
+                } else {
+                    1.0
+                };
                 Step::between(t, alphas[t], next, config.eta)
             })
             .collect();
         let first = alphas[timestep(0)];
-        Ok(Trajectory { signal: first.sqrt(), noise: (1.0 - first).sqrt(), steps })
+        Ok(Trajectory {
+            signal: first.sqrt(),
+            noise: (1.0 - first).sqrt(),
+            steps,
+        })
     }
 
     /// Noise pictures that a frame takes: one for the first sample and one for each step with noise.
@@ -88,7 +100,12 @@ impl Step {
     fn between(timestep: usize, alpha: f64, next: f64, eta: f64) -> Self {
         let variance = eta * eta * (1.0 - next) / (1.0 - alpha) * (1.0 - alpha / next);
         let keep = ((1.0 - next - variance).max(0.0) / (1.0 - alpha)).sqrt();
-        Step { timestep, keep, clean: next.sqrt() - keep * alpha.sqrt(), noise: variance.max(0.0).sqrt() }
+        Step {
+            timestep,
+            keep,
+            clean: next.sqrt() - keep * alpha.sqrt(),
+            noise: variance.max(0.0).sqrt(),
+        }
     }
 }
 
@@ -102,7 +119,10 @@ impl SamplerConfig {
             )));
         }
         if !(0.0..=1.0).contains(&self.eta) {
-            return Err(StreamError::Setting(format!("eta must be 0 to 1, got {}", self.eta)));
+            return Err(StreamError::Setting(format!(
+                "eta must be 0 to 1, got {}",
+                self.eta
+            )));
         }
         if !(self.strength > 0.0 && self.strength <= 1.0) {
             return Err(StreamError::Setting(format!(
@@ -131,7 +151,15 @@ mod tests {
     }
 
     fn plan(steps: usize, eta: f64, strength: f64) -> Trajectory {
-        Trajectory::plan(&schedule(), &SamplerConfig { steps, eta, strength }).unwrap()
+        Trajectory::plan(
+            &schedule(),
+            &SamplerConfig {
+                steps,
+                eta,
+                strength,
+            },
+        )
+        .unwrap()
     }
 
     /// With a perfect model every step lands on the forward process: x' = √ᾱ'·x0 + √(1−ᾱ')·ε.
@@ -147,7 +175,10 @@ mod tests {
                 assert!((x - (a.sqrt() * x0 + (1.0 - a).sqrt() * eps)).abs() < 1e-9);
                 x = step.keep * x + step.clean * x0;
             }
-            assert!((x - x0).abs() < 1e-9, "{steps} steps end at the clean picture");
+            assert!(
+                (x - x0).abs() < 1e-9,
+                "{steps} steps end at the clean picture"
+            );
         }
     }
 
@@ -157,7 +188,11 @@ mod tests {
         let alphas = schedule().alphas_cumprod();
         for eta in [0.3, 1.0] {
             let trajectory = plan(10, eta, 1.0);
-            assert_eq!(trajectory.draws(), 10, "one first sample, nine steps with noise");
+            assert_eq!(
+                trajectory.draws(),
+                10,
+                "one first sample, nine steps with noise"
+            );
             for pair in trajectory.steps.windows(2) {
                 let (a, next) = (alphas[pair[0].timestep], alphas[pair[1].timestep]);
                 let kept = pair[0].keep * (1.0 - a).sqrt();
@@ -176,10 +211,22 @@ mod tests {
 
     #[test]
     fn numbers_out_of_range_are_refused() {
-        for (steps, eta, strength, word) in
-            [(0, 0.0, 0.5, "steps"), (51, 0.0, 0.5, "steps"), (1, 1.5, 0.5, "eta"), (1, 0.0, 0.0, "strength"), (1, f64::NAN, 0.5, "eta")]
-        {
-            let error = Trajectory::plan(&schedule(), &SamplerConfig { steps, eta, strength }).unwrap_err();
+        for (steps, eta, strength, word) in [
+            (0, 0.0, 0.5, "steps"),
+            (51, 0.0, 0.5, "steps"),
+            (1, 1.5, 0.5, "eta"),
+            (1, 0.0, 0.0, "strength"),
+            (1, f64::NAN, 0.5, "eta"),
+        ] {
+            let error = Trajectory::plan(
+                &schedule(),
+                &SamplerConfig {
+                    steps,
+                    eta,
+                    strength,
+                },
+            )
+            .unwrap_err();
             assert!(error.to_string().contains(word), "{error}");
         }
     }

@@ -117,7 +117,11 @@ impl Session {
         let outputs = self.executable.execute(&inputs)?;
         let data = self.executable.download(&outputs[0])?;
         if self.noise.is_fixed() {
-            let at = self.executable.inputs().iter().position(|p| &*p.name == NOISE);
+            let at = self
+                .executable
+                .inputs()
+                .iter()
+                .position(|p| &*p.name == NOISE);
             self.fixed_noise = at.map(|at| inputs.swap_remove(at));
         }
         Ok(to_f32(&data))
@@ -135,15 +139,29 @@ fn upload(executable: &dyn Executable, name: &str, values: &[f32]) -> Result<Buf
     let mut data = TensorData::from_f32(port.ty.shape.clone(), values).map_err(setting)?;
     if port.ty.dtype != DType::F32 {
         let wide = Tensor::from_data(&data).map_err(|e| setting(e.to_string()))?;
-        data = wide.to_data(port.ty.dtype).map_err(|e| setting(e.to_string()))?;
+        data = wide
+            .to_data(port.ty.dtype)
+            .map_err(|e| setting(e.to_string()))?;
     }
     Ok(executable.upload(&data, &port.ty)?)
 }
 
 fn to_f32(data: &TensorData) -> Vec<f32> {
     match data.dtype {
-        DType::F16 => data.bytes().chunks_exact(2).map(|b| half::f16::from_le_bytes([b[0], b[1]]).to_f32()).collect(),
-        DType::BF16 => data.bytes().chunks_exact(2).map(|b| half::bf16::from_le_bytes([b[0], b[1]]).to_f32()).collect(),
-        _ => data.bytes().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect(),
+        DType::F16 => data
+            .bytes()
+            .chunks_exact(2)
+            .map(|b| half::f16::from_le_bytes([b[0], b[1]]).to_f32())
+            .collect(),
+        DType::BF16 => data
+            .bytes()
+            .chunks_exact(2)
+            .map(|b| half::bf16::from_le_bytes([b[0], b[1]]).to_f32())
+            .collect(),
+        _ => data
+            .bytes()
+            .chunks_exact(4)
+            .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+            .collect(),
     }
 }

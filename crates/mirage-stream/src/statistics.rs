@@ -26,7 +26,12 @@ impl Percentiles {
             return None;
         }
         ms.sort_by(f64::total_cmp);
-        Some(Percentiles { p50: quantile(&ms, 0.5), p95: quantile(&ms, 0.95), p99: quantile(&ms, 0.99), count: ms.len() })
+        Some(Percentiles {
+            p50: quantile(&ms, 0.5),
+            p95: quantile(&ms, 0.95),
+            p99: quantile(&ms, 0.99),
+            count: ms.len(),
+        })
     }
 }
 
@@ -67,7 +72,12 @@ impl Ratio {
         }
         ratios.sort_by(f64::total_cmp);
         let [low, median, high] = [0.25, 0.5, 0.75].map(|q| quantile(&ratios, q));
-        Some(Ratio { median, low, high, pairs: ratios.len() })
+        Some(Ratio {
+            median,
+            low,
+            high,
+            pairs: ratios.len(),
+        })
     }
 }
 

@@ -12,9 +12,14 @@ use mirage_ir::{
 };
 use mirage_model::{AnyModel, AnyTensor, ModelConfig, Size, TensorSpec, build};
 use mirage_pass::{Manager, Numerics, Plan, Registry, plan};
-use mirage_stream::{Noise, NoisePolicy, SamplerConfig, Trajectory, capture_forward, capture_frame};
+use mirage_stream::{
+    Noise, NoisePolicy, SamplerConfig, Trajectory, capture_forward, capture_frame,
+};
 
-const SIZE: Size = Size { width: 16, height: 16 };
+const SIZE: Size = Size {
+    width: 16,
+    height: 16,
+};
 
 /// Rounding of f32 through the whole network, relative to the output's largest value. The CPU
 /// backend's fast exponentials and sums in other sequences are in it.
@@ -40,19 +45,33 @@ fn registry() -> Registry {
 
 /// The bound of a plan: rounding, or the loosest of its passes' promises.
 fn tolerance(plan: &Plan) -> f64 {
-    plan.steps.iter().fold(F32, |bound, step| match step.info().numerics {
-        Numerics::LowersPrecision { tolerance } => bound.max(tolerance),
-        _ => bound,
-    })
+    plan.steps
+        .iter()
+        .fold(F32, |bound, step| match step.info().numerics {
+            Numerics::LowersPrecision { tolerance } => bound.max(tolerance),
+            _ => bound,
+        })
 }
 
 /// Every pass alone, none, and all of them with either low dtype.
 fn sets(registry: &Registry) -> Vec<String> {
-    let names: Vec<&str> = registry.infos().filter(|i| !i.always).map(|i| i.name).collect();
+    let names: Vec<&str> = registry
+        .infos()
+        .filter(|i| !i.always)
+        .map(|i| i.name)
+        .collect();
     let all = |without: &str| {
-        names.iter().copied().filter(|n| *n != without).collect::<Vec<_>>().join(",")
+        names
+            .iter()
+            .copied()
+            .filter(|n| *n != without)
+            .collect::<Vec<_>>()
+            .join(",")
     };
-    let mut sets: Vec<String> = std::iter::once("").chain(names.iter().copied()).map(String::from).collect();
+    let mut sets: Vec<String> = std::iter::once("")
+        .chain(names.iter().copied())
+        .map(String::from)
+        .collect();
     sets.extend([all("fp16"), all("bf16")]);
     sets
 }
@@ -125,20 +144,32 @@ fn burn_interpreter_and_backend_agree_under_every_pass() {
 
     let burns = burn_itself(&model, &inputs);
     let d = Difference::between(&burns, &reference).unwrap();
-    assert!(d.max_rel < F32, "burn itself against the interpreter: {d:?}");
+    assert!(
+        d.max_rel < F32,
+        "burn itself against the interpreter: {d:?}"
+    );
 
     let registry = registry();
     for set in sets(&registry) {
         let plan = planned(&registry, &set);
         let d = Difference::between(&execute(&captured, &plan, &inputs), &reference).unwrap();
-        assert!(d.max_rel < tolerance(&plan), "passes `{set}` on the CPU: {d:?}");
+        assert!(
+            d.max_rel < tolerance(&plan),
+            "passes `{set}` on the CPU: {d:?}"
+        );
 
         let (graph, _) = Manager::new()
             .run(&plan, &captured.graph, &backend().capabilities(0))
             .unwrap();
-        let rewritten = Captured { graph, params: captured.params.clone() };
+        let rewritten = Captured {
+            graph,
+            params: captured.params.clone(),
+        };
         let d = Difference::between(&interpret(&rewritten, &inputs), &reference).unwrap();
-        assert!(d.max_rel < tolerance(&plan), "passes `{set}` interpreted: {d:?}");
+        assert!(
+            d.max_rel < tolerance(&plan),
+            "passes `{set}` interpreted: {d:?}"
+        );
     }
 }
 
@@ -153,7 +184,10 @@ fn burn_itself(model: &AnyModel, inputs: &[(String, TensorData)]) -> Tensor {
                 _ => burn::tensor::DType::F32,
             };
             let data = BurnData::from_bytes_vec(bytes, data.shape.clone(), dtype);
-            (name.clone(), AnyTensor::from_data(name, data, &device).unwrap())
+            (
+                name.clone(),
+                AnyTensor::from_data(name, data, &device).unwrap(),
+            )
         })
         .collect();
     let mut outputs = model.forward_named(tensors).unwrap();
@@ -169,7 +203,11 @@ fn burn_itself(model: &AnyModel, inputs: &[(String, TensorData)]) -> Tensor {
 #[test]
 fn a_stream_of_frames_agrees_with_the_interpreter() {
     let model = model();
-    let config = SamplerConfig { steps: 2, eta: 0.5, strength: 0.7 };
+    let config = SamplerConfig {
+        steps: 2,
+        eta: 0.5,
+        strength: 0.7,
+    };
     let trajectory = Trajectory::plan(&model.config().schedule, &config).unwrap();
     let captured = capture_frame(&model, SIZE, &trajectory).unwrap();
     let registry = registry();
@@ -186,7 +224,12 @@ fn a_stream_of_frames_agrees_with_the_interpreter() {
     let mut executable = prepared.executable;
 
     let mut states: Vec<Tensor> = Vec::new();
-    let names: Vec<String> = captured.graph.states().iter().map(|s| s.name.to_string()).collect();
+    let names: Vec<String> = captured
+        .graph
+        .states()
+        .iter()
+        .map(|s| s.name.to_string())
+        .collect();
     for frame in 0..3 {
         let values: Vec<(String, TensorData)> = captured
             .graph
@@ -196,10 +239,16 @@ fn a_stream_of_frames_agrees_with_the_interpreter() {
             .map(|(i, p)| {
                 let shape = captured.graph.ty(p.value).shape.clone();
                 let noise = Noise::new(i as u64, NoisePolicy::Fresh, shape.iter().product());
-                (p.name.to_string(), TensorData::from_f32(shape, &noise.frame(frame)).unwrap())
+                (
+                    p.name.to_string(),
+                    TensorData::from_f32(shape, &noise.frame(frame)).unwrap(),
+                )
             })
             .collect();
-        let tensors: Vec<Tensor> = values.iter().map(|(_, d)| Tensor::from_data(d).unwrap()).collect();
+        let tensors: Vec<Tensor> = values
+            .iter()
+            .map(|(_, d)| Tensor::from_data(d).unwrap())
+            .collect();
         let run = interp::run(&captured.graph, &captured.params, &tensors, &states).unwrap();
 
         let buffers: Vec<_> = executable
