@@ -3,12 +3,11 @@
 use mirage_ir::{Graph, target::Capabilities, text, verify};
 use mirage_pass::{Options, Outcome, Pass, PassContext};
 
-/// Runs a pass with its default options on a graph without a backend in mind.
-pub(crate) fn run(pass: &dyn Pass, graph: &mut Graph) -> Outcome {
+/// Runs a pass with its default options.
+fn run(pass: &dyn Pass, capabilities: &Capabilities, graph: &mut Graph) -> Outcome {
     let options = Options::defaults(pass.info());
-    let capabilities = Capabilities::default();
     let outcome = pass
-        .run(graph, &PassContext::new(&capabilities, &options))
+        .run(graph, &PassContext::new(capabilities, &options))
         .expect("the pass runs");
     verify(graph).expect("the result is valid");
     outcome
@@ -33,6 +32,11 @@ fn blocks(source: &str, kind: &str) -> Vec<String> {
 /// Every example of the file: the pass turns "before" into "after", says so, and leaves "after" as
 /// it is, with a reason.
 pub(crate) fn check(pass: &dyn Pass, source: &str) {
+    check_on(pass, &Capabilities::default(), source);
+}
+
+/// [`check`] for a backend with these capabilities.
+pub(crate) fn check_on(pass: &dyn Pass, capabilities: &Capabilities, source: &str) {
     let (before, after) = (blocks(source, "before"), blocks(source, "after"));
     assert!(
         !before.is_empty() && before.len() == after.len(),
@@ -42,11 +46,11 @@ pub(crate) fn check(pass: &dyn Pass, source: &str) {
         let mut graph = text::parse(before).expect("the example parses");
         let expected = text::parse(after).expect("the example parses");
         assert!(
-            run(pass, &mut graph).is_changed(),
+            run(pass, capabilities, &mut graph).is_changed(),
             "the pass fires on its example"
         );
         assert_eq!(text::print(&graph), text::print(&expected));
-        let again = run(pass, &mut graph);
+        let again = run(pass, capabilities, &mut graph);
         assert!(
             !again.is_changed() && !again.lines().is_empty(),
             "idempotent: {again:?}"

@@ -1,5 +1,9 @@
 //! No pass names a backend, and no backend names a pass: they meet through capabilities and graph
 //! attributes.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test ends where something is not as it should be"
+)]
 
 use std::{fs, path::Path};
 

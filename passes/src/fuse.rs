@@ -1,0 +1,294 @@
+//! Forms regions: several operations that a backend has one kernel for.
+//!
+//! Named kinds come first (a product with its residual and activation, a norm with its SiLU, a sum
+//! with its norm), then trees of what is left of functions of elements. Only kinds that the
+//! backend's capabilities list in the dtype at hand are formed, unless `force` asks for all: then a
+//! backend without the kernel runs the body.
+//!
+//! ```mirage before
+//! graph "example" {
+//!   input %0 "x": f32[1,8,4,4]
+//!   input %1 "skip": f32[1,8,4,4]
+//!   param %2 "w": f32[8,8,1,1]
+//!   param %3 "gamma": f32[8]
+//!   param %4 "beta": f32[8]
+//!   %5: f32[1,8,4,4] = group_norm(%0, %3, %4) {eps = 1e-5, groups = 2}
+//!   %6: f32[1,8,4,4] = silu(%5)
+//!   %7: f32[1,8,4,4] = conv(%6, %2) {dilation = [1, 1], groups = 1, padding = [0, 0], stride = [1, 1]}
+//!   %8: f32[1,8,4,4] = add(%1, %7)
+//!   %9: f32[1,8,4,4] = mul_scalar(%8) {value = 0.5}
+//!   %10: f32[1,8,4,4] = tanh(%9)
+//!   output "y" = %10
+//! }
+//! ```
+//! ```mirage after
+//! graph "example" {
+//!   input %0 "x": f32[1,8,4,4]
+//!   input %1 "skip": f32[1,8,4,4]
+//!   param %2 "w": f32[8,8,1,1]
+//!   param %3 "gamma": f32[8]
+//!   param %4 "beta": f32[8]
+//!   %5: f32[1,8,4,4] = region(%0, %3, %4) {attributes = {eps = 1e-5, groups = 2}, kind = "group_norm_silu"} graph "group_norm_silu" {
+//!     input %0 "x": f32[1,8,4,4]
+//!     input %1 "gamma": f32[8]
+//!     input %2 "beta": f32[8]
+//!     %3: f32[1,8,4,4] = group_norm(%0, %1, %2) {eps = 1e-5, groups = 2}
+//!     %4: f32[1,8,4,4] = silu(%3)
+//!     output "out" = %4
+//!   }
+//!   %6: f32[1,8,4,4] = region(%5, %2, %1) {attributes = {activation = "none", bias = false, op = {dilation = [1, 1], groups = 1, padding = [0, 0], stride = [1, 1]}, residual = true}, kind = "conv_act"} graph "conv_act" {
+//!     input %0 "x": f32[1,8,4,4]
+//!     input %1 "weight": f32[8,8,1,1]
+//!     input %2 "residual": f32[1,8,4,4]
+//!     %3: f32[1,8,4,4] = conv(%0, %1) {dilation = [1, 1], groups = 1, padding = [0, 0], stride = [1, 1]}
+//!     %4: f32[1,8,4,4] = add(%3, %2)
+//!     output "out" = %4
+//!   }
+//!   %7: f32[1,8,4,4] = region(%6) {kind = "elementwise"} graph "elementwise" {
+//!     input %0 "x0": f32[1,8,4,4]
+//!     %1: f32[1,8,4,4] = mul_scalar(%0) {value = 0.5}
+//!     %2: f32[1,8,4,4] = tanh(%1)
+//!     output "out" = %2
+//!   }
+//!   output "y" = %7
+//! }
+//! ```
+
+mod elementwise;
+mod named;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use mirage_ir::{
+    Attrs, DType, Graph, GraphError, NodeId, TensorType, ValueId,
+    analysis::{Prologue, live_nodes},
+    ops::Region,
+    regions,
+};
+use mirage_pass::{
+    Numerics, OptionKind, OptionSpec, Outcome, Pass, PassContext, PassError, PassInfo, Phase,
+    rewrite::{Patch, View},
+};
+
+/// See the module.
+pub(crate) struct Fuse;
+
+const KINDS: &[&str] = &[
+    "add_layer_norm",
+    "conv_act",
+    "elementwise",
+    "group_norm_silu",
+    "linear_act",
+];
+
+static INFO: PassInfo = PassInfo {
+    options: &[
+        OptionSpec {
+            name: "kinds",
+            kind: OptionKind::Set(KINDS),
+            default: "add_layer_norm+conv_act+elementwise+group_norm_silu+linear_act",
+            doc: "the kinds of regions to form",
+        },
+        OptionSpec {
+            name: "max_body",
+            kind: OptionKind::Int { min: 2, max: 256 },
+            default: "32",
+            doc: "the most operations in an elementwise region",
+        },
+        OptionSpec {
+            name: "force",
+            kind: OptionKind::Bool,
+            default: "false",
+            doc: "form regions that the backend has no kernel for too: it runs their bodies",
+        },
+    ],
+    ..PassInfo::new(
+        "fuse",
+        1,
+        "forms regions that the backend has kernels for",
+        Phase::Fuse,
+        Numerics::Exact,
+    )
+};
+
+mirage_pass::register!(Fuse);
+
+/// Forms the regions of one kind and gives how many there are.
+type Rule = fn(&Fusing, &View, &mut Patch) -> Result<usize, GraphError>;
+
+/// In the order in which they are tried: elementwise trees take what the named kinds leave.
+const RULES: &[(&str, Rule)] = &[
+    ("group_norm_silu", |f, v, p| {
+        named::each_node(named::group_norm_silu, f, v, p)
+    }),
+    ("conv_act", |f, v, p| {
+        named::each_node(named::conv_act, f, v, p)
+    }),
+    ("linear_act", |f, v, p| {
+        named::each_node(named::linear_act, f, v, p)
+    }),
+    ("add_layer_norm", |f, v, p| {
+        named::each_node(named::add_layer_norm, f, v, p)
+    }),
+    ("elementwise", elementwise::trees),
+];
+
+impl Pass for Fuse {
+    fn info(&self) -> &'static PassInfo {
+        &INFO
+    }
+
+    fn run(&self, graph: &mut Graph, cx: &PassContext<'_>) -> Result<Outcome, PassError> {
+        let mut formed = BTreeMap::new();
+        let mut without = Vec::new();
+        for (kind, rule) in RULES
+            .iter()
+            .filter(|(kind, _)| cx.options.has("kinds", kind))
+        {
+            let fusing = Fusing {
+                kind,
+                prologue: Prologue::of(graph),
+                live: live_nodes(graph),
+                cx,
+            };
+            let view = View::new(graph);
+            let mut patch = Patch::new(graph);
+            let count = rule(&fusing, &view, &mut patch)?;
+            if count > 0 {
+                formed.insert(*kind, count);
+                let next = patch.apply()?;
+                *graph = next;
+            }
+            if !cx.options.bool("force") && !fusing.has_any_kernel() {
+                without.push(*kind);
+            }
+        }
+        let notes: Vec<String> = formed
+            .iter()
+            .map(|(kind, n)| format!("{n} {kind}"))
+            .collect();
+        Ok(match formed.values().sum() {
+            0 if without.is_empty() => Outcome::unchanged("0 matches: no operations form a region"),
+            0 => Outcome::unchanged(format!(
+                "the backend has no kernel for {} (force forms the regions all the same)",
+                without.join(", ")
+            )),
+            rewrites => Outcome::Changed {
+                rewrites,
+                notes: vec![notes.join(", ")],
+            },
+        })
+    }
+}
+
+/// What the rules share.
+struct Fusing<'a> {
+    kind: &'a str,
+    prologue: Prologue,
+    /// For each node whether a result needs it: what nobody needs forms no region.
+    live: Vec<bool>,
+    cx: &'a PassContext<'a>,
+}
+
+impl Fusing<'_> {
+    /// Whether a region of the rule's kind is wanted in this dtype.
+    fn wants(&self, ty: &TensorType) -> bool {
+        self.cx.options.bool("force") || self.cx.capabilities.has_region(self.kind, ty.dtype)
+    }
+
+    fn has_any_kernel(&self) -> bool {
+        DType::ALL
+            .into_iter()
+            .any(|d| self.cx.capabilities.has_region(self.kind, d))
+    }
+
+    /// Whether the value is computed in every execution, and by one taker alone: it may vanish into a
+    /// region.
+    fn is_interior(&self, view: &View, value: ValueId) -> bool {
+        view.uses().is_single(value) && !self.prologue.is_fixed(value)
+    }
+
+    /// Forms a region of the rule's kind, a known one, before `anchor`; gives its outputs. `None` if
+    /// the kind does not take operands of these types.
+    fn form(
+        &self,
+        view: &View,
+        anchor: NodeId,
+        attributes: Attrs,
+        operands: &[ValueId],
+        patch: &mut Patch,
+    ) -> Result<Option<Vec<ValueId>>, GraphError> {
+        let types: Vec<&TensorType> = operands.iter().map(|&v| view.ty(v)).collect();
+        let Some(kind) = regions::find(self.kind) else {
+            return Ok(None);
+        };
+        let Ok(body) = (kind.expand)(&attributes, &types) else {
+            return Ok(None);
+        };
+        let region = Region::new(self.kind, attributes, Arc::new(body));
+        patch.at(anchor).push(region, operands).map(Some)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mirage_ir::{
+        target::{Capabilities, Capability, Support},
+        text,
+    };
+    use mirage_pass::Options;
+
+    use super::*;
+
+    fn everything() -> Capabilities {
+        let line = |kind: &&str| Capability {
+            op: format!("region:{kind}"),
+            dtypes: vec![DType::F32],
+            orders: Vec::new(),
+            channel_multiple: 1,
+            support: Support::Fast,
+        };
+        Capabilities {
+            lines: KINDS.iter().map(line).collect(),
+        }
+    }
+
+    #[test]
+    fn examples() {
+        crate::example::check_on(&Fuse, &everything(), include_str!("fuse.rs"));
+        crate::example::check_on(&Fuse, &everything(), include_str!("fuse/named.rs"));
+        crate::example::check_on(&Fuse, &everything(), include_str!("fuse/elementwise.rs"));
+    }
+
+    const CHAIN: &str = r#"graph "g" {
+      input %0 "x": f32[4]
+      %1: f32[4] = exp(%0)
+      %2: f32[4] = tanh(%1)
+      output "y" = %2
+    }"#;
+
+    fn outcome(options: &[(&str, &str)], capabilities: &Capabilities) -> Outcome {
+        let mut graph = text::parse(CHAIN).unwrap();
+        let options = Options::from_pairs(&INFO, options.iter().copied()).unwrap();
+        Fuse.run(&mut graph, &PassContext::new(capabilities, &options))
+            .unwrap()
+    }
+
+    #[test]
+    fn a_backend_without_kernels_gets_regions_by_force_alone() {
+        let none = Capabilities::default();
+        let refused = outcome(&[], &none);
+        assert!(
+            refused.lines()[0].contains("no kernel for group_norm_silu"),
+            "{refused:?}"
+        );
+        assert_eq!(outcome(&[("force", "true")], &none).rewrites(), 1);
+        assert_eq!(outcome(&[], &everything()).rewrites(), 1);
+    }
+
+    #[test]
+    fn only_the_kinds_asked_for_are_formed() {
+        let outcome = outcome(&[("kinds", "conv_act")], &everything());
+        assert_eq!(outcome.lines(), ["0 matches: no operations form a region"]);
+    }
+}
