@@ -13,6 +13,7 @@ mod eliminate_dead;
 mod example;
 mod fold_constants;
 mod fp16;
+mod fuse;
 mod lower_precision;
 mod sdpa;
 
