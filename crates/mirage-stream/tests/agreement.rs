@@ -1,7 +1,10 @@
 //! `lsd-tiny` as burn runs it, as the f64 interpreter defines it, and as the CPU backend executes
 //! it, without passes, with each pass alone, and with all of them: they agree within what the passes
 //! promise.
-#![allow(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test ends where something is not as it should be"
+)]
 
 use burn::tensor::{Device, TensorData as BurnData};
 use mirage_backend::{Backend, CompileOptions};
