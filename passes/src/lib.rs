@@ -4,6 +4,7 @@
 //! a file here with a unit struct that implements [`mirage_pass::Pass`], its `register!`, and its
 //! `mod` line below.
 
+pub mod alignment;
 mod bf16;
 mod canonicalize;
 mod channels_last;
@@ -11,10 +12,13 @@ mod eliminate_common;
 mod eliminate_dead;
 #[cfg(test)]
 mod example;
+mod fold_batch_norm;
 mod fold_constants;
 mod fp16;
 mod fuse;
 mod lower_precision;
+mod merge_qkv;
+mod pad_channels;
 mod sdpa;
 
 /// Makes the passes of this crate known to a program: without a call, the linker leaves them out.
