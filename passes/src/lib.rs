@@ -5,6 +5,7 @@
 //! `mod` line below.
 
 pub mod alignment;
+mod auto_precision;
 mod bf16;
 mod canonicalize;
 mod channels_last;
@@ -16,6 +17,7 @@ mod fold_batch_norm;
 mod fold_constants;
 mod fp16;
 mod fuse;
+mod graph_capture;
 mod lower_precision;
 mod merge_qkv;
 mod pad_channels;

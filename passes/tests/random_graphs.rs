@@ -35,9 +35,11 @@ fn capabilities() -> Capabilities {
     let kinds = regions::KINDS
         .iter()
         .map(|k| k.name)
-        .chain([regions::ELEMENTWISE]);
-    let line = |kind| Capability {
-        op: format!("region:{kind}"),
+        .chain([regions::ELEMENTWISE])
+        .map(|kind| format!("region:{kind}"))
+        .chain(["*".to_owned()]);
+    let line = |op| Capability {
+        op,
         dtypes: DType::ALL.to_vec(),
         orders: Vec::new(),
         channel_multiple: 1,

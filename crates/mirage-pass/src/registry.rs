@@ -71,9 +71,12 @@ impl Registry {
         Ok(registry)
     }
 
-    /// The pass of this name.
+    /// The pass of this name; `-` may stand for `_`.
     pub fn get(&self, name: &str) -> Option<&'static dyn Pass> {
-        self.passes.get(name).copied()
+        let known = self.passes.get(name);
+        known
+            .or_else(|| self.passes.get(name.replace('-', "_").as_str()))
+            .copied()
     }
 
     /// The passes, by name.
