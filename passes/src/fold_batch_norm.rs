@@ -74,23 +74,26 @@
 //! }
 //! ```
 
+mod layer;
+mod site;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
 
 use mirage_ir::{
-    DType, Graph, GraphError, Node, NodeId, TensorType, ValueId,
+    Graph, GraphError, NodeId, ValueId,
     analysis::Prologue,
-    ops::{
-        BatchNorm, Binary, Conv, ConvTranspose, Expand, Linear, Reduce, ReduceFn, Reshape, Unary,
-        WithScalar,
-    },
+    ops::{Binary, Reduce, ReduceFn, Reshape},
 };
 use mirage_pass::{
     Numerics, Outcome, Pass, PassContext, PassError, PassInfo, Phase,
     rewrite::{At, Patch, View, rewrite},
 };
+
+use layer::Side;
+use site::{Site, Step};
 
 /// See the module.
 pub(crate) struct FoldBatchNorm;
@@ -243,283 +246,6 @@ fn left(graph: &Graph) -> Vec<String> {
         )
     };
     left.iter().map(line).collect()
-}
-
-/// Why a layer cannot take a scale or a shift; without a reason if there is no layer.
-struct Refusal(Option<&'static str>);
-
-impl Refusal {
-    const NO_LAYER: Refusal = Refusal(None);
-
-    fn because(reason: &'static str) -> Self {
-        Refusal(Some(reason))
-    }
-}
-
-/// A node that scales or shifts the channels of `x` by fixed values.
-struct Site<'v> {
-    view: &'v View<'v>,
-    prologue: &'v Prologue,
-    x: ValueId,
-    out: ValueId,
-    step: Step,
-    /// The dimension of the channels; `None` if all have one value.
-    axis: Option<usize>,
-}
-
-/// How each channel changes.
-enum Step {
-    Norm {
-        eps: f64,
-        /// gamma, beta, mean, variance
-        params: [ValueId; 4],
-    },
-    With(Binary, ValueId),
-}
-
-impl<'v> Site<'v> {
-    fn of(view: &'v View<'v>, prologue: &'v Prologue, node: &Node) -> Option<Self> {
-        let out = node.outputs.first().copied()?;
-        if prologue.is_fixed(out) {
-            return None;
-        }
-        let (x, step, axis) = if let Some(norm) = node.op.get::<BatchNorm>() {
-            let [x, gamma, beta, mean, variance] = node.inputs[..] else {
-                return None;
-            };
-            let params = [gamma, beta, mean, variance];
-            let step = Step::Norm {
-                eps: norm.eps,
-                params,
-            };
-            params
-                .iter()
-                .all(|&p| prologue.is_fixed(p))
-                .then_some((x, step, Some(1)))?
-        } else {
-            let f = *node.op.get::<Binary>()?;
-            let [a, b] = node.inputs[..] else { return None };
-            let (x, by) = match f {
-                Binary::Mul | Binary::Add if prologue.is_fixed(a) => (b, a),
-                Binary::Mul | Binary::Add | Binary::Div | Binary::Sub if prologue.is_fixed(b) => {
-                    (a, b)
-                }
-                _ => return None,
-            };
-            (x, Step::With(f, by), channel_axis(view.ty(by))?)
-        };
-        (view.ty(x) == view.ty(out)).then_some(Site {
-            view,
-            prologue,
-            x,
-            out,
-            step,
-            axis,
-        })
-    }
-
-    /// The layer before, if it can take the step.
-    fn producer(&self) -> Result<Layer<'v>, Refusal> {
-        let (id, node) = self.view.node(self.x).ok_or(Refusal::NO_LAYER)?;
-        let layer = Layer::of(self.view.graph(), id, node).ok_or(Refusal::NO_LAYER)?;
-        if !self.view.uses().is_single(self.x) {
-            return Err(Refusal::because("the layer's result is used elsewhere too"));
-        }
-        self.check(&layer)?;
-        Ok(layer)
-    }
-
-    /// The layer after, if it can take the step.
-    fn consumer(&self) -> Result<Layer<'v>, Refusal> {
-        let &id = self
-            .view
-            .uses()
-            .users(self.out)
-            .first()
-            .ok_or(Refusal::NO_LAYER)?;
-        let graph = self.view.graph();
-        let layer = Layer::of(graph, id, graph.node(id))
-            .filter(|l| l.node.inputs[0] == self.out)
-            .ok_or(Refusal::NO_LAYER)?;
-        if !self.view.uses().is_single(self.out) {
-            return Err(Refusal::because("the result is used elsewhere too"));
-        }
-        self.check(&layer)?;
-        if self.step.shifts() && !layer.reaches_every_element() {
-            return Err(Refusal::because(
-                "the layer after pads with zeros, which a shift does not reach",
-            ));
-        }
-        Ok(layer)
-    }
-
-    fn check(&self, layer: &Layer) -> Result<(), Refusal> {
-        if self.axis.is_some_and(|axis| axis != layer.axis) {
-            return Err(Refusal::because(
-                "it goes by another dimension than the layer's channels",
-            ));
-        }
-        let weights = &layer.node.inputs[1..];
-        if !weights.iter().all(|&w| self.prologue.is_fixed(w)) {
-            return Err(Refusal::because("the layer's weights are not fixed"));
-        }
-        if !matches!(self.view.ty(self.out).dtype, DType::F32 | DType::F64) {
-            return Err(Refusal::because(
-                "weights in 16 bits would be rounded again: fold before the precision is lowered",
-            ));
-        }
-        Ok(())
-    }
-}
-
-/// The only dimension that is not 1; `Some(None)` if all are.
-fn channel_axis(ty: &TensorType) -> Option<Option<usize>> {
-    let mut wide = (0..ty.rank()).filter(|&d| ty.shape[d] != 1);
-    let axis = wide.next();
-    wide.next().is_none().then_some(axis)
-}
-
-impl Step {
-    fn shifts(&self) -> bool {
-        matches!(
-            self,
-            Step::Norm { .. } | Step::With(Binary::Add | Binary::Sub, _)
-        )
-    }
-
-    /// The scale and the shift, `[channels]` each.
-    fn emit(
-        &self,
-        at: &mut At,
-        channels: usize,
-    ) -> Result<(Option<ValueId>, Option<ValueId>), GraphError> {
-        match *self {
-            Step::Norm {
-                eps,
-                params: [gamma, beta, mean, variance],
-            } => {
-                let variance = at.op(WithScalar::float(Binary::Add, eps), &[variance])?;
-                let inverse = at.op(Unary::Rsqrt, &[variance])?;
-                let scale = at.op(Binary::Mul, &[gamma, inverse])?;
-                let mean = at.op(Binary::Mul, &[mean, scale])?;
-                let shift = at.op(Binary::Sub, &[beta, mean])?;
-                Ok((Some(scale), Some(shift)))
-            }
-            Step::With(f, by) => {
-                let count = at.ty(by).numel();
-                let mut v = at.op(Reshape::to([count]), &[by])?;
-                if count != channels {
-                    let shape = vec![channels];
-                    v = at.op(Expand { shape }, &[v])?;
-                }
-                Ok(match f {
-                    Binary::Mul => (Some(v), None),
-                    Binary::Div => (Some(at.op(Unary::Recip, &[v])?), None),
-                    Binary::Sub => (None, Some(at.op(Unary::Neg, &[v])?)),
-                    _ => (None, Some(v)),
-                })
-            }
-        }
-    }
-}
-
-/// Which channels of a layer.
-#[derive(Clone, Copy, PartialEq)]
-enum Side {
-    Input,
-    Output,
-}
-
-/// A convolution, transposed convolution or linear layer.
-struct Layer<'g> {
-    id: NodeId,
-    node: &'g Node,
-    weight: &'g TensorType,
-    groups: usize,
-    /// The side whose channels are the weight's dimension 0; the other's, by group, are dimension 1.
-    rows: Side,
-    /// The dimension of the channels in operand and result.
-    axis: usize,
-}
-
-impl<'g> Layer<'g> {
-    fn of(graph: &'g Graph, id: NodeId, node: &'g Node) -> Option<Self> {
-        let (groups, rows) = if let Some(conv) = node.op.get::<Conv>() {
-            (conv.groups, Side::Output)
-        } else if let Some(conv) = node.op.get::<ConvTranspose>() {
-            (conv.groups, Side::Input)
-        } else if node.op.is::<Linear>() {
-            (1, Side::Input)
-        } else {
-            return None;
-        };
-        let x = graph.ty(node.inputs[0]);
-        Some(Layer {
-            id,
-            node,
-            weight: graph.ty(node.inputs[1]),
-            groups,
-            rows,
-            axis: if node.op.is::<Linear>() {
-                x.rank() - 1
-            } else {
-                1
-            },
-        })
-    }
-
-    fn channels(&self, side: Side) -> usize {
-        if side == self.rows {
-            self.weight.shape[0]
-        } else {
-            self.weight.shape[1] * self.groups
-        }
-    }
-
-    /// The weight, each element multiplied by the factor of its channel on this side.
-    fn scaled_weight(
-        &self,
-        at: &mut At,
-        factors: ValueId,
-        side: Side,
-    ) -> Result<ValueId, GraphError> {
-        let [rows, columns] = [self.weight.shape[0], self.weight.shape[1]];
-        let mut shape = vec![1; self.weight.rank()];
-        let factors = if side == self.rows {
-            shape[0] = rows;
-            factors
-        } else if self.groups == 1 {
-            shape[1] = columns;
-            factors
-        } else {
-            // Rows of one group have the factors of that group.
-            let by_group = at.op(Reshape::to([self.groups, 1, columns]), &[factors])?;
-            (shape[0], shape[1]) = (rows, columns);
-            let every_row = Expand {
-                shape: vec![self.groups, rows / self.groups, columns],
-            };
-            at.op(every_row, &[by_group])?
-        };
-        let factors = at.op(Reshape::to(shape), &[factors])?;
-        at.op(Binary::Mul, &[self.node.inputs[1], factors])
-    }
-
-    /// The weight's dimensions over which the layer sums, of a layer that reaches every element.
-    fn summed_dims(&self) -> Vec<usize> {
-        match self.rows {
-            Side::Output => (1..self.weight.rank()).collect(),
-            Side::Input => vec![0],
-        }
-    }
-
-    /// Whether every result sums over the whole filter, so that a shift of the operand adds the same
-    /// everywhere.
-    fn reaches_every_element(&self) -> bool {
-        match self.node.op.get::<Conv>() {
-            Some(conv) => conv.padding.iter().all(|&p| p == 0),
-            None => self.node.op.is::<Linear>(),
-        }
-    }
 }
 
 #[cfg(test)]
