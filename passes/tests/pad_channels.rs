@@ -204,7 +204,7 @@ fn tokens(seed: u64) -> Case {
 }
 
 fn network(seed: u64) -> Case {
-    if seed % 4 == 0 {
+    if seed.is_multiple_of(4) {
         tokens(seed)
     } else {
         pictures(seed)
@@ -268,18 +268,8 @@ fn computes_the_same_with_every_layer_aligned() {
 
 #[test]
 fn goes_with_every_other_pass() {
-    let others = [
-        "bf16",
-        "channels_last",
-        "fp16",
-        "fold_batch_norm",
-        "sdpa",
-        "fuse{force}",
-    ];
-    for seed in 0..180 {
-        let other = others[seed as usize % others.len()];
-        let spec = format!("pad_channels{{max_overhead=1000}},{other},merge_qkv{{force}}");
-        assert!(network(seed).pipeline(&spec, &wanting(4)), "{spec}");
+    for seed in 0..40 {
+        network(seed).beside_every_other_pass("pad_channels{max_overhead=1000}", &wanting(4));
     }
 }
 

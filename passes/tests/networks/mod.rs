@@ -14,9 +14,7 @@ use mirage_ir::{
     target::{Capabilities, Capability, Support},
     verify,
 };
-use mirage_pass::{
-    Manager, Numerics, Options, Outcome, PassContext, PipelineSpec, Plan, Registry, plan,
-};
+use mirage_pass::{Manager, Numerics, Options, Outcome, PassContext, PipelineSpec, Plan, Registry};
 
 pub(crate) struct Network {
     pub(crate) b: GraphBuilder,
@@ -160,22 +158,31 @@ impl Case {
         (graph, outcome)
     }
 
-    /// Runs a pipeline, if it is legal. The result computes the same within the passes' bounds.
-    pub(crate) fn pipeline(&self, spec: &str, capabilities: &Capabilities) -> bool {
-        let spec: PipelineSpec = spec.parse().unwrap();
-        let Ok(plan) = plan(&registry(), &spec) else {
-            return false;
-        };
-        let (graph, _) = Manager::new()
-            .run(&plan, &self.graph, capabilities)
-            .unwrap_or_else(|e| panic!("`{spec}`: {e}\n{}", self.graph));
-        let off = self.difference(&graph);
-        assert!(
-            off <= bound(&plan),
-            "`{spec}`: off by {off:.3e}\n{}",
-            self.graph
-        );
-        true
+    /// Runs the pass right before and right after each other pass, whatever the planner would say: a
+    /// pass may be run at any time. The result computes the same within the passes' bounds.
+    pub(crate) fn beside_every_other_pass(&self, spec: &str, capabilities: &Capabilities) {
+        let registry = registry();
+        let pass = spec.split('{').next().unwrap();
+        for other in registry.names().filter(|&name| name != pass) {
+            let forced = ["fuse", "merge_qkv"].contains(&other);
+            let other = if forced {
+                format!("{other}{{force}}")
+            } else {
+                other.to_owned()
+            };
+            for pair in [[spec, &other], [&other, spec]] {
+                let steps = pair.map(|spec| single(&registry, spec));
+                let plan = Plan {
+                    steps: steps.into_iter().flat_map(|p| p.steps).collect(),
+                };
+                let (graph, _) = Manager::new()
+                    .run(&plan, &self.graph, capabilities)
+                    .unwrap_or_else(|e| panic!("{pair:?}: {e}\n{}", self.graph));
+                let off = self.difference(&graph);
+                let within = off <= bound(&plan);
+                assert!(within, "{pair:?}: off by {off:.3e}\n{}", self.graph);
+            }
+        }
     }
 
     /// What each node of another graph gives on this one's parameters and inputs.
@@ -206,6 +213,16 @@ impl Case {
 fn registry() -> Registry {
     mirage_passes::link();
     Registry::linked().unwrap()
+}
+
+fn single(registry: &Registry, spec: &str) -> Plan {
+    let spec: PipelineSpec = spec.parse().unwrap();
+    let step = spec.passes.first().unwrap();
+    let pass = registry.get(step.name()).unwrap();
+    Plan::single(
+        pass,
+        Options::from_pairs(pass.info(), step.options()).unwrap(),
+    )
 }
 
 fn bound(plan: &Plan) -> f64 {
