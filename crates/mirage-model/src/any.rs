@@ -7,7 +7,8 @@ use burn::{
 
 use crate::{
     LiveStreamUNet, ModelConfig, ModelError, StateTensors, StepInput, StepOutput, StreamModel,
-    TensorSpec, config::NetworkConfig, seed::seeded,
+    StressNetwork, TensorSpec, config::NetworkConfig, forward::NamedForward,
+    parameters::parameter_count, seed::seeded,
 };
 
 /// A network of any kind with the configuration that it was built from.
@@ -23,10 +24,12 @@ pub struct AnyModel {
 #[derive(Debug, Clone)]
 enum Network {
     LiveStreamUnet(LiveStreamUNet),
+    Stress(StressNetwork),
 }
 
 /// The network that `config` describes, on `device`, with the untrained weights of `seed`. The same seed gives the same
-/// weights everywhere, chosen so that the output is a watchable transformation of the frame.
+/// weights everywhere, chosen so that the output is a watchable transformation of the frame. They are drawn when they are
+/// first needed: building, counting parameters and loading weights from a file draw none.
 ///
 /// # Errors
 /// A configuration that describes no network.
@@ -36,6 +39,10 @@ pub fn build(config: &ModelConfig, device: &Device, seed: u64) -> Result<AnyMode
         NetworkConfig::LiveStreamUnet(network) => {
             Network::LiveStreamUnet(seeded(LiveStreamUNet::new(network, device), seed))
         }
+        NetworkConfig::Stress(network) => {
+            let timesteps = config.schedule.train_timesteps;
+            Network::Stress(seeded(StressNetwork::new(network, timesteps, device), seed))
+        }
     };
     let model = AnyModel {
         config: config.clone(),
@@ -44,7 +51,7 @@ pub fn build(config: &ModelConfig, device: &Device, seed: u64) -> Result<AnyMode
     };
     tracing::debug!(
         model = config.name,
-        parameters = model.num_params(),
+        parameters = parameter_count(&model),
         seed,
         "built model"
     );
@@ -56,6 +63,7 @@ macro_rules! each {
     ($network:expr, $inner:ident => $body:expr) => {
         match $network {
             Network::LiveStreamUnet($inner) => $body,
+            Network::Stress($inner) => $body,
         }
     };
 }
@@ -65,6 +73,7 @@ macro_rules! map_network {
     ($model:expr, $inner:ident => $body:expr) => {{
         let network = match $model.network {
             Network::LiveStreamUnet($inner) => Network::LiveStreamUnet($body),
+            Network::Stress($inner) => Network::Stress($body),
         };
         AnyModel { network, ..$model }
     }};
@@ -81,6 +90,10 @@ impl AnyModel {
     #[must_use]
     pub fn is_trained(&self) -> bool {
         self.trained
+    }
+
+    pub(crate) fn named_forward(&self) -> &dyn NamedForward {
+        each!(&self.network, network => network)
     }
 
     pub(crate) fn mark_trained(&mut self) {

@@ -69,7 +69,7 @@ pub enum ModelError {
 
     /// A picture size that the network cannot halve as often as it has to.
     #[error(
-        "model `{model}` cannot run at {width}x{height}: both sides must be positive multiples of {multiple}; the nearest size is {nearest_width}x{nearest_height}"
+        "model `{model}` cannot run at {width}x{height}: both sides must be positive multiples of {multiple}; the nearest size is {nearest_width}x{nearest_height} (the network halves the sides {halvings} times)"
     )]
     Size {
         /// The configuration's name.
@@ -80,6 +80,8 @@ pub enum ModelError {
         height: usize,
         /// What both sides must be a multiple of.
         multiple: usize,
+        /// How often the network halves the sides.
+        halvings: usize,
         /// The nearest width that works.
         nearest_width: usize,
         /// The nearest height that works.

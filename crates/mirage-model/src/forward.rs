@@ -1,43 +1,54 @@
-//! One forward pass with named inputs and outputs: a frame of a single step.
-
-use burn::tensor::{DType, Int, Tensor};
+//! One forward pass with inputs and outputs by the names that each network gives them.
 
 use crate::{
-    AnyModel, AnyTensor, ModelError, StateTensors, StepInput, StreamModel, TensorSpec,
-    config::Size, error::nearest_hint,
+    AnyModel, AnyTensor, ModelError, StateTensors, TensorSpec, config::Size, error::nearest_hint,
 };
 
-/// Channels of a picture.
-const RGB: usize = 3;
+/// A network's own forward pass, by name.
+pub(crate) trait NamedForward {
+    /// The input whose shape `[batch, 3, height, width]` says how large the others are.
+    fn picture_input(&self) -> &'static str;
 
-impl AnyModel {
-    /// The inputs of [`forward_named`](Self::forward_named), in order: `sample`, `frame` and `previous`, f32
-    /// `[batch, 3, height, width]`; `timestep`, i64 `[batch]`; then the declared state.
+    /// The inputs, in order.
+    fn input_specs(&self, batch: usize, size: Size) -> Vec<TensorSpec>;
+
+    /// The outputs, in order.
+    fn output_specs(&self, batch: usize, size: Size) -> Vec<TensorSpec>;
+
+    /// The outputs from the inputs, which are those of [`input_specs`](Self::input_specs).
     ///
     /// # Errors
-    /// A size that the network cannot run at.
+    /// Only if the inputs are not those.
+    fn forward_ordered(&self, inputs: Ordered) -> Result<Vec<(String, AnyTensor)>, ModelError>;
+}
+
+impl AnyModel {
+    /// The input of [`forward_named`](Self::forward_named) whose shape `[batch, 3, height, width]` sets batch and size.
+    #[must_use]
+    pub fn picture_input(&self) -> &'static str {
+        self.named_forward().picture_input()
+    }
+
+    /// The inputs of [`forward_named`](Self::forward_named), in order; the names are the network's.
+    ///
+    /// [`LiveStreamUNet`](crate::LiveStreamUNet): `sample`, `frame` and `previous`, f32 `[batch, 3, height, width]`;
+    /// `timestep`, i64 `[batch]`; then the declared state. [`StressNetwork`](crate::StressNetwork): `input` and `previous`,
+    /// f32 `[batch, 3, height, width]`; `timestep`, i64 `[batch]`.
+    ///
+    /// # Errors
+    /// A size that the network cannot run at, an empty batch.
     pub fn input_specs(
         &self,
         batch: usize,
         height: usize,
         width: usize,
     ) -> Result<Vec<TensorSpec>, ModelError> {
-        self.config().validate_size(Size { width, height })?;
-        if batch == 0 {
-            return Err(ModelError::Input {
-                name: "sample".to_owned(),
-                reason: "the batch is empty; it takes one picture or more".to_owned(),
-            });
-        }
-        let picture = |name: &str| TensorSpec::new(name, [batch, RGB, height, width], DType::F32);
-        let mut specs = vec![picture("sample"), picture("frame"), picture("previous")];
-        specs.push(TensorSpec::new("timestep", [batch], DType::I64));
-        specs.extend(self.state_specs(batch));
-        Ok(specs)
+        let size = self.check_size(batch, height, width)?;
+        Ok(self.named_forward().input_specs(batch, size))
     }
 
-    /// The outputs of [`forward_named`](Self::forward_named), in order: `output`, f32 `[batch, 3, height, width]`, which is
-    /// the next frame's `previous`; then the updated state under the names of the inputs.
+    /// The outputs of [`forward_named`](Self::forward_named), in order: `output`, f32 `[batch, 3, height, width]`; then the
+    /// updated state, if the network declares one, under the names of the inputs.
     ///
     /// # Errors
     /// As [`input_specs`](Self::input_specs).
@@ -47,17 +58,16 @@ impl AnyModel {
         height: usize,
         width: usize,
     ) -> Result<Vec<TensorSpec>, ModelError> {
-        let mut specs = self.input_specs(batch, height, width)?;
-        specs.drain(..4);
-        specs.insert(
-            0,
-            TensorSpec::new("output", [batch, RGB, height, width], DType::F32),
-        );
-        Ok(specs)
+        let size = self.check_size(batch, height, width)?;
+        Ok(self.named_forward().output_specs(batch, size))
     }
 
-    /// One step as a whole frame: denoise, blend with `previous`, update the state. The shape of `sample` sets batch and
-    /// size. Inputs may come in any order.
+    /// One forward pass. The shape of [`picture_input`](Self::picture_input) sets batch and size. Inputs may come in any
+    /// order.
+    ///
+    /// For a [`LiveStreamUNet`](crate::LiveStreamUNet) that is a whole frame of one step: denoise, blend with `previous`,
+    /// update the state; `output` is the next frame's `previous`. For a [`StressNetwork`](crate::StressNetwork) it is the
+    /// bare network.
     ///
     /// # Errors
     /// An input that is missing, unknown, or of another shape or type than [`input_specs`](Self::input_specs) says.
@@ -65,42 +75,59 @@ impl AnyModel {
         &self,
         inputs: Vec<(String, AnyTensor)>,
     ) -> Result<Vec<(String, AnyTensor)>, ModelError> {
-        let [batch, height, width] = picture_dims(&inputs)?;
+        let [batch, height, width] = picture_dims(&inputs, self.picture_input())?;
         let specs = self.input_specs(batch, height, width)?;
-        let mut ordered = in_order(inputs, &specs)?;
-        let state = StateTensors::new(ordered.split_off(4));
-        let mut ordered = ordered.into_iter();
-        let (sample, frame) = (next(&mut ordered)?, next(&mut ordered)?);
-        let previous: Tensor<4> = next(&mut ordered)?;
-        let timestep: Tensor<1, Int> = next(&mut ordered)?;
+        let inputs = Ordered(in_order(inputs, &specs)?.into_iter());
+        self.named_forward().forward_ordered(inputs)
+    }
 
-        let result = self.denoise(StepInput {
-            sample,
-            frame,
-            previous: previous.clone(),
-            timestep,
-            state: state.clone(),
-        });
-        let output = self.blend(result.picture.clone(), previous, &state);
-        let state = self.update_state(state, &result);
-        let mut outputs = vec![("output".to_owned(), output.into())];
-        outputs.extend(state.into_inner());
-        Ok(outputs)
+    fn check_size(&self, batch: usize, height: usize, width: usize) -> Result<Size, ModelError> {
+        let size = Size { width, height };
+        self.config().validate_size(size)?;
+        if batch > 0 {
+            return Ok(size);
+        }
+        Err(ModelError::Input {
+            name: self.picture_input().to_owned(),
+            reason: "the batch is empty; it takes one picture or more".to_owned(),
+        })
     }
 }
 
-/// Batch, height and width, from `sample`.
-fn picture_dims(inputs: &[(String, AnyTensor)]) -> Result<[usize; 3], ModelError> {
-    let sample = inputs
+/// Checked inputs in the order of the specs.
+pub(crate) struct Ordered(std::vec::IntoIter<(String, AnyTensor)>);
+
+impl Ordered {
+    /// The next input as kind and rank `T`.
+    ///
+    /// # Errors
+    /// Does not occur where the specs have an input of that kind and rank next.
+    pub(crate) fn take<T: TryFrom<AnyTensor>>(&mut self) -> Result<T, ModelError> {
+        let (name, tensor) = self.0.next().ok_or_else(|| missing("the next one"))?;
+        T::try_from(tensor).map_err(|_| ModelError::Input {
+            name,
+            reason: "is of another kind or rank than it takes".to_owned(),
+        })
+    }
+
+    /// The inputs that are left, as the state.
+    pub(crate) fn state(self) -> StateTensors {
+        StateTensors::new(self.0.collect())
+    }
+}
+
+/// Batch, height and width, from the input called `name`.
+fn picture_dims(inputs: &[(String, AnyTensor)], name: &str) -> Result<[usize; 3], ModelError> {
+    let shape = inputs
         .iter()
-        .find(|(name, _)| name == "sample")
+        .find(|(given, _)| given == name)
         .map(|(_, tensor)| tensor.shape())
-        .ok_or_else(|| missing("sample"))?;
-    match sample[..] {
-        [batch, RGB, height, width] => Ok([batch, height, width]),
+        .ok_or_else(|| missing(name))?;
+    match shape[..] {
+        [batch, 3, height, width] => Ok([batch, height, width]),
         _ => Err(ModelError::Input {
-            name: "sample".to_owned(),
-            reason: format!("has shape {sample:?}; it takes [batch, 3, height, width]"),
+            name: name.to_owned(),
+            reason: format!("has shape {shape:?}; it takes [batch, 3, height, width]"),
         }),
     }
 }
@@ -145,17 +172,6 @@ fn in_order(
             name,
         }),
     }
-}
-
-/// The next input as kind and rank `T`. [`in_order`] has checked kind and rank, so the error is for completeness.
-fn next<T: TryFrom<AnyTensor>>(
-    inputs: &mut impl Iterator<Item = (String, AnyTensor)>,
-) -> Result<T, ModelError> {
-    let (name, tensor) = inputs.next().ok_or_else(|| missing("sample"))?;
-    T::try_from(tensor).map_err(|_| ModelError::Input {
-        name,
-        reason: "is of another kind or rank than it takes".to_owned(),
-    })
 }
 
 fn missing(name: &str) -> ModelError {

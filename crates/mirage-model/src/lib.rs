@@ -31,10 +31,10 @@ mod weights;
 pub use any::{AnyModel, build};
 pub use config::{
     AttentionConfig, BetaSchedule, LiveStreamUNetConfig, MemoryConfig, ModelConfig, NetworkConfig,
-    Prediction, Preset, Schedule, Size, presets,
+    Prediction, Preset, Schedule, Size, StressConfig, presets,
 };
 pub use error::ModelError;
-pub use network::LiveStreamUNet;
+pub use network::{LiveStreamUNet, StressNetwork};
 pub use parameters::{ParameterInfo, named_parameters, parameter_count};
 pub use stream_model::{StepInput, StepOutput, StreamModel};
 pub use tensor::{AnyTensor, StateTensors, TensorSpec};

@@ -5,6 +5,8 @@ use burn::{
     tensor::{DType, Tensor},
 };
 
+use crate::network::BatchNorm;
+
 /// A parameter of a model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParameterInfo {
@@ -18,6 +20,8 @@ pub struct ParameterInfo {
     pub dtype: DType,
     /// Number of elements.
     pub count: usize,
+    /// True for a batch norm's running mean and variance: part of weight files and graphs, but no weight.
+    pub is_statistic: bool,
 }
 
 /// The parameters of `model` in the order of its module tree.
@@ -27,9 +31,12 @@ pub fn named_parameters<M: Module>(model: &M) -> Vec<ParameterInfo> {
     collector.parameters
 }
 
-/// Number of weights in all parameters of `model`.
+/// Number of weights in all parameters of `model`, statistics left out, as checkpoints are usually described. Nothing is
+/// drawn or read for it.
 pub fn parameter_count<M: Module>(model: &M) -> usize {
-    model.num_params()
+    let parameters = named_parameters(model);
+    let weights = parameters.iter().filter(|p| !p.is_statistic);
+    weights.map(|p| p.count).sum()
 }
 
 #[derive(Default)]
@@ -49,12 +56,19 @@ impl ModuleVisitor for Collector {
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let shape = param.lazy_shape();
+        let path = self.path.join(".");
+        // What is not drawn yet will be f32: asking it would draw it.
+        let dtype = match param.is_initialized() {
+            true => param.base().dtype(),
+            false => DType::F32,
+        };
         self.parameters.push(ParameterInfo {
-            path: self.path.join("."),
+            is_statistic: BatchNorm::is_statistic(&path),
+            path,
             id: param.id,
             count: shape.num_elements(),
             shape: shape.to_vec(),
-            dtype: param.val().dtype(),
+            dtype,
         });
     }
 }

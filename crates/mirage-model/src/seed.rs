@@ -6,7 +6,7 @@
 
 use burn::{
     module::{Module, ModuleMapper, Param},
-    tensor::{Tensor, TensorData},
+    tensor::{Device, Tensor, TensorData},
 };
 
 /// Where a parameter stands in a module tree.
@@ -34,14 +34,17 @@ impl Gaussian {
     }
 }
 
+/// The distribution of each element of a parameter, by its row-major index.
+pub(crate) type Distribution = Box<dyn Fn(usize) -> Gaussian + Send + Sync>;
+
 /// A network that says how its untrained weights are distributed.
 pub(crate) trait Seeding: Module {
-    /// The distribution of each element of the parameter, by its row-major index.
-    fn distribution(site: &ParameterSite<'_>) -> Box<dyn Fn(usize) -> Gaussian>;
+    /// The distribution of the parameter's elements.
+    fn distribution(site: &ParameterSite<'_>) -> Distribution;
 }
 
 /// The usual distribution: norms near identity, biases small, weights with the variance of one over their inputs.
-pub(crate) fn standard(site: &ParameterSite<'_>) -> Box<dyn Fn(usize) -> Gaussian> {
+pub(crate) fn standard(site: &ParameterSite<'_>) -> Distribution {
     let (mean, std) = match (site.path.rsplit('.').next(), site.shape) {
         (Some("gamma"), _) => (1.0, 0.05),
         (Some("beta"), _) => (0.0, 0.05),
@@ -57,7 +60,7 @@ fn deviation(inputs: usize) -> f32 {
     1.0 / (inputs as f32).sqrt()
 }
 
-/// The module with every parameter replaced by its seeded value.
+/// The module with every parameter replaced by its seeded value, to be drawn when it is first needed.
 pub(crate) fn seeded<M: Seeding>(module: M, seed: u64) -> M {
     module.map(&mut Seeder::<M> {
         seed,
@@ -84,27 +87,59 @@ impl<M: Seeding> ModuleMapper for Seeder<M> {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let path = self.path.join(".");
         let shape = param.lazy_shape();
-        let device = param.lazy_device();
-        let distribution = M::distribution(&ParameterSite {
-            path: &path,
-            shape: shape.as_slice(),
-        });
-        let mut stream = Stream::new(self.seed, &path);
-        let values: Vec<f32> = (0..shape.num_elements())
-            .map(|at| {
-                let Gaussian { mean, std } = distribution(at);
-                mean + std * stream.normal()
-            })
-            .collect();
-        Param::initialized(
-            param.id,
-            Tensor::from_data(TensorData::new(values, shape), &device),
-        )
+        let (id, device, seed) = (param.id, param.lazy_device(), self.seed);
+        let drawn = shape.clone();
+        let init = move |device: &Device, require_grad: bool| {
+            let site = ParameterSite {
+                path: &path,
+                shape: drawn.as_slice(),
+            };
+            let values = draw(
+                Stream::new(seed, &path),
+                drawn.num_elements(),
+                &M::distribution(&site),
+            );
+            let value = Tensor::from_data(TensorData::new(values, drawn), device);
+            value.set_require_grad(require_grad)
+        };
+        Param::uninitialized(id, init, device, true, shape)
     }
 }
 
+/// Elements below which threads cost more than they bring.
+const A_THREAD: usize = 1 << 18;
+
+/// `count` numbers of a distribution. A number depends on its index alone, so threads change nothing.
+fn draw(stream: Stream, count: usize, distribution: &Distribution) -> Vec<f32> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let part = count.div_ceil(cores).max(A_THREAD);
+    let fill = |from: usize, values: &mut [f32]| {
+        let mut stream = stream.skip(from);
+        for (at, value) in (from..).zip(values) {
+            let Gaussian { mean, std } = distribution(at);
+            *value = mean + std * stream.normal();
+        }
+    };
+    let mut values = vec![0.0; count];
+    if count <= part {
+        fill(0, &mut values);
+        return values;
+    }
+    std::thread::scope(|scope| {
+        for (at, values) in values.chunks_mut(part).enumerate() {
+            let fill = &fill;
+            scope.spawn(move || fill(at * part, values));
+        }
+    });
+    values
+}
+
 /// A stream of nearly normal numbers.
+#[derive(Clone, Copy)]
 struct Stream(u64);
+
+/// What SplitMix64's state grows by with every number.
+const STRIDE: u64 = 0x9e37_79b9_7f4a_7c15;
 
 impl Stream {
     /// The stream of this seed and name: FNV-1a of the name, mixed with the seed.
@@ -113,17 +148,17 @@ impl Stream {
             (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
         });
         let mut stream = Self(hash);
-        Self(
-            stream
-                .next()
-                .wrapping_add(seed)
-                .wrapping_mul(0x9e37_79b9_7f4a_7c15),
-        )
+        Self(stream.next().wrapping_add(seed).wrapping_mul(STRIDE))
+    }
+
+    /// The stream after `count` numbers.
+    fn skip(self, count: usize) -> Self {
+        Self(self.0.wrapping_add(STRIDE.wrapping_mul(count as u64)))
     }
 
     /// SplitMix64.
     fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        self.0 = self.0.wrapping_add(STRIDE);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         mixed ^ (mixed >> 31)
@@ -164,6 +199,20 @@ mod tests {
 
     /// Computed once more outside of Rust.
     const PINNED: [u32; 3] = [1_027_763_255, 1_067_216_575, 1_067_827_809];
+
+    #[test]
+    fn threads_change_nothing() {
+        let stream = Stream::new(3, "a.weight");
+        let count = 2 * A_THREAD + 17;
+        let distribution: Distribution = Box::new(|at| Gaussian {
+            mean: at as f32,
+            std: 1.0,
+        });
+        let mut one_by_one = stream;
+        for (at, value) in draw(stream, count, &distribution).into_iter().enumerate() {
+            assert_eq!(value, at as f32 + one_by_one.normal(), "{at}");
+        }
+    }
 
     #[test]
     fn seeds_and_names_tell_streams_apart() {

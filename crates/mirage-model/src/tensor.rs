@@ -2,7 +2,7 @@
 
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 
-use crate::ModelError;
+use crate::{ModelError, config::Size};
 
 /// Name, shape and element type of a tensor.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +23,11 @@ impl TensorSpec {
             shape: shape.into(),
             dtype,
         }
+    }
+
+    /// A batch of RGB pictures: f32 `[batch, 3, height, width]`.
+    pub(crate) fn picture(name: &str, batch: usize, size: Size) -> Self {
+        Self::new(name, [batch, 3, size.height, size.width], DType::F32)
     }
 
     /// A tensor of this shape and type on `device`, filled with zeros. The zeros come from the host, so on a capture device

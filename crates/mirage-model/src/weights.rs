@@ -5,7 +5,7 @@ use std::{fmt, path::Path};
 use burn::tensor::DType;
 use burn_store::{
     ApplyError, ApplyResult, BurnToPyTorchAdapter, FloatCastAdapter, ModuleAdapter, ModuleSnapshot,
-    PyTorchToBurnAdapter, SafetensorsStore,
+    ModuleStore, PyTorchToBurnAdapter, SafetensorsStore,
 };
 
 use crate::{AnyModel, ModelError};
@@ -16,8 +16,33 @@ pub enum WeightLayout {
     /// As in burn: linear layers `[in, out]`; norms have `gamma` and `beta`.
     #[default]
     Burn,
-    /// As in PyTorch: linear layers `[out, in]`; norms have `weight` and `bias`.
+    /// As in PyTorch: linear layers `[out, in]`; norms have `weight` and `bias`. What batch norms count in training
+    /// (`num_batches_tracked`) is ignored.
     PyTorch,
+}
+
+impl WeightLayout {
+    /// The layout that the keys of a safetensors file speak of. Every network here has norms, whose parameters are called
+    /// `gamma` in burn's layout alone.
+    ///
+    /// # Errors
+    /// A file that is missing, truncated or no safetensors.
+    pub fn detect(path: &Path) -> Result<Self, ModelError> {
+        let unreadable = |reason: String| unreadable(path, reason);
+        std::fs::File::open(path).map_err(|error| unreadable(error.to_string()))?;
+        let keys = SafetensorsStore::from_file(path)
+            .keys()
+            .map_err(|error| unreadable(format!("{error}; is it a whole safetensors file?")))?;
+        let gammas = keys.iter().any(|key| key.ends_with(".gamma"));
+        Ok(if gammas { Self::Burn } else { Self::PyTorch })
+    }
+}
+
+fn unreadable(path: &Path, reason: String) -> ModelError {
+    ModelError::ReadWeights {
+        path: path.to_owned(),
+        reason,
+    }
 }
 
 /// Where a weight file and a network differ.
@@ -30,6 +55,9 @@ pub struct Misfit {
     /// Parameters whose tensor in the file has another shape or type, each with what the network takes and the file has.
     pub mismatched: Vec<String>,
 }
+
+/// A counter that PyTorch's batch norms have in training and that nothing reads at inference.
+const BATCHES_TRACKED: &str = ".num_batches_tracked";
 
 /// Keys of each sort that the message names; the count is always given.
 const NAMED: usize = 10;
@@ -53,12 +81,16 @@ impl fmt::Display for Misfit {
 }
 
 impl Misfit {
-    fn of(result: ApplyResult) -> Self {
+    fn of(result: ApplyResult, layout: WeightLayout) -> Self {
         let mismatched = result.errors.iter().map(describe).collect();
         let missing = result.missing.into_iter().map(|(path, _)| path).collect();
+        let mut unused = result.unused;
+        if layout == WeightLayout::PyTorch {
+            unused.retain(|key| !key.ends_with(BATCHES_TRACKED));
+        }
         Self {
             missing,
-            unused: result.unused,
+            unused,
             mismatched,
         }
     }
@@ -103,10 +135,7 @@ impl AnyModel {
     /// A file that is missing, truncated or no safetensors; or whose keys are not exactly the network's: missing, unused
     /// and mismatched ones are listed.
     pub fn load_weights(&mut self, path: &Path, layout: WeightLayout) -> Result<(), ModelError> {
-        let unreadable = |reason: String| ModelError::ReadWeights {
-            path: path.to_owned(),
-            reason,
-        };
+        let unreadable = |reason: String| unreadable(path, reason);
         let to_f32 = FloatCastAdapter::to(DType::F32);
         // Everything that differs is wanted, not the first thing: no validation in the store.
         let store = SafetensorsStore::from_file(path)
@@ -122,7 +151,7 @@ impl AnyModel {
         let result = loaded
             .load_from(&mut store)
             .map_err(|error| unreadable(format!("{error}; is it a whole safetensors file?")))?;
-        let misfit = Misfit::of(result);
+        let misfit = Misfit::of(result, layout);
         if !misfit.is_empty() {
             return Err(ModelError::WeightsMisfit {
                 path: path.to_owned(),

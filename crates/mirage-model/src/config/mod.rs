@@ -47,6 +47,8 @@ pub struct Size {
 pub enum NetworkConfig {
     /// [`LiveStreamUNet`](crate::LiveStreamUNet).
     LiveStreamUnet(LiveStreamUNetConfig),
+    /// [`StressNetwork`](crate::StressNetwork).
+    Stress(StressConfig),
 }
 
 impl NetworkConfig {
@@ -55,6 +57,7 @@ impl NetworkConfig {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::LiveStreamUnet(_) => "live-stream-unet",
+            Self::Stress(_) => "stress",
         }
     }
 }
@@ -101,6 +104,14 @@ pub struct MemoryConfig {
     pub levels: Vec<usize>,
 }
 
+/// Shape of a [`StressNetwork`](crate::StressNetwork).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StressConfig {
+    /// Channels of the first U-Net at full resolution; a multiple of 16. The second has half as many.
+    pub base_channels: usize,
+}
+
 impl LiveStreamUNetConfig {
     /// Channels of every level, full resolution first.
     #[must_use]
@@ -111,9 +122,9 @@ impl LiveStreamUNetConfig {
             .collect()
     }
 
-    /// What the sides of a picture must be a multiple of.
+    /// How often the network halves the sides of a picture.
     #[must_use]
-    pub fn side_multiple(&self) -> usize {
-        1 << self.multipliers.len().saturating_sub(1)
+    pub fn halvings(&self) -> usize {
+        self.multipliers.len().saturating_sub(1)
     }
 }

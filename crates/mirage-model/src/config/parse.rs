@@ -90,10 +90,12 @@ fn check_keys(table: &Table, origin: &str) -> Result<(), ModelError> {
         let Some(kind) = kind_of(&template).map(str::to_owned) else {
             continue;
         };
-        if wanted.is_none_or(|wanted| wanted == kind) {
+        if wanted.is_none_or(|wanted| wanted == kind) && !kinds.contains(&kind) {
             collect_keys(&template, "", &mut known);
         }
-        kinds.push(kind);
+        if !kinds.contains(&kind) {
+            kinds.push(kind);
+        }
     }
     if let Some(wanted) = wanted
         && !kinds.iter().any(|kind| kind == wanted)

@@ -31,9 +31,17 @@ macro_rules! preset {
     };
 }
 
-/// The built-in configurations, smallest first.
+/// The built-in configurations by kind of network, smallest first.
 #[must_use]
 pub fn presets() -> &'static [Preset] {
-    const PRESETS: &[Preset] = &[preset!("lsd-tiny"), preset!("lsd-light")];
+    const PRESETS: &[Preset] = &[
+        preset!("lsd-tiny"),
+        preset!("lsd-light"),
+        preset!("lsd-medium"),
+        preset!("lsd-heavy"),
+        preset!("stress-light"),
+        preset!("stress"),
+        preset!("stress-heavy"),
+    ];
     PRESETS
 }

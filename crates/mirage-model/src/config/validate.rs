@@ -1,6 +1,6 @@
 //! What a configuration must satisfy before a network is built from it, so that building cannot fail or exhaust memory.
 
-use super::{LiveStreamUNetConfig, ModelConfig, NetworkConfig, Schedule, Size};
+use super::{LiveStreamUNetConfig, ModelConfig, NetworkConfig, Schedule, Size, StressConfig};
 use crate::ModelError;
 
 /// A key and what its value has to be.
@@ -9,6 +9,10 @@ type Complaint = (&'static str, String);
 const MAX_SIDE: usize = 16_384;
 const MAX_CHANNELS: usize = 16_384;
 const MAX_LEVELS: usize = 8;
+/// The widest layers of the stress network have 16 times its base channels.
+const MAX_STRESS_CHANNELS: usize = MAX_CHANNELS / 16;
+/// How often the stress network halves the sides.
+const STRESS_HALVINGS: usize = 4;
 
 impl ModelConfig {
     /// Checks every value against what the network can do.
@@ -21,6 +25,7 @@ impl ModelConfig {
             .and_then(|()| schedule(&self.schedule))
             .and_then(|()| match &self.network {
                 NetworkConfig::LiveStreamUnet(network) => live_stream_unet(network),
+                NetworkConfig::Stress(network) => stress(network),
             });
         complaint.map_err(|(key, reason)| ModelError::InvalidConfig {
             model: self.name.clone(),
@@ -33,8 +38,14 @@ impl ModelConfig {
     /// What both sides of a picture must be a multiple of.
     #[must_use]
     pub fn side_multiple(&self) -> usize {
+        1 << self.halvings()
+    }
+
+    /// How often the network halves the sides of a picture.
+    fn halvings(&self) -> usize {
         match &self.network {
-            NetworkConfig::LiveStreamUnet(network) => network.side_multiple(),
+            NetworkConfig::LiveStreamUnet(network) => network.halvings(),
+            NetworkConfig::Stress(_) => STRESS_HALVINGS,
         }
     }
 
@@ -58,6 +69,7 @@ impl ModelConfig {
             width: size.width,
             height: size.height,
             multiple,
+            halvings: self.halvings(),
             nearest_width: nearest(size.width),
             nearest_height: nearest(size.height),
         })
@@ -140,6 +152,15 @@ fn live_stream_unet(network: &LiveStreamUNetConfig) -> Result<(), Complaint> {
     }
     attention(network)?;
     memory(network)
+}
+
+fn stress(network: &StressConfig) -> Result<(), Complaint> {
+    const KEY: &str = "network.base_channels";
+    let base = network.base_channels;
+    require(base > 0 && base.is_multiple_of(16), KEY, || {
+        format!("must be a positive multiple of 16, not {base}")
+    })?;
+    within(base, 16..=MAX_STRESS_CHANNELS, KEY)
 }
 
 fn attention(network: &LiveStreamUNetConfig) -> Result<(), Complaint> {

@@ -7,7 +7,7 @@ use burn::{
         conv::{Conv2d, Conv2dConfig},
     },
     tensor::{
-        Device, Tensor,
+        DType, Device, Int, Tensor,
         activation::{sigmoid, silu, tanh},
     },
 };
@@ -19,7 +19,9 @@ use super::{
     time::TimestepEmbedding,
 };
 use crate::{
-    StateTensors, StepInput, StepOutput, StreamModel, TensorSpec, config::LiveStreamUNetConfig,
+    AnyTensor, ModelError, StateTensors, StepInput, StepOutput, StreamModel, TensorSpec,
+    config::{LiveStreamUNetConfig, Size},
+    forward::{NamedForward, Ordered},
 };
 
 /// Channels of a picture.
@@ -136,5 +138,45 @@ impl StreamModel for LiveStreamUNet {
         let weight = sigmoid(self.blend.val()).reshape([1, 1, 1, 1]);
         let gate = ContextMemory::has_history(state);
         picture.clone() + (previous - picture) * (weight * gate)
+    }
+}
+
+impl NamedForward for LiveStreamUNet {
+    fn picture_input(&self) -> &'static str {
+        "sample"
+    }
+
+    fn input_specs(&self, batch: usize, size: Size) -> Vec<TensorSpec> {
+        let mut specs: Vec<_> = ["sample", "frame", "previous"]
+            .map(|name| TensorSpec::picture(name, batch, size))
+            .into();
+        specs.push(TensorSpec::new("timestep", [batch], DType::I64));
+        specs.extend(self.state_specs(batch));
+        specs
+    }
+
+    fn output_specs(&self, batch: usize, size: Size) -> Vec<TensorSpec> {
+        let mut specs = vec![TensorSpec::picture("output", batch, size)];
+        specs.extend(self.state_specs(batch));
+        specs
+    }
+
+    /// One step as a whole frame.
+    fn forward_ordered(&self, mut inputs: Ordered) -> Result<Vec<(String, AnyTensor)>, ModelError> {
+        let (sample, frame) = (inputs.take()?, inputs.take()?);
+        let previous: Tensor<4> = inputs.take()?;
+        let timestep: Tensor<1, Int> = inputs.take()?;
+        let state = inputs.state();
+        let result = self.denoise(StepInput {
+            sample,
+            frame,
+            previous: previous.clone(),
+            timestep,
+            state: state.clone(),
+        });
+        let output = self.blend(result.picture.clone(), previous, &state);
+        let mut outputs = vec![("output".to_owned(), output.into())];
+        outputs.extend(self.update_state(state, &result).into_inner());
+        Ok(outputs)
     }
 }

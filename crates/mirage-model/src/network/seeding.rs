@@ -5,7 +5,7 @@
 //! parameter can be seen in the output.
 
 use super::live_stream_unet::LiveStreamUNet;
-use crate::seed::{Gaussian, ParameterSite, Seeding, standard};
+use crate::seed::{Distribution, Gaussian, ParameterSite, Seeding, standard};
 
 /// Output colour by frame colour: warmer and a little flatter than the frame. Rows sum to below 1, which keeps the loop over
 /// the previous output from saturating.
@@ -22,7 +22,7 @@ const DETAIL: f32 = 0.28;
 const BLEND: f32 = -1.4;
 
 impl Seeding for LiveStreamUNet {
-    fn distribution(site: &ParameterSite<'_>) -> Box<dyn Fn(usize) -> Gaussian> {
+    fn distribution(site: &ParameterSite<'_>) -> Distribution {
         match site.path {
             "mix.weight" => Box::new(|at| Gaussian {
                 mean: mix_weight(at / 9, at % 9),

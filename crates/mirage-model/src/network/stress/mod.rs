@@ -1,0 +1,138 @@
+//! The benchmark network: two U-Nets in a row and a temporal stage. Nearly all of a frame's time goes into its weights'
+//! convolutions and attention, so it shows what a backend and its passes are worth.
+
+mod block;
+mod seeding;
+mod unet;
+
+use burn::{
+    module::Module,
+    tensor::{DType, Device, Int, Tensor},
+};
+
+use self::{
+    block::{AttentionBlock, HeavyBlock},
+    unet::UNet,
+};
+use crate::{
+    AnyTensor, ModelError, StateTensors, StepInput, StepOutput, StreamModel, TensorSpec,
+    config::{Size, StressConfig},
+    forward::{NamedForward, Ordered},
+};
+
+/// Channels of a picture.
+const RGB: usize = 3;
+
+/// `GPUStressTestModel`: a U-Net of `base_channels` on the image and a plane of timestep / timesteps, one of half as many on
+/// its output, and a temporal stage (heavy block, attention, heavy block) on that output and the previous picture.
+///
+/// As a [`StreamModel`] it denoises as img2img does: its `input` is the noisy sample alone, so the frame enters only by the
+/// noised frame that the trajectory starts from. Its pictures are in [0, 1], because its last activation is a SiLU, which
+/// gives nothing below −0.28: a stream's pictures in [-1, 1] are mapped to there on the way in, and its output is clamped to
+/// there and mapped back. So `previous` is the network's own last output. It keeps no state of its own, and its temporal
+/// stage is all the blending there is; on the first frame it sees grey as `previous`.
+#[derive(Module, Debug)]
+pub struct StressNetwork {
+    unets: Vec<UNet>,
+    temporal_processor: (HeavyBlock, AttentionBlock, HeavyBlock),
+    /// What a timestep is divided by.
+    timesteps: f64,
+}
+
+impl StressNetwork {
+    /// The network of a validated configuration for a schedule of `timesteps`.
+    pub(crate) fn new(config: &StressConfig, timesteps: usize, device: &Device) -> Self {
+        let base = config.base_channels;
+        Self {
+            unets: vec![
+                UNet::new(RGB + 1, RGB, base, device),
+                UNet::new(RGB, RGB, base / 2, device),
+            ],
+            temporal_processor: (
+                HeavyBlock::new(2 * RGB, base, device),
+                AttentionBlock::new(base, device),
+                HeavyBlock::new(base, RGB, device),
+            ),
+            timesteps: timesteps as f64,
+        }
+    }
+
+    /// `input` and `previous` are `[B, 3, H, W]`, `timestep` is `[B]`; gives `[B, 3, H, W]`. The sides are multiples of 16.
+    fn forward(
+        &self,
+        input: Tensor<4>,
+        previous: Tensor<4>,
+        timestep: Tensor<1, Int>,
+    ) -> Tensor<4> {
+        let [batch, _, height, width] = input.dims();
+        let plane = timestep
+            .float()
+            .div_scalar(self.timesteps)
+            .reshape([batch, 1, 1, 1])
+            .expand([batch, 1, height, width]);
+        let x = Tensor::cat(vec![input, plane], 1);
+        let x = self.unets.iter().fold(x, |x, unet| unet.forward(x));
+        let (enter, attention, leave) = &self.temporal_processor;
+        leave.forward(attention.forward(enter.forward(Tensor::cat(vec![x, previous], 1))))
+    }
+}
+
+/// From [-1, 1] to [0, 1].
+fn to_unit(picture: Tensor<4>) -> Tensor<4> {
+    picture.mul_scalar(0.5).add_scalar(0.5)
+}
+
+/// From [0, 1] to [-1, 1].
+fn from_unit(picture: Tensor<4>) -> Tensor<4> {
+    picture.mul_scalar(2.0).sub_scalar(1.0)
+}
+
+impl StreamModel for StressNetwork {
+    fn denoise(&self, step: StepInput) -> StepOutput {
+        let output = self.forward(to_unit(step.sample), to_unit(step.previous), step.timestep);
+        let picture = from_unit(output.clamp(0.0, 1.0));
+        StepOutput {
+            features: picture.clone(),
+            picture,
+        }
+    }
+
+    fn state_specs(&self, _batch: usize) -> Vec<TensorSpec> {
+        Vec::new()
+    }
+
+    fn update_state(&self, state: StateTensors, _last: &StepOutput) -> StateTensors {
+        state
+    }
+
+    /// The picture: the temporal stage has blended already.
+    fn blend(&self, picture: Tensor<4>, _previous: Tensor<4>, _state: &StateTensors) -> Tensor<4> {
+        picture
+    }
+}
+
+impl NamedForward for StressNetwork {
+    fn picture_input(&self) -> &'static str {
+        "input"
+    }
+
+    fn input_specs(&self, batch: usize, size: Size) -> Vec<TensorSpec> {
+        vec![
+            TensorSpec::picture("input", batch, size),
+            TensorSpec::picture("previous", batch, size),
+            TensorSpec::new("timestep", [batch], DType::I64),
+        ]
+    }
+
+    fn output_specs(&self, batch: usize, size: Size) -> Vec<TensorSpec> {
+        vec![TensorSpec::picture("output", batch, size)]
+    }
+
+    /// The network as it is, with pictures of any range.
+    fn forward_ordered(&self, mut inputs: Ordered) -> Result<Vec<(String, AnyTensor)>, ModelError> {
+        let input = inputs.take()?;
+        let previous = inputs.take()?;
+        let output = self.forward(input, previous, inputs.take()?);
+        Ok(vec![("output".to_owned(), output.into())])
+    }
+}

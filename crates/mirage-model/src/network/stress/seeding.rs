@@ -1,0 +1,223 @@
+//! The seeded weights of an untrained [`StressNetwork`]: the picture comes through, with the network's texture on it.
+//!
+//! Three channels carry the picture past everything at full resolution: enc1, the skip into dec1, dec1, output, and the
+//! temporal stage. Between two layers a carrier holds 5 + 2·(colour − 1/2), where SiLU is nearly the identity. The other
+//! channels are random. Their batch norms' statistics are such that variance neither vanishes nor explodes with depth,
+//! and they move the carriers a little, layer by layer.
+//!
+//! The first convolution of each of the three stages that read a picture smooths it by a binomial 3×3 kernel, which takes
+//! most of the sampler's noise out. (Deeper ones cannot: padding with zeros next to carriers around 5 would draw a frame.)
+
+use super::StressNetwork;
+use crate::seed::{Distribution, Gaussian, ParameterSite, Seeding, standard};
+
+/// Carriers: one a colour.
+const CARRIERS: usize = 3;
+/// What a carrier holds for the colour 1/2: the argument of SiLU, and its value.
+const CENTRE: f32 = 5.0;
+const CENTRE_SILU: f32 = 4.966_536;
+/// What a carrier changes by from colour 0 to colour 1.
+const SWING: f32 = 2.0;
+/// SiLU's slope around the centre, to be divided out.
+const SLOPE: f32 = 1.026;
+/// Share of the previous picture in the temporal stage.
+const PREVIOUS: f32 = 0.3;
+/// Weights from random channels to carriers, relative to those among random channels.
+const TEXTURE: f32 = 0.06;
+/// Weights from carriers to random channels, relative to those among random channels: carriers are larger by this.
+const FROM_CARRIER: f32 = 0.2;
+/// Running variance and deviation of beta of random channels: the variance v after a layer, E[silu(√v·z)²]/0.6 + 0.3, has
+/// a stable point near 0.7.
+const VARIANCE: f32 = 0.6;
+const BETA: f32 = 0.55;
+/// Binomial kernel of a smoothing convolution.
+const BINOMIAL: [f32; 3] = [0.25, 0.5, 0.25];
+
+impl Seeding for StressNetwork {
+    fn distribution(site: &ParameterSite<'_>) -> Distribution {
+        match (Place::of(site.path), site.path.rsplit('.').next()) {
+            (Place::Carrying(source), Some("weight")) => carrying_weight(source, site.shape),
+            (Place::CarryingNorm(source), Some(field)) => carrying_norm(source, field),
+            (Place::Norm, Some(field)) => random_norm(field),
+            (Place::Output, _) => output(site.shape),
+            (Place::BranchEnd, Some("weight")) => branch_end(site),
+            (Place::Carrying(_), _) => {
+                let plain = standard(site);
+                Box::new(move |at| plain(at).scaled(0.5))
+            }
+            _ => standard(site),
+        }
+    }
+}
+
+/// What a convolution that carries the picture reads it from, and for a norm what its convolution does.
+#[derive(Clone, Copy, PartialEq)]
+enum Source {
+    /// Colours, in the first channels.
+    Picture,
+    /// Colours of the output of the U-Nets, then of the previous picture.
+    Pictures,
+    /// Carriers in the first channels.
+    Carriers,
+    /// Carriers in the first channels of the second half.
+    Skip,
+    /// Carriers; the norm makes them colours.
+    Last,
+}
+
+/// What a parameter belongs to.
+#[derive(Clone, Copy, PartialEq)]
+enum Place {
+    /// A convolution of a heavy block at full resolution on the picture's way.
+    Carrying(Source),
+    /// Its batch norm.
+    CarryingNorm(Source),
+    /// Another batch norm.
+    Norm,
+    /// The last convolution of a U-Net.
+    Output,
+    /// A linear layer whose result is added to a skip.
+    BranchEnd,
+    Other,
+}
+
+impl Place {
+    fn of(path: &str) -> Self {
+        let parts: Vec<&str> = path.split('.').collect();
+        match parts[..] {
+            ["unets", _, "output", _] => Self::Output,
+            ["unets", _, block @ ("enc1" | "dec1"), list, at, _] => {
+                Self::in_block(list, source(block, at))
+            }
+            ["temporal_processor", block @ ("0" | "2"), list, at, _] => {
+                Self::in_block(list, source(block, at))
+            }
+            [.., "norms", _, _] => Self::Norm,
+            [.., "out_proj", _] | [.., "ffn", "2", _] => Self::BranchEnd,
+            _ => Self::Other,
+        }
+    }
+
+    fn in_block(list: &str, source: Source) -> Self {
+        match list {
+            "norms" => Self::CarryingNorm(source),
+            _ => Self::Carrying(source),
+        }
+    }
+}
+
+/// The source of the convolution number `at` in a block of that name.
+fn source(block: &str, at: &str) -> Source {
+    match (block, at) {
+        ("enc1", "0") => Source::Picture,
+        ("dec1", "0") => Source::Skip,
+        ("0", "0") => Source::Pictures,
+        ("2", "3") => Source::Last,
+        _ => Source::Carriers,
+    }
+}
+
+/// A convolution's weights `[out, in, 3, 3]`: the carriers' kernels, and random ones.
+fn carrying_weight(source: Source, shape: &[usize]) -> Distribution {
+    let inputs = shape[1];
+    let random = ((inputs * 9) as f32).sqrt().recip();
+    Box::new(move |at| {
+        let (to, from, tap) = (at / (9 * inputs), at / 9 % inputs, at % 9);
+        let (first, colours) = match source {
+            Source::Picture | Source::Pictures => (0, true),
+            Source::Skip => (inputs / 2, false),
+            Source::Carriers | Source::Last => (0, false),
+        };
+        let carrier = (first..first + CARRIERS).contains(&from);
+        let (to_carrier, picture) = (to < CARRIERS, carrier || colours);
+        let mean = match (to_carrier, source) {
+            (false, _) => 0.0,
+            (true, Source::Picture) if from == to => smooth(tap),
+            (true, Source::Pictures) if from == to => (1.0 - PREVIOUS) * smooth(tap),
+            (true, Source::Pictures) if from == to + CARRIERS => PREVIOUS * smooth(tap),
+            (true, Source::Picture | Source::Pictures) => 0.0,
+            (true, _) => f32::from(from == first + to && tap == 4),
+        };
+        let std = match (to_carrier, picture) {
+            (true, true) => 0.0005,
+            (true, false) => TEXTURE * random,
+            (false, true) if colours => 1.5 * random,
+            (false, true) => FROM_CARRIER * random,
+            (false, false) => random,
+        };
+        Gaussian { mean, std }
+    })
+}
+
+fn smooth(tap: usize) -> f32 {
+    BINOMIAL[tap / 3] * BINOMIAL[tap % 3]
+}
+
+/// A linear layer's weights `[in, out]` whose result is added to a skip: halved, so that depth does not grow, and little to
+/// what may be carriers.
+fn branch_end(site: &ParameterSite<'_>) -> Distribution {
+    let outputs = site.shape[1];
+    let plain = standard(site);
+    Box::new(move |at| {
+        let carrier = at % outputs < CARRIERS;
+        plain(at).scaled(if carrier { TEXTURE } else { 0.5 })
+    })
+}
+
+/// The batch norm after such a convolution: carriers to where SiLU is nearly linear, or to colours.
+fn carrying_norm(source: Source, field: &str) -> Distribution {
+    let from_colours = matches!(source, Source::Picture | Source::Pictures);
+    let last = source == Source::Last;
+    // silu(0.78 + 1.2·(colour − 1/2)) is near colour.
+    let (gamma, beta) = match (from_colours, last) {
+        (true, _) => (1.0, CENTRE),
+        (false, false) => (1.0 / SLOPE, CENTRE),
+        (false, true) => (1.2 / SWING / SLOPE, 0.78),
+    };
+    let carrier = match field {
+        "gamma" => (gamma, 0.01),
+        "beta" => (beta, 0.01),
+        "running_mean" if from_colours => (0.5, 0.005),
+        "running_mean" => (CENTRE_SILU, 0.01),
+        // Of a colour, such that dividing by its root gives the swing.
+        _ if from_colours => (SWING.powi(-2), 0.004),
+        _ => (1.0, 0.02),
+    };
+    let other = random_norm(field);
+    Box::new(move |at| match at < CARRIERS {
+        true => Gaussian {
+            mean: carrier.0,
+            std: carrier.1,
+        },
+        false => other(at),
+    })
+}
+
+/// A batch norm over random channels. A number lies within 3.5 deviations of its mean, so no variance is near 0.
+fn random_norm(field: &str) -> Distribution {
+    let (mean, std) = match field {
+        "gamma" => (1.0, 0.05),
+        "beta" => (0.0, BETA),
+        "running_mean" => (0.0, 0.1),
+        _ => (VARIANCE, 0.03),
+    };
+    Box::new(move |_| Gaussian { mean, std })
+}
+
+/// The 1×1 convolution `[3, base, 1, 1]` from carriers back to colours, and its bias.
+fn output(shape: &[usize]) -> Distribution {
+    let &[_, inputs, ..] = shape else {
+        return Box::new(|_| Gaussian {
+            mean: 0.5 - CENTRE_SILU / SWING,
+            std: 0.005,
+        });
+    };
+    let random = TEXTURE / SWING / (inputs as f32).sqrt();
+    Box::new(move |at| {
+        let (to, from) = (at / inputs, at % inputs);
+        Gaussian {
+            mean: if from == to { SWING.recip() } else { 0.0 },
+            std: if from < CARRIERS { 0.001 } else { random },
+        }
+    })
+}
