@@ -6,6 +6,7 @@ use tracing_subscriber::EnvFilter;
 use crate::{
     backends::BackendsArgs,
     completions::CompletionsArgs,
+    doctor::DoctorArgs,
     error::{CliError, Result},
     graph::GraphArgs,
     infer::InferArgs,
@@ -72,6 +73,8 @@ enum Command {
     Backends(BackendsArgs),
     /// The graph that a model becomes
     Graph(GraphArgs),
+    /// What keeps a model from running well: channel counts that miss the hardware's multiple
+    Doctor(DoctorArgs),
     /// A completion script for your shell, on standard output
     Completions(CompletionsArgs),
     /// The manual page, on standard output or in a folder
@@ -89,6 +92,7 @@ impl Cli {
             Command::Models(args) => args.run(),
             Command::Backends(args) => args.run(),
             Command::Graph(args) => args.run(),
+            Command::Doctor(args) => args.run(),
             Command::Completions(args) => args.run(),
             Command::Man(args) => args.run(),
         }

@@ -10,6 +10,7 @@ mod args;
 mod backends;
 mod cli;
 mod completions;
+mod doctor;
 mod error;
 mod file;
 mod graph;

@@ -177,3 +177,32 @@ fn colours_are_there_when_asked_for() {
     );
     assert!(!place.run(["passes"]).ok().text().contains('\u{1b}'));
 }
+
+#[test]
+fn the_doctor_lists_channels_that_miss_the_multiple() {
+    let place = Place::new();
+    let small = ["doctor", "alignment", "--size", "32x32"];
+    let found = place.run(small.iter().chain(&["--json"]));
+    assert_eq!(found.code, Some(1), "{}", found.stderr);
+    assert!(found.stderr.starts_with("error: ") && found.stderr.lines().count() == 1);
+    let report = found.parsed();
+    let layers = report["layers"].as_array().unwrap();
+    // The picture's nine channels on the way in, its three on the way out.
+    assert!(
+        layers
+            .iter()
+            .any(|l| l["size"] == 9 && l["padded"] == 16 && l["side"] == "input channels")
+    );
+    assert!(
+        layers
+            .iter()
+            .any(|l| l["size"] == 3 && l["padded"] == 8 && l["side"] == "output channels")
+    );
+    assert!(report["extra_flops"].as_u64() > Some(0));
+    assert!(!report["pad_channels"].as_array().unwrap().is_empty());
+    let fine = place.run(small.iter().chain(&["--multiple", "1"])).ok();
+    assert!(fine.text().contains("every channel count"));
+    place
+        .run(small.iter().chain(&["--multiple", "0"]))
+        .fails(2, &["--multiple"]);
+}
