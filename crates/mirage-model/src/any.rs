@@ -22,6 +22,7 @@ pub struct AnyModel {
 }
 
 #[derive(Debug, Clone)]
+#[allow(clippy::large_enum_variant, reason = "a program holds one or two")]
 enum Network {
     LiveStreamUnet(LiveStreamUNet),
     Stress(StressNetwork),
