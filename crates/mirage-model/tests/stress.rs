@@ -43,6 +43,9 @@ impl ModuleVisitor for Drawn {
     }
 }
 
+/// Tensors by name.
+type Inputs = Vec<(String, AnyTensor)>;
+
 #[test]
 fn it_has_the_documented_parameters_and_counting_draws_none() {
     for (base, count) in [(16, 6_136_525), (192, 880_258_653)] {
@@ -247,7 +250,7 @@ fn inputs_and_outputs_have_the_networks_own_names() {
         ("output", shape)
     );
 
-    let refuse = |change: &dyn Fn(&mut Vec<(String, AnyTensor)>)| {
+    let refuse = |change: &dyn Fn(&mut Inputs)| {
         let mut inputs = named(16);
         change(&mut inputs);
         model
