@@ -5,11 +5,11 @@ use std::sync::Arc;
 use burn_flex::{Flex, FlexDevice};
 use mirage_backend::{
     Backend, BackendError, BackendInfo, CompileOptions, DeviceInfo, Executable,
-    burn::{Engine, Executor, ExternRunner, InterpreterRunner, Kernels},
+    burn::{Engine, Executor},
 };
-use mirage_ir::{DType, Graph, Params, target::Capabilities};
+use mirage_ir::{Graph, Params, target::Capabilities};
 
-use crate::{capabilities, processor::Processor};
+use crate::{capabilities, kernels::CpuKernels, processor::Processor};
 
 /// burn-flex on the processor of this machine.
 #[derive(Clone, Copy, Debug, Default)]
@@ -55,37 +55,8 @@ impl Backend for CpuBackend {
         let engine = Engine::<Flex> {
             name: NAME,
             device: FlexDevice,
-            kernels: Arc::new(CpuKernels),
+            kernels: Arc::new(CpuKernels::default()),
         };
         Ok(Box::new(Executor::compile(&engine, graph, params)?))
-    }
-}
-
-/// What this backend adds to the generic executor.
-struct CpuKernels;
-
-impl Kernels<Flex> for CpuKernels {
-    fn externs(&self) -> Option<Arc<dyn ExternRunner<Flex>>> {
-        Some(Arc::new(InterpreterRunner))
-    }
-
-    fn notes(&self, graph: &Graph) -> Vec<String> {
-        let uses = |dtype| graph.values().iter().any(|v| v.ty.dtype == dtype);
-        let mut notes = Vec::new();
-        if uses(DType::F16) {
-            notes.push(
-                "f16 has no fast path on this backend: burn-flex widens it to f32 in every \
-                 operation, so it saves memory and costs time"
-                    .to_owned(),
-            );
-        }
-        if uses(DType::BF16) {
-            notes.push(
-                "bf16 has no fast path on this backend: burn-flex converts whole tensors to f32 and \
-                 back in every operation, so it saves memory and costs time"
-                    .to_owned(),
-            );
-        }
-        notes
     }
 }

@@ -2,6 +2,7 @@
 
 use mirage_ir::{
     DType, Order,
+    regions::ELEMENTWISE,
     target::{Capabilities, Capability, Support},
 };
 
@@ -14,6 +15,18 @@ const ROW_MAJOR_ONLY: [&str; 6] = [
     "conv_transpose",
     "max_pool",
     "resize",
+];
+
+/// Operations with kernels of our own that take channels last as it is, over two dimensions in f32.
+const CHANNELS_LAST: [&str; 1] = ["conv"];
+
+/// Kinds of regions with a kernel, in f32.
+const REGIONS: [&str; 5] = [
+    "add_layer_norm",
+    "conv_act",
+    ELEMENTWISE,
+    "group_norm_silu",
+    "linear_act",
 ];
 
 /// Dtypes that burn-flex widens to f32 in every operation.
@@ -37,6 +50,15 @@ pub(crate) fn here() -> Capabilities {
         lines.push(line("*", &channels_last));
         lines.extend(ROW_MAJOR_ONLY.iter().map(|op| line(op, &[])));
     }
+    let ours = |op: String| Capability {
+        op,
+        dtypes: vec![DType::F32],
+        orders: vec![Order::channels_last(4)],
+        channel_multiple: 1,
+        support: Support::Fast,
+    };
+    lines.extend(CHANNELS_LAST.iter().map(|&op| ours(op.to_owned())));
+    lines.extend(REGIONS.iter().map(|kind| ours(format!("region:{kind}"))));
     Capabilities { lines }
 }
 
@@ -47,12 +69,23 @@ mod tests {
     #[test]
     fn every_operation_is_known_and_orders_are_told() {
         let known: Vec<&str> = mirage_ir::ops::names().collect();
-        assert!(ROW_MAJOR_ONLY.iter().all(|op| known.contains(op)));
+        assert!(
+            ROW_MAJOR_ONLY
+                .iter()
+                .chain(&CHANNELS_LAST)
+                .all(|op| known.contains(op))
+        );
+        let is_kind = |k: &str| k == ELEMENTWISE || mirage_ir::regions::find(k).is_some();
+        assert!(REGIONS.iter().all(|k| is_kind(k)));
         let here = here();
         let order = Order::channels_last(4);
         assert!(here.takes_order("silu", DType::F32, &order));
         assert!(here.takes_order("group_norm", DType::BF16, &order));
-        assert!(!here.takes_order("conv", DType::F32, &order));
+        assert!(here.takes_order("conv", DType::F32, &order));
+        assert!(!here.takes_order("conv", DType::F32, &Order::channels_last(5)));
+        assert!(!here.takes_order("resize", DType::F32, &order));
+        assert!(here.has_region("conv_act", DType::F32));
+        assert!(!here.has_region("conv_act", DType::F16));
         assert!(!here.takes_order("conv", DType::F16, &order));
         for op in known {
             assert_eq!(here.support(op, DType::F64), Some(Support::Fast));

@@ -4,6 +4,7 @@
 
 mod backend;
 mod capabilities;
+mod kernels;
 mod processor;
 
 pub use backend::CpuBackend;

@@ -9,108 +9,192 @@
 
 mod common;
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
+use burn_flex::{Flex, FlexDevice};
 use common::{compile, noisy};
-use mirage_ir::text;
+use mirage_backend::{
+    Buffer, Executable,
+    burn::{Engine, Executor, Generic},
+};
+use mirage_ir::{Graph, text};
 
-/// The median of several executions in milliseconds, after two that warm up.
-fn time(name: &str, text: &str) {
-    let graph = text::parse(text).unwrap();
-    let (params, inputs) = noisy(&graph);
-    let mut executable = compile(&graph, &params).unwrap();
-    let buffers: Vec<_> = executable
-        .inputs()
-        .iter()
-        .zip(&inputs)
-        .map(|(port, x)| {
-            executable
-                .upload(&x.to_data(port.ty.dtype).unwrap(), &port.ty)
-                .unwrap()
-        })
-        .collect();
-    let mut times = Vec::new();
-    for i in 0..13 {
-        let start = Instant::now();
-        drop(executable.execute(&buffers).unwrap());
-        if i > 1 {
-            times.push(start.elapsed().as_secs_f64() * 1e3);
+/// A compiled graph with its inputs in place.
+struct Bench {
+    executable: Box<dyn Executable>,
+    inputs: Vec<Buffer>,
+    times: Vec<f64>,
+}
+
+impl Bench {
+    fn new(graph: &Graph, own_kernels: bool) -> Self {
+        let (params, inputs) = noisy(graph);
+        let executable: Box<dyn Executable> = if own_kernels {
+            compile(graph, &params).unwrap()
+        } else {
+            let engine = Engine::<Flex> {
+                name: "generic",
+                device: FlexDevice,
+                kernels: Arc::new(Generic),
+            };
+            Box::new(Executor::compile(&engine, graph, &params).unwrap())
+        };
+        let inputs = executable
+            .inputs()
+            .iter()
+            .zip(&inputs)
+            .map(|(port, x)| {
+                let data = x.to_data(port.ty.dtype).unwrap();
+                executable.upload(&data, &port.ty).unwrap()
+            })
+            .collect();
+        Bench {
+            executable,
+            inputs,
+            times: Vec::new(),
         }
     }
-    times.sort_by(f64::total_cmp);
+
+    fn run(&mut self) {
+        let start = Instant::now();
+        drop(self.executable.execute(&self.inputs).unwrap());
+        self.times.push(start.elapsed().as_secs_f64() * 1e3);
+    }
+
+    /// The median and the least, without the first three.
+    fn result(&mut self) -> (f64, f64) {
+        let times = &mut self.times[3..];
+        times.sort_by(f64::total_cmp);
+        (times[times.len() / 2], times[0])
+    }
+}
+
+/// Prints milliseconds of burn-flex's generic instructions and of our kernels, in turn.
+fn time(name: &str, text: &str) {
+    let graph = text::parse(text).unwrap();
+    let [mut generic, mut own] = [false, true].map(|own| Bench::new(&graph, own));
+    for _ in 0..23 {
+        generic.run();
+        own.run();
+    }
+    let ((a, a_least), (b, b_least)) = (generic.result(), own.result());
     println!(
-        "{name:44} {:9.3} ms (least {:.3})",
-        times[times.len() / 2],
-        times[0]
+        "{name:44} generic {a:8.3} (least {a_least:8.3})   own {b:8.3} (least {b_least:8.3})   {:5.2}x",
+        a / b
+    );
+}
+
+fn conv(c: usize, o: usize, side: usize, kernel: usize, order: &str) {
+    let t = |n: usize| format!("f32[1,{n},{side},{side}]{order}");
+    let (x, y, p) = (t(c), t(o), kernel / 2);
+    time(
+        &format!("conv {kernel}x{kernel} {c} to {o}, {side}x{side} {order}"),
+        &format!(
+            r#"graph "conv" {{
+                input %0 "x": {x}
+                param %1 "w": f32[{o},{c},{kernel},{kernel}]
+                param %2 "b": f32[{o}]
+                %3: {y} = conv(%0, %1, %2) {{dilation = [1, 1], groups = 1, padding = [{p}, {p}], stride = [1, 1]}}
+                output "y" = %3
+            }}"#
+        ),
+    );
+}
+
+fn linear(rows: usize, k: usize, n: usize) {
+    time(
+        &format!("linear {rows}x{k} to {n}"),
+        &format!(
+            r#"graph "linear" {{
+                input %0 "x": f32[1,{rows},{k}]
+                param %1 "w": f32[{k},{n}]
+                param %2 "b": f32[{n}]
+                %3: f32[1,{rows},{n}] = linear(%0, %1, %2)
+                output "y" = %3
+            }}"#
+        ),
+    );
+}
+
+fn attention(heads: usize, tokens: usize, depth: usize) {
+    let t = format!("f32[1,{heads},{tokens},{depth}]");
+    time(
+        &format!("attention {heads}x{tokens}x{depth}"),
+        &format!(
+            r#"graph "attention" {{
+                input %0 "q": {t}
+                input %1 "k": {t}
+                input %2 "v": {t}
+                %3: {t} = attention(%0, %1, %2)
+                output "y" = %3
+            }}"#
+        ),
+    );
+}
+
+fn pointwise(order: &str) {
+    let t = format!("f32[1,64,64,64]{order}");
+    let graph = |params: &str, steps: &str| {
+        format!("graph \"g\" {{\n input %0 \"x\": {t}\n{params}{steps}\n}}").replace("T", &t)
+    };
+    let channel = " param %1 \"g\": f32[64]\n param %2 \"b\": f32[64]\n";
+    time(
+        &format!("group norm, silu 64, 64x64 {order}"),
+        &graph(
+            channel,
+            " %3: T = group_norm(%0, %1, %2) {eps = 1e-5, groups = 16}\n %4: T = silu(%3)\n output \"y\" = %4",
+        ),
+    );
+    time(
+        &format!("silu 64, 64x64 {order}"),
+        &graph("", " %1: T = silu(%0)\n output \"y\" = %1"),
+    );
+    time(
+        &format!("gelu 64, 64x64 {order}"),
+        &graph("", " %1: T = gelu(%0)\n output \"y\" = %1"),
+    );
+    time(
+        &format!("add 64, 64x64 {order}"),
+        &graph(
+            " input %1 \"z\": T\n",
+            " %2: T = add(%0, %1)\n output \"y\" = %2",
+        ),
+    );
+    time(
+        &format!("add of a channel's bias 64, 64x64 {order}"),
+        &graph(
+            " param %1 \"b\": f32[1,64,1,1]\n",
+            " %2: T = add(%0, %1)\n output \"y\" = %2",
+        ),
     );
 }
 
 #[test]
 #[ignore = "measures instead of checking"]
 fn single_operations() {
-    for dtype in ["f32", "f16", "bf16"] {
-        for order in ["", "@[0,2,3,1]"] {
-            let t = format!("{dtype}[1,64,64,64]{order}");
-            time(
-                &format!("conv 3x3 64 to 64, 64x64 {dtype}{order}"),
-                &format!(
-                    r#"graph "conv" {{
-                        input %0 "x": {t}
-                        param %1 "w": {dtype}[64,64,3,3]
-                        param %2 "b": {dtype}[64]
-                        %3: {t} = conv(%0, %1, %2) {{dilation = [1, 1], groups = 1, padding = [1, 1], stride = [1, 1]}}
-                        output "y" = %3
-                    }}"#
-                ),
-            );
-            time(
-                &format!("group norm 64, 64x64 {dtype}{order}"),
-                &format!(
-                    r#"graph "norm" {{
-                        input %0 "x": {t}
-                        param %1 "g": {dtype}[64]
-                        param %2 "b": {dtype}[64]
-                        %3: {t} = group_norm(%0, %1, %2) {{eps = 1e-5, groups = 8}}
-                        output "y" = %3
-                    }}"#
-                ),
-            );
-            time(
-                &format!("silu, bias 64, 64x64 {dtype}{order}"),
-                &format!(
-                    r#"graph "silu" {{
-                        input %0 "x": {t}
-                        param %1 "b": {dtype}[1,64,1,1]
-                        %2: {t} = add(%0, %1)
-                        %3: {t} = silu(%2)
-                        output "y" = %3
-                    }}"#
-                ),
-            );
-        }
-        time(
-            &format!("linear 1024x320x1280 {dtype}"),
-            &format!(
-                r#"graph "linear" {{
-                    input %0 "x": {dtype}[1,1024,320]
-                    param %1 "w": {dtype}[320,1280]
-                    param %2 "b": {dtype}[1280]
-                    %3: {dtype}[1,1024,1280] = linear(%0, %1, %2)
-                    output "y" = %3
-                }}"#
-            ),
-        );
-        time(
-            &format!("attention 8x1024x40 {dtype}"),
-            &format!(
-                r#"graph "attention" {{
-                    input %0 "q": {dtype}[1,8,1024,40]
-                    input %1 "k": {dtype}[1,8,1024,40]
-                    input %2 "v": {dtype}[1,8,1024,40]
-                    %3: {dtype}[1,8,1024,40] = attention(%0, %1, %2)
-                    output "y" = %3
-                }}"#
-            ),
-        );
+    for order in ["", "@[0,2,3,1]"] {
+        conv(64, 64, 64, 3, order);
+        conv(128, 128, 32, 3, order);
+        conv(256, 256, 16, 3, order);
+        conv(9, 64, 64, 3, order);
+        conv(64, 64, 64, 1, order);
+        pointwise(order);
     }
+    linear(4096, 64, 256);
+    linear(1024, 128, 512);
+    linear(1, 64, 256);
+    attention(2, 4096, 32);
+    attention(4, 1024, 32);
+    attention(8, 256, 32);
+    attention(8, 1024, 40);
+    time(
+        "layer norm 4096x64",
+        r#"graph "norm" {
+            input %0 "x": f32[1,4096,64]
+            param %1 "g": f32[64]
+            param %2 "b": f32[64]
+            %3: f32[1,4096,64] = layer_norm(%0, %1, %2) {eps = 1e-5}
+            output "y" = %3
+        }"#,
+    );
 }

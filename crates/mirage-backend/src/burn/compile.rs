@@ -4,7 +4,6 @@ use burn_backend::Backend;
 use mirage_ir::{
     Graph, Node, NodeId, Params, Source, TensorType, ValueId,
     analysis::{Liveness, Prologue, Uses},
-    ops::Matmul,
 };
 
 use super::{
@@ -44,6 +43,7 @@ pub(super) fn compile<B: Backend>(
         liveness: Liveness::of(&flat.graph),
         uses: Uses::of(&flat.graph),
         types: flat.graph.values().iter().map(|v| v.ty.clone()).collect(),
+        packed: vec![false; flat.graph.values().len()],
     };
     let compiler = Compiler {
         engine,
@@ -104,6 +104,8 @@ struct Facts {
     uses: Uses,
     /// The types as values are held; a weight may be held in an order of its consumers' choice.
     types: Vec<TensorType>,
+    /// Whether a value is a weight in a form of the backend's own.
+    packed: Vec<bool>,
 }
 
 struct Compiler<'a, B: Backend> {
@@ -121,7 +123,8 @@ impl<B: Backend> Compiler<'_, B> {
         let mut slots = Vec::new();
         for (value, tensor) in weights {
             plan.define(value);
-            weight_bytes += self.flat.graph.ty(value).bytes() as u64;
+            let elements: usize = tensor.shape().iter().product();
+            weight_bytes += (elements * self.flat.graph.ty(value).dtype.size()) as u64;
             slots.push(Some(tensor));
         }
         let count = slots.len();
@@ -207,34 +210,50 @@ impl<B: Backend> Compiler<'_, B> {
         Ok(())
     }
 
-    /// Converts a weight to the order that all its consumers want, if they agree on one.
+    /// Converts a weight to the form or the order that all its consumers want, if they agree on one.
     fn hold_as_wanted(&mut self, v: ValueId, tensor: Tensor<B>) -> Result<Tensor<B>, BackendError> {
-        let graph = &self.flat.graph;
         if self.facts.liveness.leaves(v) {
             return Ok(tensor);
         }
+        let (engine, graph) = (self.engine, &self.flat.graph);
+        let ty = graph.ty(v);
+        let packing = self.wanted(v, |node, i| engine.kernels.packing(graph, node, i));
+        if let Some(packing) = packing {
+            let packed = catch(|| engine.kernels.pack(packing, ty, tensor));
+            self.facts.packed[v.index()] = true;
+            return packed.map_err(|e| self.failed(e));
+        }
+        let order = self.wanted(v, |node, i| engine.kernels.weight_order(graph, node, i));
+        let Some(order) = order.filter(|o| o.rank() == ty.rank()) else {
+            return Ok(tensor);
+        };
+        let align = Align::new(ty, &order);
+        let tensor = catch(|| align.lay_out(tensor)).map_err(|e| self.failed(e))?;
+        self.facts.types[v.index()].order = order;
+        Ok(tensor)
+    }
+
+    /// What every consumer of a weight in an execution wants of it, if they want the same.
+    fn wanted<T: PartialEq>(
+        &self,
+        v: ValueId,
+        want: impl Fn(&Node, usize) -> Option<T>,
+    ) -> Option<T> {
         let mut wanted = None;
         for &user in self.facts.uses.users(v) {
-            let node = graph.node(user);
+            let node = self.flat.graph.node(user);
             if self.facts.prologue.is_fixed(node.output()) {
                 continue;
             }
             for (operand, _) in node.inputs.iter().enumerate().filter(|&(_, &i)| i == v) {
-                let order = self.engine.kernels.weight_order(graph, node, operand);
-                match (&wanted, order) {
-                    (_, None) => return Ok(tensor),
-                    (Some(one), Some(other)) if *one != other => return Ok(tensor),
-                    (_, order) => wanted = order,
+                let one = want(node, operand)?;
+                if wanted.as_ref().is_some_and(|other| *other != one) {
+                    return None;
                 }
+                wanted = Some(one);
             }
         }
-        let Some(order) = wanted.filter(|o| o.rank() == graph.ty(v).rank()) else {
-            return Ok(tensor);
-        };
-        let align = Align::new(graph.ty(v), &order);
-        let tensor = catch(|| align.lay_out(tensor)).map_err(|e| self.failed(e))?;
-        self.facts.types[v.index()].order = order;
-        Ok(tensor)
+        wanted
     }
 
     fn main(&self, plan: &mut SlotPlan) -> Result<Vec<Instruction<B>>, BackendError> {
@@ -297,14 +316,19 @@ impl<B: Backend> Compiler<'_, B> {
             graph,
             node,
             inputs: types(&node.inputs),
+            packed: node
+                .inputs
+                .iter()
+                .map(|v| self.facts.packed[v.index()])
+                .collect(),
             outputs: types(&node.outputs),
             engine: self.engine,
             storage: self.storage,
-            feeds_matmul_only: node
+            feeds_views: node
                 .outputs
                 .iter()
                 .flat_map(users)
-                .all(|&user| graph.node(user).op.is::<Matmul>()),
+                .all(|&user| self.engine.kernels.takes_views(graph, graph.node(user))),
             leaves: node.outputs.iter().any(|&v| self.facts.uses.leaves(v)),
         };
         let kernel = match self.engine.kernels.lower(&cx) {

@@ -217,7 +217,12 @@ impl<B: Backend> Executor<B> {
         }
         let device = &self.engine.device;
         let sync = || B::sync(device).map_err(|e| format!("cannot synchronize: {e:?}"));
-        let result = run(&self.instructions, &mut self.slots, observer, sync);
+        let (instructions, slots) = (&self.instructions, &mut self.slots);
+        let mut observer = observer;
+        let mut result = Ok(());
+        self.engine
+            .kernels
+            .run(&mut || result = run(instructions, slots, observer.take(), sync));
         let finished = match result {
             Ok(()) => self.results(),
             Err(message) => Err(self.failed(message)),

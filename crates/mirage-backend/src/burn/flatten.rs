@@ -147,10 +147,11 @@ impl<B: Backend> Inliner<'_, B> {
             graph,
             node,
             inputs: graph.input_types(node).into_iter().cloned().collect(),
+            packed: vec![false; node.inputs.len()],
             outputs: graph.output_types(node),
             engine: self.engine,
             storage: self.storage,
-            feeds_matmul_only: false,
+            feeds_views: false,
             leaves: true,
         };
         self.engine.kernels.lower(&cx).is_some()

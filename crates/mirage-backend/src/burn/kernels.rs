@@ -3,9 +3,14 @@
 use std::sync::Arc;
 
 use burn_backend::{Backend, tensor::Device};
-use mirage_ir::{Graph, Node, Order, ops};
+use mirage_ir::{Graph, Node, Order, TensorType, ops};
 
-use super::{ExternRunner, Kernel, NodeContext};
+use super::{ExternRunner, Kernel, NodeContext, Tensor};
+
+/// The name of a form in which a backend's kernels hold a weight: elements in a sequence of their
+/// own, perhaps with padding. What it means is known to the backend alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Packing(pub &'static str);
 
 /// Kernels of a backend's own, and how it runs what only burn knows.
 pub trait Kernels<B: Backend>: Send + Sync {
@@ -22,6 +27,31 @@ pub trait Kernels<B: Backend>: Send + Sync {
         let is_convolution = node.op.is::<ops::Conv>() || node.op.is::<ops::ConvTranspose>();
         (is_convolution && operand == 1)
             .then(|| Order::row_major(graph.ty(node.inputs[operand]).rank()))
+    }
+
+    /// The form in which this operand of a node is wanted, if it is a weight and all that take it
+    /// want the same; it is then converted once at compile, by [`Kernels::pack`], and
+    /// [`NodeContext::packed`] says so. Outranks [`Kernels::weight_order`].
+    fn packing(&self, _graph: &Graph, _node: &Node, _operand: usize) -> Option<Packing> {
+        None
+    }
+
+    /// A weight of type `ty` in the form that [`Kernels::packing`] asked for. Its shape is the
+    /// backend's business.
+    fn pack(&self, _packing: Packing, _ty: &TensorType, weight: Tensor<B>) -> Tensor<B> {
+        weight
+    }
+
+    /// Whether this node reads operands with any strides where they lie, so that a permutation
+    /// before it need not move elements. Matrix products do.
+    fn takes_views(&self, _graph: &Graph, node: &Node) -> bool {
+        node.op.is::<ops::Matmul>()
+    }
+
+    /// Runs an execution. An engine with threads of its own may run it on one of them, which then
+    /// takes a share of the work that it divides.
+    fn run(&self, execution: &mut (dyn FnMut() + Send)) {
+        execution();
     }
 
     /// What runs operations that only burn knows; `None` if nothing does.

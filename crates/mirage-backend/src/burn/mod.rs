@@ -29,7 +29,7 @@ pub use executor::Executor;
 #[cfg(feature = "flex")]
 pub use external::on_flex;
 pub use external::{ENGINE, ENGINE_VERSION, ExternOp, ExternRunner, HostRunner, InterpreterRunner};
-pub use kernels::{Engine, Generic, Kernels};
+pub use kernels::{Engine, Generic, Kernels, Packing};
 pub use layout::Align;
 pub use lower::NodeContext;
 pub use program::{Args, Instruction, Kernel};

@@ -84,7 +84,7 @@ impl<B: Backend> Args<'_, B> {
 }
 
 /// What is told how long each instruction took.
-pub(super) type Observer<'a, B> = &'a mut dyn FnMut(&Instruction<B>, Duration);
+pub(super) type Observer<'a, B> = &'a mut (dyn FnMut(&Instruction<B>, Duration) + Send);
 
 /// Runs instructions in order. With an observer, `sync` waits for the device after each, so that
 /// its time is its own. The error names the instruction that failed.

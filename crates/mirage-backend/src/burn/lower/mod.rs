@@ -30,14 +30,17 @@ pub struct NodeContext<'a, B: Backend> {
     /// The types of its operands as they are held; a weight may be held in another order than the
     /// graph says (see [`super::Kernels::weight_order`]).
     pub inputs: Vec<TensorType>,
+    /// For each operand whether it is a weight in the form of [`super::Kernels::packing`], which no
+    /// generic instruction takes.
+    pub packed: Vec<bool>,
     /// The types of its results.
     pub outputs: Vec<TensorType>,
     /// The backend.
     pub engine: &'a Engine<B>,
     /// How the device stores elements.
     pub storage: Storage,
-    /// Whether matrix products are all that take its results: they take any strides.
-    pub feeds_matmul_only: bool,
+    /// Whether all that take its results take them with any strides.
+    pub feeds_views: bool,
     /// Whether a result leaves the graph.
     pub leaves: bool,
 }

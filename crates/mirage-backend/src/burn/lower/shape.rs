@@ -53,8 +53,8 @@ fn permute<B: Backend>(op: &Permute, cx: &NodeContext<'_, B>) -> Kernel<B> {
         .dims()
         .map(|d| cx.place(op.axes[d]))
         .collect();
-    // Matrix products take any strides; anything else would gather its elements again and again.
-    let lazy = cx.feeds_matmul_only && !cx.leaves;
+    // What does not take any strides would gather its elements again and again.
+    let lazy = cx.feeds_views && !cx.leaves;
     kernel(move |args| {
         let view = args.take(0).permute(&axes);
         if lazy { view } else { view.contiguous() }

@@ -1,0 +1,330 @@
+//! Attention without its scores in memory.
+//!
+//! Six queries at a time against a block of keys: scores, their exponentials and the weighted values
+//! stay in the nearest cache; a running maximum and sum make up for what is not seen yet (Milakov,
+//! Gimelshein: Online normalizer calculation for softmax, 2018; Dao et al.: FlashAttention, 2022).
+
+use std::sync::Arc;
+
+use burn_flex::{Flex, FlexTensor};
+use mirage_backend::burn::{Kernel, NodeContext};
+use mirage_ir::{DType, TensorType, ops::Attention};
+use pulp::{Simd, WithSimd};
+use rayon::prelude::*;
+
+use super::{
+    math::exp,
+    memory::{Pool, Scratch, tensor, threads},
+    panels::{Panels, ROWS, Rows, Segment, multiply},
+    reduce::{Lanes, larger, plus},
+    vector::dispatch,
+};
+
+/// Keys of a block: a multiple of every panel's width.
+const BLOCK: usize = 256;
+
+/// Whether the kernel takes this attention: f32, without mask, bias, cap or causality.
+pub(crate) fn takes(op: &Attention, operands: &[&TensorType]) -> bool {
+    let plain = !op.mask && !op.bias && !op.causal && op.softcap.is_none();
+    plain
+        && operands
+            .iter()
+            .all(|t| t.dtype == DType::F32 && t.numel() > 0)
+}
+
+pub(crate) fn lower(cx: &NodeContext<'_, Flex>, pool: &Arc<Pool>) -> Option<Kernel<Flex>> {
+    let op = cx.node.op.get::<Attention>()?;
+    let (q, k, v) = (&cx.inputs[0], &cx.inputs[1], &cx.inputs[2]);
+    if !takes(op, &[q, k, v]) {
+        return None;
+    }
+    let shape = Shape {
+        heads: q.shape[0] * q.shape[1],
+        heads_each: q.shape[1],
+        queries: q.shape[2],
+        keys: k.shape[2],
+        depth: q.shape[3],
+        scale: op.scale_for(q.shape[3]) as f32,
+        by_depth: Panels::new(q.shape[3], k.shape[2]),
+        by_key: Panels::new(k.shape[2], v.shape[3]),
+    };
+    let (out_shape, pool) = (cx.outputs[0].physical_shape(), pool.clone());
+    Some(Box::new(move |args| {
+        let (q, k, v) = (args.float(0), args.float(1), args.float(2));
+        let mut keys = pool.take(shape.heads * shape.by_depth.len());
+        let mut values = pool.take(shape.heads * shape.by_key.len());
+        shape.pack(&k, &v, &mut keys, &mut values);
+        let mut out = pool.take(shape.heads * shape.queries * shape.by_key.n);
+        shape.run(&q, &keys, &values, &mut out);
+        [q, k, v].into_iter().for_each(|t| pool.give(t));
+        for buffer in [keys, values] {
+            let len = buffer.len();
+            pool.give(tensor(buffer, &[len]).into_float());
+        }
+        args.set(0, tensor(out, &out_shape));
+        Ok(())
+    }))
+}
+
+/// A tensor `[B,H,rows,columns]` as it lies.
+#[derive(Clone, Copy)]
+struct View<'a> {
+    elements: &'a [f32],
+    start: usize,
+    strides: [usize; 4],
+}
+
+impl<'a> View<'a> {
+    /// Permuted views are read where they lie; none of them is reversed.
+    fn of(tensor: &'a FlexTensor) -> Self {
+        let layout = tensor.layout();
+        let strides = layout.strides();
+        View {
+            elements: tensor.storage::<f32>(),
+            start: layout.start_offset(),
+            strides: std::array::from_fn(|i| strides[i].unsigned_abs()),
+        }
+    }
+
+    fn head(&self, head: usize, heads_each: usize) -> usize {
+        self.start + head / heads_each * self.strides[0] + head % heads_each * self.strides[1]
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Shape {
+    /// Batch times heads.
+    heads: usize,
+    heads_each: usize,
+    queries: usize,
+    keys: usize,
+    depth: usize,
+    scale: f32,
+    /// The keys, transposed.
+    by_depth: Panels,
+    /// The values.
+    by_key: Panels,
+}
+
+impl Shape {
+    fn pack(&self, k: &FlexTensor, v: &FlexTensor, keys: &mut [f32], values: &mut [f32]) {
+        let (k, v) = (View::of(k), View::of(v));
+        let each = keys
+            .par_chunks_mut(self.by_depth.len())
+            .zip(values.par_chunks_mut(self.by_key.len()));
+        each.enumerate().for_each(|(head, (keys, values))| {
+            let start = k.head(head, self.heads_each);
+            let [.., row, column] = k.strides;
+            self.by_depth
+                .pack(keys, |d, n| k.elements[start + n * row + d * column]);
+            let start = v.head(head, self.heads_each);
+            let [.., row, column] = v.strides;
+            self.by_key
+                .pack(values, |n, e| v.elements[start + n * row + e * column]);
+        });
+    }
+
+    fn run(&self, q: &FlexTensor, keys: &[f32], values: &[f32], out: &mut [f32]) {
+        let width = self.by_key.n;
+        let share = (self.heads * self.queries).div_ceil(4 * threads());
+        let rows = share.clamp(ROWS, 16 * ROWS).next_multiple_of(ROWS);
+        let mut tasks = Vec::new();
+        for (head, out) in out.chunks_mut(self.queries * width).enumerate() {
+            for (tile, out) in out.chunks_mut(rows * width).enumerate() {
+                tasks.push((head, tile * rows, out));
+            }
+        }
+        let q = View::of(q);
+        tasks
+            .into_par_iter()
+            .with_max_len(1)
+            .for_each(|(head, first, out)| {
+                dispatch(Run {
+                    shape: self,
+                    q,
+                    keys: &keys[head * self.by_depth.len()..][..self.by_depth.len()],
+                    values: &values[head * self.by_key.len()..][..self.by_key.len()],
+                    head,
+                    first,
+                    out,
+                });
+            });
+    }
+}
+
+/// Some queries of one head.
+struct Run<'a> {
+    shape: &'a Shape,
+    q: View<'a>,
+    keys: &'a [f32],
+    values: &'a [f32],
+    head: usize,
+    first: usize,
+    out: &'a mut [f32],
+}
+
+impl WithSimd for Run<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let shape = self.shape;
+        let width = shape.by_key.n;
+        let count = self.out.len() / width;
+        let mut queries = Scratch::new(0, count * shape.depth);
+        let queries = queries.elements();
+        self.gather(queries);
+        let mut scores = Scratch::new(1, ROWS * BLOCK);
+        let mut products = Scratch::new(2, ROWS * shape.by_key.width());
+        let mut state = vec![(f32::NEG_INFINITY, 0.0_f32); count];
+        self.out.fill(0.0);
+        for start in (0..shape.keys).step_by(BLOCK) {
+            let block = Block {
+                shape,
+                keys: self.keys,
+                values: self.values,
+                start,
+                end: (start + BLOCK).min(shape.keys),
+            };
+            let groups = queries
+                .chunks(ROWS * shape.depth)
+                .zip(self.out.chunks_mut(ROWS * width))
+                .zip(state.chunks_mut(ROWS));
+            for ((queries, out), state) in groups {
+                let scores = scores.elements();
+                block.scores(simd, queries, scores);
+                block.exponentials(scores, state, out);
+                block.weigh(simd, scores, products.elements(), out);
+            }
+        }
+        for (out, (_, sum)) in self.out.chunks_exact_mut(width).zip(state) {
+            let factor = 1.0 / sum;
+            out.iter_mut().for_each(|x| *x *= factor);
+        }
+    }
+}
+
+impl Run<'_> {
+    /// The queries, one after the other, with the scale in them.
+    #[inline(always)]
+    fn gather(&self, queries: &mut [f32]) {
+        let [.., row, column] = self.q.strides;
+        let start = self.q.head(self.head, self.shape.heads_each) + self.first * row;
+        for (i, query) in queries.chunks_exact_mut(self.shape.depth).enumerate() {
+            for (d, x) in query.iter_mut().enumerate() {
+                *x = self.q.elements[start + i * row + d * column] * self.shape.scale;
+            }
+        }
+    }
+}
+
+/// Consecutive keys, from a panel's start on.
+#[derive(Clone, Copy)]
+struct Block<'a> {
+    shape: &'a Shape,
+    keys: &'a [f32],
+    values: &'a [f32],
+    start: usize,
+    end: usize,
+}
+
+impl Block<'_> {
+    /// Scores of up to six queries: panel after panel, in each the queries' rows.
+    #[inline(always)]
+    fn scores<S: Simd>(&self, simd: S, queries: &[f32], scores: &mut [f32]) {
+        let panels = &self.shape.by_depth;
+        let depth = panels.k;
+        let bases: [usize; ROWS] = std::array::from_fn(|i| i * depth);
+        let rows = Rows {
+            elements: queries,
+            bases: &bases[..queries.len() / depth],
+            segments: &[Segment {
+                offset: 0,
+                len: depth,
+            }],
+        };
+        for (i, panel) in self.panels().enumerate() {
+            let padded = panels.padded(panel);
+            let out = &mut scores[i * ROWS * panels.width()..][..rows.bases.len() * padded];
+            multiply(simd, rows, panels.panel(self.keys, panel), padded, out);
+        }
+    }
+
+    #[inline(always)]
+    fn panels(&self) -> std::ops::Range<usize> {
+        let width = self.shape.by_depth.width();
+        self.start / width..self.end.div_ceil(width)
+    }
+
+    /// Replaces scores by their exponentials below the running maximum, which is raised first; what
+    /// was summed up below the old one is brought down.
+    #[inline(always)]
+    fn exponentials(&self, scores: &mut [f32], state: &mut [(f32, f32)], out: &mut [f32]) {
+        let width = self.shape.by_key.n;
+        for (r, ((most, sum), out)) in state
+            .iter_mut()
+            .zip(out.chunks_exact_mut(width))
+            .enumerate()
+        {
+            let mut lanes = Lanes::new(*most);
+            for (i, panel) in self.panels().enumerate() {
+                lanes.take_in(&scores[self.row(i, panel, r)], larger);
+            }
+            let largest = lanes.together(larger);
+            if largest > *most {
+                let factor = exp(*most - largest);
+                *sum *= factor;
+                out.iter_mut().for_each(|x| *x *= factor);
+                *most = largest;
+            }
+            let mut lanes = Lanes::new(0.0);
+            for (i, panel) in self.panels().enumerate() {
+                let scores = &mut scores[self.row(i, panel, r)];
+                lanes.replace(scores, |x| exp(x - largest), plus);
+            }
+            *sum += lanes.together(plus);
+        }
+    }
+
+    /// Where the scores of query `r` with the keys of a panel stand; `i` counts panels in the block.
+    #[inline(always)]
+    fn row(&self, i: usize, panel: usize, r: usize) -> std::ops::Range<usize> {
+        let panels = &self.shape.by_depth;
+        let start = i * ROWS * panels.width() + r * panels.padded(panel);
+        start..start + panels.columns(panel).len()
+    }
+
+    /// Adds the values, weighted, to `out`.
+    #[inline(always)]
+    fn weigh<S: Simd>(&self, simd: S, weights: &[f32], products: &mut [f32], out: &mut [f32]) {
+        let (keys, values) = (&self.shape.by_depth, &self.shape.by_key);
+        let rows = out.len() / values.n;
+        for panel in 0..values.count() {
+            let (padded, columns) = (values.padded(panel), values.columns(panel));
+            let elements = values.panel(self.values, panel);
+            for (i, by_depth) in self.panels().enumerate() {
+                let bases: [usize; ROWS] = std::array::from_fn(|r| self.row(i, by_depth, r).start);
+                let among = keys.columns(by_depth);
+                let rows_of = Rows {
+                    elements: weights,
+                    bases: &bases[..rows],
+                    segments: &[Segment {
+                        offset: 0,
+                        len: among.len(),
+                    }],
+                };
+                let part = &elements[among.start * padded..among.end * padded];
+                let products = &mut products[..rows * padded];
+                multiply(simd, rows_of, part, padded, products);
+                for (out, products) in out
+                    .chunks_exact_mut(values.n)
+                    .zip(products.chunks_exact(padded))
+                {
+                    for (out, x) in out[columns.clone()].iter_mut().zip(products) {
+                        *out += x;
+                    }
+                }
+            }
+        }
+    }
+}

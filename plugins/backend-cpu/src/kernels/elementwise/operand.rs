@@ -1,0 +1,138 @@
+//! Where the elements of an operand stand, seen from the result.
+
+use mirage_ir::TensorType;
+
+/// The result's memory as a few dimensions, and each operand's step along them. Dimensions that all
+/// operands walk through alike are one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Walk {
+    /// Sizes, outermost first; at least one.
+    sizes: Vec<usize>,
+    /// For each operand its step along each dimension; 0 where it is repeated.
+    steps: Vec<Vec<usize>>,
+}
+
+impl Walk {
+    pub(super) fn new(out: &TensorType, operands: &[TensorType]) -> Self {
+        let dims: Vec<usize> = out.order.dims().filter(|&d| out.shape[d] != 1).collect();
+        let strides: Vec<Vec<usize>> = operands
+            .iter()
+            .map(|ty| {
+                let strides = ty.strides();
+                let step = |&d: &usize| if ty.shape[d] == 1 { 0 } else { strides[d] };
+                dims.iter().map(step).collect()
+            })
+            .collect();
+        let mut walk = Walk {
+            sizes: Vec::new(),
+            steps: vec![Vec::new(); operands.len()],
+        };
+        for (i, &d) in dims.iter().enumerate() {
+            let size = out.shape[d];
+            let merges = i > 0 && strides.iter().all(|s| s[i - 1] == s[i] * size);
+            if merges {
+                if let Some(last) = walk.sizes.last_mut() {
+                    *last *= size;
+                }
+                for (steps, s) in walk.steps.iter_mut().zip(&strides) {
+                    if let Some(last) = steps.last_mut() {
+                        *last = s[i];
+                    }
+                }
+            } else {
+                walk.sizes.push(size);
+                for (steps, s) in walk.steps.iter_mut().zip(&strides) {
+                    steps.push(s[i]);
+                }
+            }
+        }
+        if walk.sizes.is_empty() {
+            walk.sizes.push(1);
+            walk.steps.iter_mut().for_each(|s| s.push(0));
+        }
+        walk
+    }
+
+    /// Whether an operand lies exactly as the result.
+    pub(super) fn is_whole(&self, operand: usize) -> bool {
+        let mut expected = 1;
+        let pairs = self.sizes.iter().zip(&self.steps[operand]);
+        pairs.rev().all(|(&size, &step)| {
+            let fits = step == expected || size == 1;
+            expected *= size;
+            fits
+        })
+    }
+
+    /// The operand's elements for the result's elements from `start` on, each through `f`.
+    #[inline(always)]
+    pub(super) fn gather<T: Copy>(
+        &self,
+        operand: usize,
+        elements: &[T],
+        start: usize,
+        out: &mut [f32],
+        f: impl Fn(T) -> f32,
+    ) {
+        let steps = &self.steps[operand];
+        let (inner, step) = (self.sizes.len() - 1, steps[self.sizes.len() - 1]);
+        let line = self.sizes[inner];
+        let mut done = 0;
+        while done < out.len() {
+            let at = start + done;
+            let (mut outer, column) = (at / line, at % line);
+            let mut from = column * step;
+            for d in (0..inner).rev() {
+                from += outer % self.sizes[d] * steps[d];
+                outer /= self.sizes[d];
+            }
+            let run = (line - column).min(out.len() - done);
+            let out = &mut out[done..done + run];
+            match step {
+                0 => out.fill(f(elements[from])),
+                1 => {
+                    for (out, x) in out.iter_mut().zip(&elements[from..from + run]) {
+                        *out = f(*x);
+                    }
+                }
+                _ => {
+                    for (out, x) in out.iter_mut().zip(elements[from..].iter().step_by(step)) {
+                        *out = f(*x);
+                    }
+                }
+            }
+            done += run;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn types(texts: &[&str]) -> Vec<TensorType> {
+        texts.iter().map(|t| t.parse().expect("a type")).collect()
+    }
+
+    #[test]
+    fn dimensions_that_all_walk_alike_are_one() {
+        let t = types(&["f32[2,8,4,4]@[0,2,3,1]", "f32[1,8,1,1]", "f32[1,1,1,1]"]);
+        let walk = Walk::new(&t[0], &t);
+        assert_eq!(walk.sizes, [32, 8]);
+        assert_eq!(walk.steps, [[8, 1], [0, 1], [0, 0]]);
+        assert!(walk.is_whole(0) && !walk.is_whole(1));
+        let mut out = [0.0; 11];
+        let channels: Vec<f32> = (0..8).map(|c| c as f32).collect();
+        walk.gather(1, &channels, 6, &mut out, |x| x);
+        assert_eq!(out, [6.0, 7.0, 0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 0.0]);
+    }
+
+    #[test]
+    fn an_operand_in_another_order_is_gathered() {
+        let t = types(&["f32[2,3]", "f32[2,3]@[1,0]"]);
+        let walk = Walk::new(&t[0], &t);
+        let mut out = [0.0; 6];
+        walk.gather(1, &[0.0, 3.0, 1.0, 4.0, 2.0, 5.0], 0, &mut out, |x| x);
+        assert_eq!(out, [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]);
+    }
+}

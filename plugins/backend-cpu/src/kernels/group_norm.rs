@@ -1,0 +1,294 @@
+//! Group norm, alone and with SiLU after it, in both orders.
+
+use std::sync::Arc;
+
+use burn_flex::Flex;
+use mirage_backend::burn::{Kernel, NodeContext};
+use mirage_ir::{
+    DType, Order,
+    ops::{GroupNorm, Region},
+    regions::Activation,
+    same_layout,
+};
+use pulp::{Simd, WithSimd};
+use rayon::prelude::*;
+
+use super::{
+    activation::activate,
+    memory::{
+        Pool, WORTH_DIVIDING, elements, in_sequence, own_elements, reshaped, tensor, threads,
+    },
+    reduce::Moments,
+    vector::dispatch,
+};
+
+pub(crate) fn lower(cx: &NodeContext<'_, Flex>, pool: &Arc<Pool>) -> Option<Kernel<Flex>> {
+    let (op, activation) = match cx.node.op.get::<Region>() {
+        Some(region) if region.kind == "group_norm_silu" => {
+            let op: GroupNorm = region.attributes.clone().try_into().ok()?;
+            (op, Activation::Silu)
+        }
+        _ => (*cx.node.op.get::<GroupNorm>()?, Activation::None),
+    };
+    let (x, out) = (&cx.inputs[0], &cx.outputs[0]);
+    let all_f32 = cx.inputs.iter().all(|t| t.dtype == DType::F32);
+    if !all_f32 || x.numel() == 0 || !x.same_memory(out) {
+        return None;
+    }
+    let last = same_layout(&x.shape, &x.order, &Order::channels_last(x.rank()));
+    if !last && !x.is_row_major() {
+        return None;
+    }
+    let norm = Norm {
+        channels: x.shape[1],
+        places: x.shape[2..].iter().product(),
+        groups: op.groups,
+        eps: op.eps,
+        activation,
+        last,
+    };
+    let affine = cx.inputs.len() == 3;
+    let (shape, len, pool) = (out.physical_shape(), out.numel(), pool.clone());
+    Some(Box::new(move |args| {
+        let mut x = in_sequence(args.float(0));
+        let affine = affine.then(|| [1, 2].map(|i| in_sequence(args.float(i))));
+        let affine = affine.as_ref().map(|[g, b]| (elements(g), elements(b)));
+        if let Some(own) = own_elements(&mut x) {
+            norm.run(None, affine, own);
+            args.set(0, reshaped(x, &shape));
+            return Ok(());
+        }
+        let mut out = pool.take(len);
+        norm.run(Some(elements(&x)), affine, &mut out);
+        args.set(0, tensor(out, &shape));
+        Ok(())
+    }))
+}
+
+type Affine<'a> = Option<(&'a [f32], &'a [f32])>;
+
+#[derive(Clone, Copy, Debug)]
+struct Norm {
+    channels: usize,
+    places: usize,
+    groups: usize,
+    eps: f64,
+    activation: Activation,
+    /// Channels are innermost.
+    last: bool,
+}
+
+impl Norm {
+    /// Normalizes `x`, or `out` itself where there is none, into `out`.
+    fn run(&self, x: Option<&[f32]>, affine: Affine<'_>, out: &mut [f32]) {
+        if self.last {
+            self.interleaved(x, affine, out);
+        } else {
+            self.planes(x, affine, out);
+        }
+    }
+
+    /// What a channel's elements become, given its group's moments.
+    #[inline(always)]
+    fn line(&self, c: usize, moments: &Moments, affine: Affine<'_>) -> Line {
+        let (gamma, beta) = affine.map_or((1.0, 0.0), |(g, b)| (g[c], b[c]));
+        Line {
+            mean: moments.mean as f32,
+            scale: (moments.inverse_deviation(self.eps) * f64::from(gamma)) as f32,
+            beta,
+        }
+    }
+
+    /// Groups are runs of memory: each is read twice and written by one thread.
+    fn planes(&self, x: Option<&[f32]>, affine: Affine<'_>, out: &mut [f32]) {
+        let group = self.channels / self.groups * self.places;
+        let one = |(i, out): (usize, &mut [f32])| {
+            dispatch(Plane {
+                norm: self,
+                x: x.map(|x| &x[i * group..][..group]),
+                first: i % self.groups * (self.channels / self.groups),
+                affine,
+                out,
+            });
+        };
+        if out.len() < WORTH_DIVIDING {
+            out.chunks_mut(group).enumerate().for_each(one);
+        } else {
+            out.par_chunks_mut(group).enumerate().for_each(one);
+        }
+    }
+
+    /// Channels are innermost: threads sum up parts of the places, then scale parts.
+    fn interleaved(&self, x: Option<&[f32]>, affine: Affine<'_>, out: &mut [f32]) {
+        let image = self.places * self.channels;
+        let small = image < WORTH_DIVIDING;
+        let parts = if small { 1 } else { 2 * threads() };
+        let part = self.places.div_ceil(parts) * self.channels;
+        for (i, out) in out.chunks_mut(image).enumerate() {
+            let x = x.map(|x| &x[i * image..][..image]);
+            let sum = |values: &[f32]| dispatch(Sums { norm: self, values });
+            let read = x.unwrap_or(out);
+            let moments = if small {
+                sum(read)
+            } else {
+                read.par_chunks(part)
+                    .map(sum)
+                    .reduce_with(merge)
+                    .unwrap_or_default()
+            };
+            let each = self.channels / self.groups;
+            let lines: Vec<Line> = (0..self.channels)
+                .map(|c| self.line(c, &moments[c / each], affine))
+                .collect();
+            let [means, scales, betas] = [|l: &Line| l.mean, |l: &Line| l.scale, |l: &Line| l.beta]
+                .map(|part| lines.iter().map(part).collect::<Vec<f32>>());
+            let scale = |(j, out): (usize, &mut [f32])| {
+                dispatch(Scale {
+                    norm: self,
+                    x: x.map(|x| &x[j * part..][..out.len()]),
+                    means: &means,
+                    scales: &scales,
+                    betas: &betas,
+                    out,
+                });
+            };
+            if small {
+                scale((0, out));
+            } else {
+                out.par_chunks_mut(part).enumerate().for_each(scale);
+            }
+        }
+    }
+}
+
+/// (x − mean)·scale + beta, of a channel. Multiplying out would cost digits where the mean is large.
+#[derive(Clone, Copy)]
+struct Line {
+    mean: f32,
+    scale: f32,
+    beta: f32,
+}
+
+impl Line {
+    #[inline(always)]
+    fn of(&self, x: f32) -> f32 {
+        (x - self.mean) * self.scale + self.beta
+    }
+}
+
+fn merge(a: Vec<Moments>, b: Vec<Moments>) -> Vec<Moments> {
+    a.into_iter().zip(b).map(|(a, b)| a.merge(b)).collect()
+}
+
+/// One group whose elements lie together.
+struct Plane<'a> {
+    norm: &'a Norm,
+    x: Option<&'a [f32]>,
+    /// Its first channel.
+    first: usize,
+    affine: Affine<'a>,
+    out: &'a mut [f32],
+}
+
+impl WithSimd for Plane<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) {
+        let moments = Moments::of(self.x.unwrap_or(self.out));
+        let places = self.norm.places;
+        for (i, out) in self.out.chunks_exact_mut(places).enumerate() {
+            let line = self.norm.line(self.first + i, &moments, self.affine);
+            // A part at a time, so that the activation finds it in the cache.
+            for (j, out) in out.chunks_mut(1024).enumerate() {
+                if let Some(x) = self.x {
+                    out.copy_from_slice(&x[i * places + j * 1024..][..out.len()]);
+                }
+                for x in out.iter_mut() {
+                    *x = line.of(*x);
+                }
+                activate(self.norm.activation, out);
+            }
+        }
+    }
+}
+
+/// The moments of every group, of places with channels innermost.
+struct Sums<'a> {
+    norm: &'a Norm,
+    values: &'a [f32],
+}
+
+impl WithSimd for Sums<'_> {
+    type Output = Vec<Moments>;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) -> Vec<Moments> {
+        let channels = self.norm.channels;
+        let each = channels / self.norm.groups;
+        let rows = (4096 / channels).clamp(1, 128);
+        let mut all = vec![Moments::default(); self.norm.groups];
+        let (mut sums, mut centres) = (vec![0.0_f32; channels], vec![0.0_f32; channels]);
+        for part in self.values.chunks(rows * channels) {
+            let count = (part.len() / channels * each) as f64;
+            sums.fill(0.0);
+            for row in part.chunks_exact(channels) {
+                for (sum, x) in sums.iter_mut().zip(row) {
+                    *sum += x;
+                }
+            }
+            let total = |sums: &[f32]| sums.iter().map(|&x| f64::from(x)).sum::<f64>();
+            for (centres, sums) in centres.chunks_exact_mut(each).zip(sums.chunks_exact(each)) {
+                centres.fill((total(sums) / count) as f32);
+            }
+            let means: Vec<f64> = sums.chunks_exact(each).map(|s| total(s) / count).collect();
+            sums.fill(0.0);
+            for row in part.chunks_exact(channels) {
+                for ((sum, x), centre) in sums.iter_mut().zip(row).zip(&centres) {
+                    *sum += (x - centre) * (x - centre);
+                }
+            }
+            for ((all, sums), mean) in all.iter_mut().zip(sums.chunks_exact(each)).zip(means) {
+                let squares = total(sums);
+                *all = all.merge(Moments {
+                    count,
+                    mean,
+                    squares,
+                });
+            }
+        }
+        all
+    }
+}
+
+/// Scales and shifts places with channels innermost, and activates them.
+struct Scale<'a> {
+    norm: &'a Norm,
+    x: Option<&'a [f32]>,
+    means: &'a [f32],
+    scales: &'a [f32],
+    betas: &'a [f32],
+    out: &'a mut [f32],
+}
+
+impl WithSimd for Scale<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) {
+        let channels = self.norm.channels;
+        let part = (1024 / channels).max(1) * channels;
+        for (j, out) in self.out.chunks_mut(part).enumerate() {
+            if let Some(x) = self.x {
+                out.copy_from_slice(&x[j * part..][..out.len()]);
+            }
+            for row in out.chunks_exact_mut(channels) {
+                let lines = self.means.iter().zip(self.scales).zip(self.betas);
+                for (x, ((mean, scale), beta)) in row.iter_mut().zip(lines) {
+                    *x = (*x - mean) * scale + beta;
+                }
+            }
+            activate(self.norm.activation, out);
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! Linear layers and what follows them in a region.
+
+use std::{ops::Range, sync::Arc};
+
+use burn_flex::Flex;
+use mirage_backend::burn::{Kernel, NodeContext};
+use mirage_ir::{
+    DType, TensorType,
+    ops::{Linear, Region},
+    regions::Activation,
+};
+use serde::Deserialize;
+
+use super::{
+    memory::{Pool, elements, in_sequence, tensor},
+    panels::{Panels, Segment, segments},
+    product::{Arrangement, Epilogue, Plan, Source},
+};
+
+/// A linear layer with what follows it.
+#[derive(Deserialize)]
+pub(crate) struct Fused {
+    #[expect(dead_code, reason = "it has no attributes, but must be one")]
+    op: Linear,
+    #[serde(default)]
+    bias: bool,
+    #[serde(default)]
+    residual: bool,
+    #[serde(default)]
+    activation: Activation,
+}
+
+impl Fused {
+    /// What the node computes, if it is one of these.
+    pub(crate) fn of(op: &mirage_ir::Op, operands: usize) -> Option<Self> {
+        if let Some(&linear) = op.get::<Linear>() {
+            return Some(Fused {
+                op: linear,
+                bias: operands == 3,
+                residual: false,
+                activation: Activation::None,
+            });
+        }
+        let region = op.get::<Region>().filter(|r| r.kind == "linear_act")?;
+        region.attributes.clone().try_into().ok()
+    }
+
+    /// Whether the kernel takes operands of these types.
+    pub(crate) fn takes(&self, x: &TensorType, weight: &TensorType) -> bool {
+        x.dtype == DType::F32 && x.is_row_major() && x.numel() > 0 && weight.numel() > 0
+    }
+}
+
+/// A weight `[in,out]` in panels.
+pub(crate) fn pack(weight: &[f32], ty: &TensorType) -> Vec<f32> {
+    let (panels, strides) = (Panels::new(ty.shape[0], ty.shape[1]), ty.strides());
+    let mut packed = vec![0.0; panels.len()];
+    panels.pack(&mut packed, |k, n| weight[k * strides[0] + n * strides[1]]);
+    packed
+}
+
+pub(crate) fn lower(cx: &NodeContext<'_, Flex>, pool: &Arc<Pool>) -> Option<Kernel<Flex>> {
+    let fused = Fused::of(&cx.node.op, cx.inputs.len())?;
+    let (x, weight, out) = (&cx.inputs[0], &cx.inputs[1], &cx.outputs[0]);
+    let residual = fused.residual.then(|| cx.inputs.len() - 1);
+    let fits = |i: usize| cx.inputs[i].shape == out.shape && cx.inputs[i].is_row_major();
+    if !fused.takes(x, weight) || !out.is_row_major() || residual.is_some_and(|i| !fits(i)) {
+        return None;
+    }
+    let (k, n) = (weight.shape[0], weight.shape[1]);
+    let plan = Plan {
+        panels: Panels::new(k, n),
+        segments: segments([Segment { offset: 0, len: k }]),
+        arrangement: Arrangement::Rows,
+        images: 1,
+        places: out.numel() / n,
+        unit: 1,
+    };
+    let (packed, weight_type, shape) = (cx.packed[1], weight.clone(), out.physical_shape());
+    let (len, pool) = (out.numel(), pool.clone());
+    Some(Box::new(move |args| {
+        let x = in_sequence(args.float(0));
+        let weight = in_sequence(args.float(1));
+        let bias = fused.bias.then(|| in_sequence(args.float(2)));
+        let residual = residual.map(|i| in_sequence(args.float(i)));
+        let mut out = pool.take(len);
+        let packed_here;
+        let panels = if packed {
+            elements(&weight)
+        } else {
+            packed_here = pack(elements(&weight), &weight_type);
+            &packed_here
+        };
+        let epilogue = Epilogue {
+            bias: bias.as_ref().map(elements),
+            residual: residual.as_ref().map(elements),
+            activation: fused.activation,
+        };
+        plan.run(&Matrix { k, x: elements(&x) }, panels, epilogue, &mut out);
+        pool.give(x);
+        residual.into_iter().for_each(|r| pool.give(r));
+        args.set(0, tensor(out, &shape));
+        Ok(())
+    }))
+}
+
+/// Rows of `k` elements, one after the other.
+struct Matrix<'a> {
+    k: usize,
+    x: &'a [f32],
+}
+
+impl Source for Matrix<'_> {
+    fn scratch(&self, _places: usize) -> usize {
+        0
+    }
+
+    #[inline(always)]
+    fn rows<'a>(
+        &'a self,
+        _image: usize,
+        places: Range<usize>,
+        _scratch: &'a mut [f32],
+        bases: &mut Vec<usize>,
+    ) -> &'a [f32] {
+        bases.extend((0..places.len()).map(|p| p * self.k));
+        &self.x[places.start * self.k..places.end * self.k]
+    }
+}

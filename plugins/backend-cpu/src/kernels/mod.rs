@@ -1,0 +1,117 @@
+//! Kernels of this backend's own, for f32; a file for each family. What they do not take, the
+//! generic instructions of burn-flex do.
+//!
+//! All are safe Rust: loops over slices that are compiled for several instruction sets, of which
+//! the widest that the processor has is picked at run time ([`vector`]).
+
+mod activation;
+mod attention;
+mod conv;
+mod elementwise;
+mod group_norm;
+mod layer_norm;
+mod linear;
+mod math;
+mod memory;
+mod panels;
+mod product;
+mod reduce;
+mod vector;
+
+use std::sync::Arc;
+
+use burn_flex::Flex;
+use mirage_backend::burn::{
+    ExternRunner, InterpreterRunner, Kernel, Kernels, NodeContext, Packing, Tensor,
+};
+use mirage_ir::{
+    DType, Graph, Node, TensorType,
+    ops::{Attention, Matmul},
+};
+
+use memory::{Pool, elements, in_sequence, tensor};
+
+/// What this backend adds to the generic executor; one for each executable.
+#[derive(Default)]
+pub(crate) struct CpuKernels {
+    pool: Arc<Pool>,
+}
+
+const CONV: Packing = Packing("convolution in panels");
+const LINEAR: Packing = Packing("linear layer in panels");
+
+type Family = fn(&NodeContext<'_, Flex>, &Arc<Pool>) -> Option<Kernel<Flex>>;
+
+const FAMILIES: [Family; 6] = [
+    attention::lower,
+    conv::lower,
+    elementwise::lower,
+    group_norm::lower,
+    layer_norm::lower,
+    linear::lower,
+];
+
+impl Kernels<Flex> for CpuKernels {
+    fn lower(&self, cx: &NodeContext<'_, Flex>) -> Option<Kernel<Flex>> {
+        FAMILIES.iter().find_map(|family| family(cx, &self.pool))
+    }
+
+    fn packing(&self, graph: &Graph, node: &Node, operand: usize) -> Option<Packing> {
+        if operand != 1 {
+            return None;
+        }
+        let (x, weight) = (graph.ty(node.inputs[0]), graph.ty(node.inputs[1]));
+        let operands = node.inputs.len();
+        if conv::Fused::of(&node.op, operands).is_some_and(|f| f.takes(x, weight)) {
+            return Some(CONV);
+        }
+        let linear = linear::Fused::of(&node.op, operands)?;
+        linear.takes(x, weight).then_some(LINEAR)
+    }
+
+    fn pack(&self, packing: Packing, ty: &TensorType, weight: Tensor<Flex>) -> Tensor<Flex> {
+        let weight = in_sequence(weight.into_float());
+        let pack = if packing == CONV {
+            conv::pack
+        } else {
+            linear::pack
+        };
+        let packed = pack(elements(&weight), ty);
+        let len = packed.len();
+        tensor(packed, &[len])
+    }
+
+    fn takes_views(&self, graph: &Graph, node: &Node) -> bool {
+        let by_kernel = |op| attention::takes(op, &graph.input_types(node));
+        node.op.is::<Matmul>() || node.op.get::<Attention>().is_some_and(by_kernel)
+    }
+
+    /// On a thread of the pool: entering it anew costs some microseconds for every kernel.
+    fn run(&self, execution: &mut (dyn FnMut() + Send)) {
+        rayon::scope(|_| execution());
+    }
+
+    fn externs(&self) -> Option<Arc<dyn ExternRunner<Flex>>> {
+        Some(Arc::new(InterpreterRunner))
+    }
+
+    fn notes(&self, graph: &Graph) -> Vec<String> {
+        let uses = |dtype| graph.values().iter().any(|v| v.ty.dtype == dtype);
+        let mut notes = Vec::new();
+        if uses(DType::F16) {
+            notes.push(
+                "f16 has no fast path on this backend: burn-flex widens it to f32 in every \
+                 operation, so it saves memory and costs time"
+                    .to_owned(),
+            );
+        }
+        if uses(DType::BF16) {
+            notes.push(
+                "bf16 has no fast path on this backend: burn-flex converts whole tensors to f32 and \
+                 back in every operation, so it saves memory and costs time"
+                    .to_owned(),
+            );
+        }
+        notes
+    }
+}

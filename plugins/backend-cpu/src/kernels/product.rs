@@ -1,0 +1,273 @@
+//! The product of a matrix that an operation describes with a packed one, tile by tile, and what
+//! follows it while a tile is still in the cache.
+
+use std::ops::Range;
+
+use mirage_ir::regions::Activation;
+use pulp::{Simd, WithSimd};
+use rayon::prelude::*;
+
+use super::{
+    activation::activate,
+    memory::{Scratch, WORTH_DIVIDING, threads},
+    panels::{Panels, Rows, Segment, multiply},
+    vector::dispatch,
+};
+
+/// Where a tile's rows come from.
+pub(crate) trait Source: Sync {
+    /// Floats of scratch memory for a tile of so many rows.
+    fn scratch(&self, places: usize) -> usize;
+
+    /// The elements of the rows `places` of image `image`, gathered into scratch memory unless
+    /// they lie well already, and the base of each row in them.
+    fn rows<'a>(
+        &'a self,
+        image: usize,
+        places: Range<usize>,
+        scratch: &'a mut [f32],
+        bases: &mut Vec<usize>,
+    ) -> &'a [f32];
+}
+
+/// How the result lies in memory: for each image its places by its columns, or the reverse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Arrangement {
+    /// Columns innermost: channels last, or a matrix.
+    Rows,
+    /// Places innermost: a plane for each channel.
+    Planes,
+}
+
+/// What follows the product.
+#[derive(Clone, Copy)]
+pub(crate) struct Epilogue<'a> {
+    /// Added to every row.
+    pub(crate) bias: Option<&'a [f32]>,
+    /// Added to the result; arranged as it.
+    pub(crate) residual: Option<&'a [f32]>,
+    pub(crate) activation: Activation,
+}
+
+/// The extent of a product and its division.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    pub(crate) panels: Panels,
+    pub(crate) segments: Vec<Segment>,
+    pub(crate) arrangement: Arrangement,
+    /// Images of `places` rows each.
+    pub(crate) images: usize,
+    pub(crate) places: usize,
+    /// Rows of a tile are a multiple of this.
+    pub(crate) unit: usize,
+}
+
+/// Rows of a tile, at most, where the unit allows: its results then stay in the cache.
+const TILE: usize = 192;
+
+impl Plan {
+    /// Computes the product into `out`, which it fills.
+    pub(crate) fn run(
+        &self,
+        source: &impl Source,
+        packed: &[f32],
+        epilogue: Epilogue<'_>,
+        out: &mut [f32],
+    ) {
+        let work = out.len() * self.panels.k;
+        let step = self.step();
+        let tiles = self.images * self.places.div_ceil(step);
+        let wanted = if work < WORTH_DIVIDING * 32 {
+            1
+        } else {
+            3 * threads()
+        };
+        let groups = wanted.div_ceil(tiles).min(self.panels.count());
+        let tasks = self.tasks(step, groups, out);
+        let run = |task: Task<'_>| {
+            dispatch(Run {
+                plan: self,
+                source,
+                packed,
+                epilogue,
+                task,
+            });
+        };
+        if wanted == 1 {
+            tasks.into_iter().for_each(run);
+        } else {
+            tasks.into_par_iter().with_max_len(1).for_each(run);
+        }
+    }
+
+    /// Rows of a tile: enough tiles for all threads where there are rows enough.
+    fn step(&self) -> usize {
+        let share = (self.images * self.places).div_ceil(4 * threads());
+        let rows = share.clamp(4 * super::panels::ROWS, TILE);
+        rows.next_multiple_of(self.unit).min(self.places.max(1))
+    }
+
+    /// The tasks, each with its own part of the result.
+    fn tasks<'a>(&self, step: usize, groups: usize, out: &'a mut [f32]) -> Vec<Task<'a>> {
+        let panels_each = self.panels.count().div_ceil(groups);
+        let columns_each = panels_each * self.panels.width();
+        let groups = self.panels.n.div_ceil(columns_each);
+        let (n, places) = (self.panels.n, self.places);
+        let tiles = places.div_ceil(step);
+        let mut tasks = Vec::with_capacity(self.images * tiles * groups);
+        for i in 0..self.images * tiles * groups {
+            let (group, tile, image) = (i % groups, i / groups % tiles, i / groups / tiles);
+            let first = group * panels_each;
+            tasks.push(Task {
+                image,
+                places: tile * step..((tile + 1) * step).min(places),
+                panels: first..(first + panels_each).min(self.panels.count()),
+                pieces: Vec::with_capacity(match self.arrangement {
+                    Arrangement::Rows => step,
+                    Arrangement::Planes => columns_each,
+                }),
+            });
+        }
+        let mut at = 0;
+        let lines = match self.arrangement {
+            Arrangement::Rows => out.chunks_mut(n),
+            Arrangement::Planes => out.chunks_mut(places),
+        };
+        for (line, elements) in lines.enumerate() {
+            let (cut, per_image) = match self.arrangement {
+                Arrangement::Rows => (columns_each, places),
+                Arrangement::Planes => (step, n),
+            };
+            let (image, inner) = (line / per_image, line % per_image);
+            for (j, piece) in elements.chunks_mut(cut).enumerate() {
+                let (tile, group) = match self.arrangement {
+                    Arrangement::Rows => (inner / step, j),
+                    Arrangement::Planes => (j, inner / columns_each),
+                };
+                let start = at;
+                at += piece.len();
+                tasks[(image * tiles + tile) * groups + group]
+                    .pieces
+                    .push(Piece { start, piece });
+            }
+        }
+        tasks
+    }
+}
+
+/// A part of the result without gaps.
+struct Piece<'a> {
+    /// Where it starts in the result.
+    start: usize,
+    piece: &'a mut [f32],
+}
+
+/// A tile of rows times some panels.
+struct Task<'a> {
+    image: usize,
+    places: Range<usize>,
+    panels: Range<usize>,
+    /// A row of the tile each, or a column.
+    pieces: Vec<Piece<'a>>,
+}
+
+struct Run<'a, T> {
+    plan: &'a Plan,
+    source: &'a T,
+    packed: &'a [f32],
+    epilogue: Epilogue<'a>,
+    task: Task<'a>,
+}
+
+impl<T: Source> WithSimd for Run<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        let panels = &self.plan.panels;
+        let count = self.task.places.len();
+        let mut gathered = Scratch::new(0, self.source.scratch(count));
+        let mut sums = Scratch::new(1, count * panels.width());
+        let mut bases = Vec::with_capacity(count);
+        let places = self.task.places.clone();
+        let elements = self
+            .source
+            .rows(self.task.image, places, gathered.elements(), &mut bases);
+        let first_column = self.task.panels.start * panels.width();
+        for panel in self.task.panels.clone() {
+            let padded = panels.padded(panel);
+            let rows = Rows {
+                elements,
+                bases: &bases,
+                segments: &self.plan.segments,
+            };
+            let sums = &mut sums.elements()[..count * padded];
+            multiply(simd, rows, panels.panel(self.packed, panel), padded, sums);
+            let columns = panels.columns(panel);
+            match self.plan.arrangement {
+                Arrangement::Rows => self.finish_rows(sums, padded, columns, first_column),
+                Arrangement::Planes => self.finish_planes(sums, padded, columns, first_column),
+            }
+        }
+    }
+}
+
+impl<T> Run<'_, T> {
+    #[inline(always)]
+    fn finish_rows(&mut self, sums: &[f32], padded: usize, columns: Range<usize>, first: usize) {
+        let inside = columns.start - first..columns.end - first;
+        let Epilogue {
+            bias,
+            residual,
+            activation,
+        } = self.epilogue;
+        let bias = bias.map(|b| &b[columns]);
+        for (Piece { start, piece }, sums) in
+            self.task.pieces.iter_mut().zip(sums.chunks_exact(padded))
+        {
+            let out = &mut piece[inside.clone()];
+            match bias {
+                Some(bias) => add(out, sums, bias),
+                None => out.copy_from_slice(&sums[..out.len()]),
+            }
+            if let Some(residual) = residual {
+                accumulate(out, &residual[*start + inside.start..]);
+            }
+            activate(activation, out);
+        }
+    }
+
+    #[inline(always)]
+    fn finish_planes(&mut self, sums: &[f32], padded: usize, columns: Range<usize>, first: usize) {
+        let Epilogue {
+            bias,
+            residual,
+            activation,
+        } = self.epilogue;
+        let pieces = &mut self.task.pieces[columns.start - first..columns.end - first];
+        for (c, Piece { start, piece }) in pieces.iter_mut().enumerate() {
+            let bias = bias.map_or(0.0, |b| b[columns.start + c]);
+            for (out, sums) in piece.iter_mut().zip(sums.chunks_exact(padded)) {
+                *out = sums[c] + bias;
+            }
+            if let Some(residual) = residual {
+                accumulate(piece, &residual[*start..]);
+            }
+            activate(activation, piece);
+        }
+    }
+}
+
+#[inline(always)]
+fn add(out: &mut [f32], a: &[f32], b: &[f32]) {
+    for ((out, a), b) in out.iter_mut().zip(a).zip(b) {
+        *out = a + b;
+    }
+}
+
+#[inline(always)]
+fn accumulate(out: &mut [f32], a: &[f32]) {
+    for (out, a) in out.iter_mut().zip(a) {
+        *out += a;
+    }
+}
