@@ -7,17 +7,24 @@ use burn::{
 
 use crate::{
     LiveStreamUNet, ModelConfig, ModelError, StateTensors, StepInput, StepOutput, StreamModel,
-    StressNetwork, TensorSpec, config::NetworkConfig, forward::NamedForward,
-    parameters::parameter_count, seed::seeded,
+    StressNetwork, TensorSpec,
+    config::NetworkConfig,
+    forward::NamedForward,
+    lazy::{Kept, keep, with_kept, zeroed},
+    parameters::parameter_count,
+    seed::seeded,
 };
 
 /// A network of any kind with the configuration that it was built from.
 ///
-/// As a burn [`Module`] it is its network: parameter paths have no part for the kind.
+/// As a burn [`Module`] it is its network: parameter paths have no part for the kind. Unless [`Module::map`] has changed its
+/// weights, [`Module::valid`] gives a network that makes or takes them itself, so that those of a captured model are in
+/// memory once.
 #[derive(Debug, Clone)]
 pub struct AnyModel {
     config: ModelConfig,
     network: Network,
+    weights: Weights,
     trained: bool,
 }
 
@@ -28,35 +35,14 @@ enum Network {
     Stress(StressNetwork),
 }
 
-/// The network that `config` describes, on `device`, with the untrained weights of `seed`. The same seed gives the same
-/// weights everywhere, chosen so that the output is a watchable transformation of the frame. They are drawn when they are
-/// first needed: building, counting parameters and loading weights from a file draw none.
-///
-/// # Errors
-/// A configuration that describes no network.
-pub fn build(config: &ModelConfig, device: &Device, seed: u64) -> Result<AnyModel, ModelError> {
-    config.validate()?;
-    let network = match &config.network {
-        NetworkConfig::LiveStreamUnet(network) => {
-            Network::LiveStreamUnet(seeded(LiveStreamUNet::new(network, device), seed))
-        }
-        NetworkConfig::Stress(network) => {
-            let timesteps = config.schedule.train_timesteps;
-            Network::Stress(seeded(StressNetwork::new(network, timesteps, device), seed))
-        }
-    };
-    let model = AnyModel {
-        config: config.clone(),
-        network,
-        trained: false,
-    };
-    tracing::debug!(
-        model = config.name,
-        parameters = parameter_count(&model),
-        seed,
-        "built model"
-    );
-    Ok(model)
+/// Where the weights of a network come from.
+#[derive(Debug, Clone)]
+enum Weights {
+    Seeded(u64),
+    Zero,
+    Loaded(Kept),
+    /// Known to the network alone.
+    Own,
 }
 
 /// Runs the same expression on the network of any kind.
@@ -80,7 +66,61 @@ macro_rules! map_network {
     }};
 }
 
+/// The network that `config` describes, on `device`, with the untrained weights of `seed`. The same seed gives the same
+/// weights everywhere, chosen so that the output is a watchable transformation of the frame. They are drawn when they are
+/// first needed: building, counting parameters and loading weights from a file draw none.
+///
+/// # Errors
+/// A configuration that describes no network.
+pub fn build(config: &ModelConfig, device: &Device, seed: u64) -> Result<AnyModel, ModelError> {
+    config.validate()?;
+    let model = AnyModel::make(config, device, Weights::Seeded(seed));
+    tracing::debug!(
+        model = config.name,
+        parameters = parameter_count(&model),
+        seed,
+        "built model"
+    );
+    Ok(model)
+}
+
+/// The network that `config` describes, on `device`, with all parameters zero: for its shapes, its parameters and its graph,
+/// not for pictures. On the CPU it costs next to nothing, even captured: the system gives memory for zeros when they are
+/// written to.
+///
+/// # Errors
+/// A configuration that describes no network.
+pub fn outline(config: &ModelConfig, device: &Device) -> Result<AnyModel, ModelError> {
+    config.validate()?;
+    Ok(AnyModel::make(config, device, Weights::Zero))
+}
+
 impl AnyModel {
+    /// The network of a validated configuration. No weight is drawn yet.
+    fn make(config: &ModelConfig, device: &Device, weights: Weights) -> Self {
+        let network = match &config.network {
+            NetworkConfig::LiveStreamUnet(network) => {
+                Network::LiveStreamUnet(LiveStreamUNet::new(network, device))
+            }
+            NetworkConfig::Stress(network) => {
+                let timesteps = config.schedule.train_timesteps;
+                Network::Stress(StressNetwork::new(network, timesteps, device))
+            }
+        };
+        let model = Self {
+            config: config.clone(),
+            network,
+            trained: matches!(weights, Weights::Loaded(_)),
+            weights,
+        };
+        match model.weights.clone() {
+            Weights::Seeded(seed) => map_network!(model, network => seeded(network, seed)),
+            Weights::Zero => map_network!(model, network => zeroed(network)),
+            Weights::Loaded(kept) => map_network!(model, network => with_kept(network, &kept)),
+            Weights::Own => model,
+        }
+    }
+
     /// The configuration that the network was built from.
     #[must_use]
     pub fn config(&self) -> &ModelConfig {
@@ -97,8 +137,11 @@ impl AnyModel {
         each!(&self.network, network => network)
     }
 
-    pub(crate) fn mark_trained(&mut self) {
-        self.trained = true;
+    /// This model, whose weights a file has just given, as one that keeps their data.
+    pub(crate) fn into_loaded(self, device: &Device) -> Self {
+        let config = self.config.clone();
+        let kept = each!(self.network, network => keep(network));
+        Self::make(&config, device, Weights::Loaded(kept))
     }
 }
 
@@ -139,8 +182,17 @@ impl Module for AnyModel {
     }
 
     fn valid(&self) -> Self {
-        let model = self.clone();
-        map_network!(model, network => network.valid())
+        let devices = self.devices();
+        let known = !matches!(self.weights, Weights::Own);
+        match &devices[..] {
+            [device] if known && !device.is_autodiff() => {
+                Self::make(&self.config, device, self.weights.clone())
+            }
+            _ => {
+                let model = self.clone();
+                map_network!(model, network => network.valid())
+            }
+        }
     }
 
     fn materialize(self) -> Self {
@@ -152,6 +204,10 @@ impl Module for AnyModel {
     }
 
     fn map<M: ModuleMapper>(self, mapper: &mut M) -> Self {
-        map_network!(self, network => network.map(mapper))
+        let model = Self {
+            weights: Weights::Own,
+            ..self
+        };
+        map_network!(model, network => network.map(mapper))
     }
 }

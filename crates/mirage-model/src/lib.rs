@@ -21,6 +21,7 @@ mod any;
 mod config;
 mod error;
 mod forward;
+mod lazy;
 mod network;
 mod parameters;
 mod seed;
@@ -28,7 +29,7 @@ mod stream_model;
 mod tensor;
 mod weights;
 
-pub use any::{AnyModel, build};
+pub use any::{AnyModel, build, outline};
 pub use config::{
     AttentionConfig, BetaSchedule, LiveStreamUNetConfig, MemoryConfig, ModelConfig, NetworkConfig,
     Prediction, Preset, Schedule, Size, StressConfig, presets,

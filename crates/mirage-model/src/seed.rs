@@ -6,8 +6,10 @@
 
 use burn::{
     module::{Module, ModuleMapper, Param},
-    tensor::{Device, Tensor, TensorData},
+    tensor::{Tensor, TensorData},
 };
+
+use crate::lazy::lazily;
 
 /// Where a parameter stands in a module tree.
 #[derive(Debug)]
@@ -85,24 +87,16 @@ impl<M: Seeding> ModuleMapper for Seeder<M> {
     }
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let path = self.path.join(".");
-        let shape = param.lazy_shape();
-        let (id, device, seed) = (param.id, param.lazy_device(), self.seed);
-        let drawn = shape.clone();
-        let init = move |device: &Device, require_grad: bool| {
+        let (path, seed) = (self.path.join("."), self.seed);
+        lazily(&param, move |shape| {
             let site = ParameterSite {
                 path: &path,
-                shape: drawn.as_slice(),
+                shape: shape.as_slice(),
             };
-            let values = draw(
-                Stream::new(seed, &path),
-                drawn.num_elements(),
-                &M::distribution(&site),
-            );
-            let value = Tensor::from_data(TensorData::new(values, drawn), device);
-            value.set_require_grad(require_grad)
-        };
-        Param::uninitialized(id, init, device, true, shape)
+            let stream = Stream::new(seed, &path);
+            let values = draw(stream, shape.num_elements(), &M::distribution(&site));
+            TensorData::new(values, shape)
+        })
     }
 }
 

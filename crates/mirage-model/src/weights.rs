@@ -2,7 +2,7 @@
 
 use std::{fmt, path::Path};
 
-use burn::tensor::DType;
+use burn::{module::Module, tensor::DType};
 use burn_store::{
     ApplyError, ApplyResult, BurnToPyTorchAdapter, FloatCastAdapter, ModuleAdapter, ModuleSnapshot,
     ModuleStore, PyTorchToBurnAdapter, SafetensorsStore,
@@ -159,8 +159,8 @@ impl AnyModel {
                 misfit,
             });
         }
-        loaded.mark_trained();
-        *self = loaded;
+        let device = loaded.devices().into_iter().next().unwrap_or_default();
+        *self = loaded.into_loaded(&device);
         tracing::debug!(model = self.config().name, path = %path.display(), "loaded weights");
         Ok(())
     }

@@ -1,0 +1,109 @@
+//! Parameters whose values are made when they are first needed, on the device that needs them, in memory that copies share.
+//!
+//! burn copies a parameter's data when a module that is in use elsewhere is captured, and captured data once more. For gigabytes
+//! of weights both would hurt. A parameter that is made by the capturing device itself, out of shared bytes, is not copied.
+
+use std::{collections::HashMap, sync::Arc};
+
+use burn::{
+    module::{Module, ModuleMapper, Param},
+    tensor::{Device, Shape, Tensor, TensorData},
+};
+
+/// The parameter with other values, which `values` gives when they are first needed.
+pub(crate) fn lazily<const D: usize>(
+    param: &Param<Tensor<D>>,
+    values: impl FnOnce(Shape) -> TensorData + Send + Sync + 'static,
+) -> Param<Tensor<D>> {
+    let shape = param.lazy_shape();
+    let wanted = shape.clone();
+    let init = move |device: &Device, require_grad: bool| {
+        Tensor::from_data(shared(values(wanted)), device).set_require_grad(require_grad)
+    };
+    Param::uninitialized(param.id, init, param.lazy_device(), true, shape)
+}
+
+/// The data in memory that its copies share.
+fn shared(data: TensorData) -> TensorData {
+    let (bytes, shape, dtype) = data.into_parts();
+    TensorData::from_bytes(bytes.shared(), shape, dtype)
+}
+
+/// The module with every parameter zero. The system gives memory for zeros when it is written to, so they take next to none.
+pub(crate) fn zeroed<M: Module>(module: M) -> M {
+    module.map(&mut Zeroer)
+}
+
+struct Zeroer;
+
+impl ModuleMapper for Zeroer {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        lazily(&param, |shape| {
+            TensorData::new(vec![0_f32; shape.num_elements()], shape)
+        })
+    }
+}
+
+/// The data of a network's parameters by path, shared by all that use it.
+pub(crate) type Kept = Arc<HashMap<String, TensorData>>;
+
+/// The data of all parameters of a module, without a copy if nothing else uses the module's.
+pub(crate) fn keep<M: Module>(module: M) -> Kept {
+    let mut keeper = Keeper::default();
+    module.map(&mut keeper);
+    Arc::new(keeper.data)
+}
+
+/// The module with the kept data; parameters that it does not have stay.
+pub(crate) fn with_kept<M: Module>(module: M, kept: &Kept) -> M {
+    module.map(&mut Giver {
+        path: Vec::new(),
+        kept,
+    })
+}
+
+#[derive(Default)]
+struct Keeper {
+    path: Vec<String>,
+    data: HashMap<String, TensorData>,
+}
+
+impl ModuleMapper for Keeper {
+    fn enter_module(&mut self, name: &str, _container_type: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.pop();
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let (id, value, _) = param.consume();
+        let device = value.device();
+        let data = shared(value.into_data());
+        self.data.insert(self.path.join("."), data.clone());
+        Param::initialized(id, Tensor::from_data(data, &device))
+    }
+}
+
+struct Giver<'a> {
+    path: Vec<String>,
+    kept: &'a Kept,
+}
+
+impl ModuleMapper for Giver<'_> {
+    fn enter_module(&mut self, name: &str, _container_type: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.pop();
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        match self.kept.get(&self.path.join(".")).cloned() {
+            Some(data) => lazily(&param, |_| data),
+            None => param,
+        }
+    }
+}
