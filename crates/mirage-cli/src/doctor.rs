@@ -105,7 +105,7 @@ impl AlignmentArgs {
         config.validate_size(size).usage()?;
         let capabilities = self.backend.resolve()?.capabilities(self.backend.device);
         let registry = Registry::linked().failure()?;
-        let model = self.model.build(&config)?;
+        let model = self.model.outline(&config)?;
         let captured = capture_forward(&model, 1, size).failure()?;
         let canonical = plan(&registry, &PipelineSpec::empty()).failure()?;
         let (graph, _) = Manager::new()

@@ -111,7 +111,7 @@ impl ModelsArgs {
     }
 }
 
-/// A model that `show` and `list` look at: untrained, for numbers about it do not depend on weights.
+/// A model that `show` and `list` look at: its outline, for numbers about it do not depend on weights.
 fn load(name: &str, set: &[String]) -> Result<AnyModel> {
     let args = ModelArgs {
         model: name.to_owned(),
@@ -119,7 +119,7 @@ fn load(name: &str, set: &[String]) -> Result<AnyModel> {
         weights: None,
         seed: 0,
     };
-    args.build(&args.config()?)
+    args.outline(&args.config()?)
 }
 
 fn list(args: &ListArgs) -> Result<()> {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use burn::tensor::Device;
 use clap::Args;
-use mirage_model::{AnyModel, ModelConfig, ModelError, WeightLayout, build};
+use mirage_model::{AnyModel, ModelConfig, ModelError, WeightLayout, build, outline};
 
 use crate::error::{CliError, Ending, Result};
 
@@ -34,6 +34,11 @@ impl ModelArgs {
             _ => CliError::Failure(e.to_string()),
         })?;
         config.with_overrides(&self.set).usage()
+    }
+
+    /// The network for what does not depend on its weights, which are zeros that take no memory.
+    pub(crate) fn outline(&self, config: &ModelConfig) -> Result<AnyModel> {
+        outline(config, &Device::flex()).failure()
     }
 
     /// The network with its weights.
