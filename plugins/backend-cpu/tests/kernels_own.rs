@@ -242,7 +242,11 @@ fn attention_of_permuted_views() {
         let x = b.input(name, ty(&format!("f32[2,{tokens},3,8]")));
         b.op(Permute::of([0, 2, 1, 3]), &[x]).unwrap()
     };
-    let qkv = [head("q", 11), head("k", 70), head("v", 70)];
+    let [q, k, v] = [head("q", 11), head("k", 70), head("v", 70)];
+    // There and back again: permutations of views are views.
+    let k = b.op(Permute::of([0, 1, 3, 2]), &[k]).unwrap();
+    let k = b.op(Permute::of([0, 1, 3, 2]), &[k]).unwrap();
+    let qkv = [q, k, v];
     let y = b.op(Attention::default(), &qkv).unwrap();
     b.output("y", y);
     let graph = b.finish().unwrap();

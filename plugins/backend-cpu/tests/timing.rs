@@ -9,7 +9,7 @@
 
 mod common;
 
-use std::{sync::Arc, time::Instant};
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 use burn_flex::{Flex, FlexDevice};
 use common::{compile, noisy};
@@ -17,7 +17,7 @@ use mirage_backend::{
     Buffer, Executable,
     burn::{Engine, Executor, Generic},
 };
-use mirage_ir::{Graph, text};
+use mirage_ir::{Graph, ops::Region, text};
 
 /// A compiled graph with its inputs in place.
 struct Bench {
@@ -197,4 +197,38 @@ fn single_operations() {
             output "y" = %3
         }"#,
     );
+}
+
+/// Where the time of a graph goes, by operation: `MIRAGE_GRAPH` is a file that `mirage graph dump`
+/// wrote.
+#[test]
+#[ignore = "measures instead of checking"]
+fn profile_of_a_graph() {
+    let Ok(path) = std::env::var("MIRAGE_GRAPH") else {
+        return println!("set MIRAGE_GRAPH to a file with a graph in text form");
+    };
+    let graph = text::parse(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let mut bench = Bench::new(&graph, std::env::var_os("MIRAGE_GENERIC").is_none());
+    (0..6).for_each(|_| bench.run());
+    let (_, times) = bench.executable.profile(&bench.inputs).unwrap();
+    let mut by_op: BTreeMap<String, (usize, f64)> = BTreeMap::new();
+    for time in &times {
+        let node = graph.node(time.node);
+        let name = match node.op.get::<Region>() {
+            Some(region) => format!("region:{}", region.kind),
+            None => node.op.name().into_owned(),
+        };
+        let ty = graph.ty(node.output());
+        for key in [name.clone(), format!("{name} {ty}")] {
+            let entry = by_op.entry(key).or_default();
+            *entry = (entry.0 + 1, entry.1 + time.time.as_secs_f64() * 1e3);
+        }
+    }
+    let mut lines: Vec<_> = by_op.into_iter().collect();
+    lines.sort_by(|a, b| b.1.1.total_cmp(&a.1.1));
+    let (_, least) = bench.result();
+    println!("generic or own, least of a few frames: {least:.1} ms");
+    for (key, (count, ms)) in lines.iter().take(50) {
+        println!("{ms:9.2} ms {count:4} {key}");
+    }
 }

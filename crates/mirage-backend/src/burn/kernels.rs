@@ -43,9 +43,9 @@ pub trait Kernels<B: Backend>: Send + Sync {
     }
 
     /// Whether this node reads operands with any strides where they lie, so that a permutation
-    /// before it need not move elements. Matrix products do.
+    /// before it need not move elements. Matrix products do, and further permutations.
     fn takes_views(&self, _graph: &Graph, node: &Node) -> bool {
-        node.op.is::<ops::Matmul>()
+        node.op.is::<ops::Matmul>() || node.op.is::<ops::Permute>()
     }
 
     /// Runs an execution. An engine with threads of its own may run it on one of them, which then

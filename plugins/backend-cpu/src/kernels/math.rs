@@ -49,10 +49,10 @@ pub(crate) fn silu(x: f32) -> f32 {
 pub(crate) fn tanh(x: f32) -> f32 {
     let a = x.abs();
     let s = x * x;
-    let p = -5.704_988_7e-3 * s + 2.063_908_9e-2;
+    let p = -5.704_988_7e-3 * s + 2.063_908_8e-2;
     let p = p * s - 5.373_971_6e-2;
     let p = p * s + 1.333_144_2e-1;
-    let p = p * s - 3.333_328_2e-1;
+    let p = p * s - 3.333_328_3e-1;
     let small = p * s * x + x;
     let large = (1.0 - 2.0 / (exp(2.0 * a) + 1.0)).copysign(x);
     if a < 0.625 { small } else { large }
@@ -94,7 +94,7 @@ pub(crate) fn gelu(x: f32) -> f32 {
 /// x·(1 + tanh(√(2/π)·(x + 0.044715·x³)))/2
 #[inline(always)]
 pub(crate) fn gelu_tanh(x: f32) -> f32 {
-    let inner = 0.797_884_56 * (x + 0.044_715 * x * x * x);
+    let inner = 0.797_884_6 * (x + 0.044_715 * x * x * x);
     0.5 * x * (1.0 + tanh(inner))
 }
 

@@ -26,7 +26,7 @@ use mirage_backend::burn::{
 };
 use mirage_ir::{
     DType, Graph, Node, TensorType,
-    ops::{Attention, Matmul},
+    ops::{Attention, Matmul, Permute},
 };
 
 use memory::{Pool, elements, in_sequence, tensor};
@@ -83,7 +83,8 @@ impl Kernels<Flex> for CpuKernels {
 
     fn takes_views(&self, graph: &Graph, node: &Node) -> bool {
         let by_kernel = |op| attention::takes(op, &graph.input_types(node));
-        node.op.is::<Matmul>() || node.op.get::<Attention>().is_some_and(by_kernel)
+        let views = node.op.is::<Matmul>() || node.op.is::<Permute>();
+        views || node.op.get::<Attention>().is_some_and(by_kernel)
     }
 
     /// On a thread of the pool: entering it anew costs some microseconds for every kernel.

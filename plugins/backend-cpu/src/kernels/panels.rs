@@ -200,9 +200,7 @@ impl Tile<'_> {
         let out = &mut out[..M];
         let mut sums = [[simd.splat_f32s(0.0); V]; M];
         if !self.first {
-            for m in 0..M {
-                sums[m] = out[m];
-            }
+            sums.copy_from_slice(out);
         }
         for k in 0..len {
             let w = panel[k];
@@ -213,8 +211,6 @@ impl Tile<'_> {
                 }
             }
         }
-        for m in 0..M {
-            out[m] = sums[m];
-        }
+        out.copy_from_slice(&sums);
     }
 }
