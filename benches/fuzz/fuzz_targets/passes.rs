@@ -1,0 +1,92 @@
+//! Random passes on random graphs: every pass takes every valid graph, leaves a valid one that
+//! computes the same within what the passes promise, and finds nothing more to do on its own result.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use mirage_fuzz::{Case, equivalent};
+use mirage_ir::{
+    DType, Graph,
+    generate::Generated,
+    interp::{self, Difference, Run, Tensor},
+    text, wire,
+};
+use mirage_pass::{Manager, Numerics, PassContext};
+
+fuzz_target!(|case: Case| {
+    let graph = &case.generated.graph;
+    let (after, _) = Manager::new()
+        .run(&case.plan, graph, &case.capabilities)
+        .expect("every pass takes every valid graph");
+
+    let expected = interpret(graph, &case.generated);
+    assert!(is_finite(&expected), "the graph does not stay finite");
+    let off = difference(&interpret(&after, &case.generated), &expected);
+    assert!(off <= bound(&case), "off by {off:.3e}\n{after}");
+
+    stays_as_it_is(&case, &after);
+    let parsed = text::parse(&text::print(&after)).expect("what was printed can be read");
+    assert!(equivalent(&after, &parsed), "the text form loses something");
+    let decoded = wire::decode(&wire::encode(&after)).expect("what was encoded can be decoded");
+    assert!(
+        equivalent(&after, &decoded),
+        "the wire form loses something"
+    );
+});
+
+fn interpret(graph: &Graph, g: &Generated) -> Run {
+    interp::run(graph, &g.params, &g.inputs, &g.states).expect("the graph runs")
+}
+
+fn results(run: &Run) -> impl Iterator<Item = &Tensor> {
+    run.outputs.iter().chain(&run.states)
+}
+
+fn is_finite(run: &Run) -> bool {
+    let finite = |t: &Tensor| t.floats().is_ok_and(|v| v.iter().all(|x| x.is_finite()));
+    results(run).all(|t| t.floats().is_err() || finite(t))
+}
+
+/// How far results are apart, in absolute terms or in those of the largest element: results near
+/// zero have no scale of their own.
+fn difference(is: &Run, was: &Run) -> f64 {
+    results(is).zip(results(was)).fold(0.0, |worst, (is, was)| {
+        let d = Difference::between(is, was).expect("results keep their types");
+        worst.max(d.max_abs.min(d.max_rel))
+    })
+}
+
+/// What the passes promise together, and the rounding of constants that were computed early.
+fn bound(case: &Case) -> f64 {
+    let values = case.generated.graph.values().iter();
+    let roundings = values.map(|v| match v.ty.dtype {
+        DType::F16 => f64::from(2.0_f32.powi(-11)),
+        DType::BF16 => f64::from(2.0_f32.powi(-8)),
+        _ => f64::from(2.0_f32.powi(-24)),
+    });
+    let rounding = 64.0 * roundings.fold(0.0, f64::max);
+    let steps = case.plan.steps.iter();
+    steps.fold(rounding, |sum, step| match step.info().numerics {
+        Numerics::LowersPrecision { tolerance } => sum + tolerance,
+        Numerics::Reassociates => sum + 1e-5,
+        _ => sum,
+    })
+}
+
+/// The last pass on its own result.
+fn stays_as_it_is(case: &Case, after: &Graph) {
+    let Some(step) = case.plan.steps.last() else {
+        return;
+    };
+    let mut again = after.clone();
+    let cx = PassContext::new(&case.capabilities, &step.options);
+    let outcome = step
+        .pass
+        .run(&mut again, &cx)
+        .expect("every pass takes every valid graph");
+    let spec = step.spec();
+    assert!(
+        !outcome.is_changed() && again == *after,
+        "{spec} fires on its own result: {outcome:?}\n{after}"
+    );
+    assert!(!outcome.lines().is_empty(), "{spec} gives no reason");
+}

@@ -1,0 +1,12 @@
+//! What the fuzz targets share. `docs/fuzzing.md` says how to run them and what each holds to.
+
+mod case;
+mod equivalent;
+mod evaluate;
+mod network;
+mod scratch;
+
+pub use case::Case;
+pub use equivalent::equivalent;
+pub use evaluate::{evaluate, is_small};
+pub use scratch::with_file;
