@@ -31,8 +31,9 @@ Examples:
   mirage infer --inputs in.safetensors --output fp16.safetensors --passes fp16,sdpa
   mirage infer --inputs in.safetensors --output exact.safetensors --reference
 
-The inputs of a model are sample, frame and previous (f32 [B,3,H,W], pictures in [-1, 1]), timestep
-(i64 [B]) and its state (mirage models show NAME); outputs are `output` and the new state.";
+The inputs of lsd-* are sample, frame and previous (f32 [B,3,H,W], pictures in [-1, 1]), timestep
+(i64 [B]) and its state (mirage models show NAME), those of stress-* are input, previous and timestep;
+outputs are `output` and the new state.";
 
 /// Run one forward pass of a model on tensors from a file
 #[derive(Args, Debug)]
@@ -44,10 +45,10 @@ pub(crate) struct InferArgs {
     /// The file for the output tensors; there only when it is whole
     #[arg(long, value_name = "FILE.safetensors")]
     output: PathBuf,
-    /// Pictures in a batch; by default what the input `sample` has
+    /// Pictures in a batch; by default what the input with the picture has
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     batch: Option<u32>,
-    /// Size of the pictures; by default what the input `sample` has
+    /// Size of the pictures; by default what the input with the picture has
     #[arg(long, value_name = "WxH")]
     size: Option<SizeArg>,
     /// Compute the graph by its definition in f64 instead of on the backend: slow, for comparisons
@@ -107,7 +108,7 @@ impl InferArgs {
         let given = tensors::read(&self.inputs)?;
         let file = WholeFile::create(&self.output)?;
         let model = self.model.build(&config)?;
-        let (batch, size) = self.shape(&given, config.size)?;
+        let (batch, size) = self.shape(&given, model.picture_input(), config.size)?;
         let specs = model
             .input_specs(batch, size.height, size.width)
             .failure()?;
@@ -135,13 +136,18 @@ impl InferArgs {
         self.tell(&model, &forward)
     }
 
-    /// Batch and size: as asked for, else as the input `sample` has them.
-    fn shape(&self, given: &[(String, TensorData)], default: Size) -> Result<(usize, Size)> {
-        let sample = given
+    /// Batch and size: as asked for, else as the model's picture among the inputs has them.
+    fn shape(
+        &self,
+        given: &[(String, TensorData)],
+        picture: &str,
+        default: Size,
+    ) -> Result<(usize, Size)> {
+        let shape = given
             .iter()
-            .find(|(name, _)| name == "sample")
+            .find(|(name, _)| name == picture)
             .map(|(_, data)| &data.shape[..]);
-        let (batch, size) = match sample {
+        let (batch, size) = match shape {
             Some(&[batch, _, height, width]) => (batch, Size { width, height }),
             _ => (1, default),
         };

@@ -45,7 +45,8 @@ impl ModelArgs {
     pub(crate) fn build(&self, config: &ModelConfig) -> Result<AnyModel> {
         let mut model = build(config, &Device::flex(), self.seed).failure()?;
         if let Some(path) = &self.weights {
-            model.load_weights(path, WeightLayout::Burn).failure()?;
+            let layout = WeightLayout::detect(path).failure()?;
+            model.load_weights(path, layout).failure()?;
         }
         Ok(model)
     }
