@@ -255,6 +255,36 @@ fn attention_of_permuted_views() {
     assert!(d.max_rel <= BOUND, "{d:?}");
 }
 
+#[test]
+fn softmax_of_rows_of_any_length() {
+    for (x, dim) in [
+        ("f32[3,1]", 1),
+        ("f32[2,3,17]", 2),
+        ("f32[7,5000]", 1),
+        ("f32[2,9,4,5]@[0,2,3,1]", 1),
+        ("f32[2,9,4,5]", 1),
+    ] {
+        check(Softmax { dim }, &[x], BOUND);
+    }
+    // Rows with keys left out, and differences that no exponential could hold.
+    let mut b = Graph::builder("masked");
+    let x = b.input("x", ty("f32[40,33]"));
+    let far = b.op(WithScalar::float(Binary::Mul, 500.0), &[x]).unwrap();
+    let out = b.op(WithScalar::float(Binary::Lt, 0.5), &[x]).unwrap();
+    let none = b.op(WithScalar::float(Binary::Mul, 0.0), &[x]).unwrap();
+    let none = b
+        .op(WithScalar::float(Binary::Add, f64::NEG_INFINITY), &[none])
+        .unwrap();
+    let scores = b.op(Select {}, &[out, far, none]).unwrap();
+    let y = b.op(Softmax { dim: 1 }, &[scores]).unwrap();
+    b.output("y", y);
+    let graph = b.finish().unwrap();
+    let (params, values) = noisy(&graph);
+    // The scores' own rounding, times 500.
+    let d = difference(&graph, &params, &values, &[]);
+    assert!(d.max_rel <= 1e-4, "{d:?}");
+}
+
 /// Grows a random tree of functions of elements over operands that broadcast.
 fn random_tree(b: &mut GraphBuilder, seed: u64) -> ValueId {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;

@@ -16,6 +16,7 @@ mod memory;
 mod panels;
 mod product;
 mod reduce;
+mod softmax;
 mod vector;
 
 use std::sync::Arc;
@@ -42,13 +43,14 @@ const LINEAR: Packing = Packing("linear layer in panels");
 
 type Family = fn(&NodeContext<'_, Flex>, &Arc<Pool>) -> Option<Kernel<Flex>>;
 
-const FAMILIES: [Family; 6] = [
+const FAMILIES: [Family; 7] = [
     attention::lower,
     conv::lower,
     elementwise::lower,
     group_norm::lower,
     layer_norm::lower,
     linear::lower,
+    softmax::lower,
 ];
 
 impl Kernels<Flex> for CpuKernels {
