@@ -57,26 +57,19 @@ fn tolerance(plan: &Plan) -> f64 {
         })
 }
 
-/// Every pass alone, none, and all of them with either low dtype.
+/// No pass, every pass alone, and all that go together with each that lowers precision and without.
 fn sets(registry: &Registry) -> Vec<String> {
-    let names: Vec<&str> = registry
-        .infos()
-        .filter(|i| !i.always)
-        .map(|i| i.name)
-        .collect();
-    let all = |without: &str| {
-        names
+    let asked: Vec<_> = registry.infos().filter(|i| !i.always).collect();
+    let (lowering, others): (Vec<_>, Vec<_>) =
+        asked.iter().partition(|i| i.answers_to("precision"));
+    let others: Vec<&str> = others.iter().map(|i| i.name).collect();
+    let mut sets: Vec<String> = vec![String::new(), others.join(",")];
+    sets.extend(asked.iter().map(|i| i.name.to_owned()));
+    sets.extend(
+        lowering
             .iter()
-            .copied()
-            .filter(|n| *n != without)
-            .collect::<Vec<_>>()
-            .join(",")
-    };
-    let mut sets: Vec<String> = std::iter::once("")
-        .chain(names.iter().copied())
-        .map(String::from)
-        .collect();
-    sets.extend([all("fp16"), all("bf16")]);
+            .map(|i| format!("{},{}", i.name, others.join(","))),
+    );
     sets
 }
 
