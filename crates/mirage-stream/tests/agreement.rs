@@ -15,7 +15,7 @@ use mirage_ir::{
     interp::{self, Difference, Tensor},
 };
 use mirage_model::{AnyModel, AnyTensor, ModelConfig, Size, TensorSpec, build};
-use mirage_pass::{Manager, Numerics, Plan, Registry, plan};
+use mirage_pass::{Manager, Numerics, PassInfo, Plan, Registry, plan};
 use mirage_stream::{
     Noise, NoisePolicy, SamplerConfig, Trajectory, capture_forward, capture_frame,
 };
@@ -59,8 +59,8 @@ fn tolerance(plan: &Plan) -> f64 {
 
 /// No pass, every pass alone, and all that go together with each that lowers precision and without.
 fn sets(registry: &Registry) -> Vec<String> {
-    let asked: Vec<_> = registry.infos().filter(|i| !i.always).collect();
-    let (lowering, others): (Vec<_>, Vec<_>) =
+    let asked: Vec<&'static PassInfo> = registry.infos().filter(|i| !i.always).collect();
+    let (lowering, others): (Vec<&PassInfo>, Vec<&PassInfo>) =
         asked.iter().partition(|i| i.answers_to("precision"));
     let others: Vec<&str> = others.iter().map(|i| i.name).collect();
     let mut sets: Vec<String> = vec![String::new(), others.join(",")];
