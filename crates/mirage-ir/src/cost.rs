@@ -69,9 +69,10 @@ pub fn graph_cost(graph: &Graph) -> GraphCost {
         .filter(|n| !prologue.is_fixed(n.output()))
     {
         let c = node_cost(graph, node);
-        cost.flops += c.flops;
-        cost.bytes += c.bytes();
-        cost.activation_bytes += c.bytes_written;
+        // A valid graph may cost more than can be counted.
+        cost.flops = cost.flops.saturating_add(c.flops);
+        cost.bytes = cost.bytes.saturating_add(c.bytes());
+        cost.activation_bytes = cost.activation_bytes.saturating_add(c.bytes_written);
     }
     cost
 }

@@ -19,6 +19,32 @@ fn flops(op: impl Into<Op>, inputs: &[&str]) -> u64 {
 }
 
 #[test]
+fn costs_beyond_what_can_be_counted_are_the_largest_number() {
+    let wide = "i8[16777216,16777216]";
+    assert_eq!(flops(Matmul {}, &[wide, wide]), u64::MAX);
+    let pool = MaxPool {
+        kernel: vec![1 << 22; 2],
+        stride: vec![1; 2],
+        padding: vec![1 << 21; 2],
+        dilation: vec![1; 2],
+        ceil_mode: false,
+    };
+    assert_eq!(flops(pool, &["f32[1,1,4194304,4194304]"]), u64::MAX);
+    let graph = parse(
+        r#"graph "large" {
+          input %0 "x": i8[16777216,16777216]
+          %1: i8[16777216,16777216] = matmul(%0, %0)
+          %2: i8[16777216,16777216] = matmul(%1, %0)
+          output "y" = %2
+        }"#,
+    )
+    .expect("every type fits");
+    assert_eq!(graph_cost(&graph).flops, u64::MAX);
+    // Nothing, many times.
+    assert_eq!(flops(Matmul {}, &["f32[0,16777216]", "f32[16777216,16777216]"]), 0);
+}
+
+#[test]
 fn multiply_adds_count_two() {
     // 2·6·6 outputs of each of 8 channels, each from 4/2 channels of a 3×3 kernel.
     let conv = Conv {

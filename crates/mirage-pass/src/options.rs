@@ -92,7 +92,7 @@ impl fmt::Display for OptionValue {
 impl OptionKind {
     /// A value from text; the error says what was wrong with it and what is expected.
     pub fn parse(&self, text: &str) -> Result<OptionValue, String> {
-        let expected = || format!("must be {self}, got `{text}`");
+        let expected = || format!("must be {self}, got `{}`", text.escape_debug());
         match *self {
             OptionKind::Bool => text.parse().map(OptionValue::Bool).map_err(|_| expected()),
             OptionKind::Int { min, max } => match text.parse() {
@@ -132,7 +132,8 @@ fn parse_set(text: &str, choices: &'static [&'static str]) -> Result<OptionValue
 
 fn unknown_choice(text: &str, choices: &[&str]) -> String {
     format!(
-        "does not take `{text}`: {}",
+        "does not take `{}`: {}",
+        text.escape_debug(),
         suggest::advice(text, choices.iter().copied())
     )
 }
@@ -142,7 +143,7 @@ fn unknown_choice(text: &str, choices: &[&str]) -> String {
 #[non_exhaustive]
 pub enum OptionError {
     /// The pass has no such option.
-    #[error("unknown option `{option}`: {advice}")]
+    #[error("unknown option `{}`: {advice}", option.escape_debug())]
     Unknown {
         /// The option.
         option: String,
@@ -150,7 +151,7 @@ pub enum OptionError {
         advice: String,
     },
     /// An option is given twice.
-    #[error("option `{option}` is given twice")]
+    #[error("option `{}` is given twice", option.escape_debug())]
     Twice {
         /// The option.
         option: String,

@@ -106,8 +106,10 @@ impl Operation for Attention {
 
     fn flops(&self, inputs: &[&TensorType], outputs: &[TensorType]) -> u64 {
         let (q, n) = (inputs[0], inputs[1].shape[2]);
-        let scores = q.shape[0] * q.shape[1] * q.shape[2] * n;
-        2 * (q.numel() * n) as u64 + 5 * scores as u64 + 2 * (outputs[0].numel() * n) as u64
+        let scores = rules::operations(&[2, q.numel(), n]);
+        let softmax = rules::operations(&[5, q.shape[0], q.shape[1], q.shape[2], n]);
+        let sums = rules::operations(&[2, outputs[0].numel(), n]);
+        scores.saturating_add(softmax).saturating_add(sums)
     }
 }
 

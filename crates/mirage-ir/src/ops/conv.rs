@@ -152,8 +152,8 @@ impl Operation for Conv {
 
     fn flops(&self, inputs: &[&TensorType], outputs: &[TensorType]) -> u64 {
         // Each output element: one multiply-add per element of its filter.
-        let filter: usize = inputs[1].shape[1..].iter().product();
-        2 * (outputs[0].numel() * filter) as u64
+        let filter = inputs[1].shape[1..].iter().product();
+        rules::operations(&[2, outputs[0].numel(), filter])
     }
 }
 
@@ -236,7 +236,7 @@ impl Operation for ConvTranspose {
 
     fn flops(&self, inputs: &[&TensorType], _outputs: &[TensorType]) -> u64 {
         // Each input element: one multiply-add per element of its filter.
-        let filter: usize = inputs[1].shape[1..].iter().product();
-        2 * (inputs[0].numel() * filter) as u64
+        let filter = inputs[1].shape[1..].iter().product();
+        rules::operations(&[2, inputs[0].numel(), filter])
     }
 }

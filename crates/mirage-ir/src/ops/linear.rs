@@ -72,7 +72,7 @@ impl Operation for Matmul {
 
     fn flops(&self, inputs: &[&TensorType], outputs: &[TensorType]) -> u64 {
         let k = inputs[0].shape[inputs[0].rank() - 1];
-        2 * (outputs[0].numel() * k) as u64
+        rules::operations(&[2, outputs[0].numel(), k])
     }
 }
 
@@ -115,7 +115,7 @@ impl Operation for Linear {
     }
 
     fn flops(&self, inputs: &[&TensorType], outputs: &[TensorType]) -> u64 {
-        2 * (outputs[0].numel() * inputs[1].shape[0]) as u64
+        rules::operations(&[2, outputs[0].numel(), inputs[1].shape[0]])
     }
 }
 

@@ -79,7 +79,7 @@ impl Operation for Region {
             body.nodes()
                 .iter()
                 .map(|n| n.op.flops(&body.input_types(n), &body.output_types(n)))
-                .sum()
+                .fold(0, u64::saturating_add)
         })
     }
 

@@ -133,6 +133,17 @@ pub(super) fn positive(what: &str, values: &[usize], len: usize) -> Result<(), O
     Ok(())
 }
 
+/// How many operations so many of so many are, at most `u64::MAX`: shapes that no machine could ever
+/// compute are valid.
+pub(super) fn operations(factors: &[usize]) -> u64 {
+    let product = factors.iter().try_fold(1u64, |product, &f| product.checked_mul(f as u64));
+    match product {
+        Some(product) => product,
+        None if factors.contains(&0) => 0,
+        None => u64::MAX,
+    }
+}
+
 /// A length that arithmetic on a few of them cannot overflow; `None` is one that has overflowed.
 pub(super) fn length(value: Option<usize>) -> Result<usize, OpError> {
     value

@@ -21,8 +21,13 @@ pub(super) fn is_bare(c: char) -> bool {
     !c.is_whitespace() && !c.is_control() && !matches!(c, ',' | '=' | '{' | '}' | '"')
 }
 
-fn is_name(c: char) -> bool {
+fn is_name_part(c: char) -> bool {
     c.is_alphanumeric() || c == '_' || c == '-'
+}
+
+/// Whether a text is a name of the grammar.
+pub(super) fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(is_name_part)
 }
 
 pub(super) fn pipeline(text: &str) -> Result<PipelineSpec, GrammarError> {
@@ -98,7 +103,7 @@ impl Reader {
 
     fn name(&mut self, expected: &'static str) -> Result<(String, Place), GrammarError> {
         let place = Place::Column(self.at + 1);
-        let name = self.take_while(is_name);
+        let name = self.take_while(is_name_part);
         if name.is_empty() {
             return Err(self.error(expected));
         }

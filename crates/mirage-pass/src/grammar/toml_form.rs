@@ -12,7 +12,7 @@ use std::{collections::BTreeMap, fmt};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser::SerializeMap};
 use toml::{Table, Value};
 
-use super::{PassSpec, PipelineSpec, Place};
+use super::{PassSpec, PipelineSpec, Place, parse::is_name};
 
 /// Why a TOML document is not a pipeline.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -184,13 +184,16 @@ fn read_entry(value: Value, place: Place) -> Result<PassSpec, String> {
         }
         Value::Table(mut table) => {
             let name = match table.remove("name") {
-                Some(Value::String(name)) => name,
+                Some(Value::String(name)) => named(name)?,
                 Some(other) => return Err(format!("`name` must be text, not `{other}`")),
                 None => return Err("a table needs `name`, the name of the pass".to_owned()),
             };
-            let option = |(name, value): (String, Value)| match untyped(&value) {
-                Ok(text) => Ok((name, (text, place))),
-                Err(problem) => Err(format!("option `{name}`: {problem}")),
+            let option = |(name, value): (String, Value)| {
+                let name = named(name)?;
+                match untyped(&value) {
+                    Ok(text) => Ok((name, (text, place))),
+                    Err(problem) => Err(format!("option `{name}`: {problem}")),
+                }
             };
             let options = table
                 .into_iter()
@@ -204,4 +207,15 @@ fn read_entry(value: Value, place: Place) -> Result<PassSpec, String> {
         }
         other => Err(format!("expected a name or a table, found `{other}`")),
     }
+}
+
+/// A name that the text form can write too.
+fn named(name: String) -> Result<String, String> {
+    if is_name(&name) {
+        return Ok(name);
+    }
+    Err(format!(
+        "a name is letters, digits, `_` and `-`, not `{}`",
+        name.escape_debug()
+    ))
 }

@@ -52,7 +52,7 @@ impl std::fmt::Display for Stated {
 #[non_exhaustive]
 pub enum PlanError {
     /// No pass has this name.
-    #[error("unknown pass `{name}`{place}: {advice}")]
+    #[error("unknown pass `{}`{place}: {advice}", name.escape_debug())]
     UnknownPass {
         /// The name.
         name: String,

@@ -96,6 +96,9 @@ fn toml_errors_say_where() {
         r#"passes = ["a{"]"#,
         r#"passes = [{ keep = "norm" }]"#,
         r#"passes = [{ name = 3 }]"#,
+        r#"passes = [{ name = "a,b" }]"#,
+        r#"passes = [{ name = "" }]"#,
+        r#"passes = [{ name = "a", "b\nc" = 1 }]"#,
         r#"passes = [{ name = "a", keep = ["b+c"] }]"#,
         r#"passes = [{ name = "a", keep = { b = 1 } }]"#,
     ];

@@ -167,6 +167,9 @@ fn wrong_values_say_what_is_expected() {
         refuse("set", "x+w"),
         refuse("set", "x+"),
         refuse("sett", "x"),
+        refuse("int", "1\n2"),
+        refuse("set", "x+\n"),
+        refuse("two\nlines", ""),
         Options::from_pairs(&all_kinds(), [("int", "1"), ("int", "2")])
             .expect_err("")
             .to_string(),
