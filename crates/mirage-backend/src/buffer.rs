@@ -29,6 +29,11 @@ impl Buffer {
     pub fn content<T: Any>(&self) -> Option<&T> {
         self.content.downcast_ref()
     }
+
+    /// The backend's own tensor to write to, if it is of this kind. For backends.
+    pub fn content_mut<T: Any>(&mut self) -> Option<&mut T> {
+        self.content.downcast_mut()
+    }
 }
 
 impl fmt::Debug for Buffer {

@@ -5,11 +5,13 @@ mod buffer;
 #[cfg(feature = "burn")]
 pub mod burn;
 mod error;
+mod ports;
 mod registry;
 mod traits;
 
 pub use buffer::Buffer;
 pub use error::BackendError;
+pub use ports::{Ports, check_data};
 pub use registry::{BackendEntry, backends, find};
 pub use traits::{
     Backend, BackendInfo, CompileOptions, DeviceInfo, Executable, MemoryReport, NodeTime, PortInfo,

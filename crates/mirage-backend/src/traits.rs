@@ -76,6 +76,9 @@ pub struct MemoryReport {
     pub state_bytes: u64,
     /// The most activations alive at once in an execution, as planned.
     pub planned_peak_bytes: u64,
+    /// What executions take for activations, where the executable holds their memory itself, as
+    /// one with a static plan does; `None` where the engine allocates and does not tell.
+    pub held_bytes: Option<u64>,
 }
 
 /// The time that one node took in a profiled execution.
@@ -107,6 +110,28 @@ pub trait Executable: Send {
     /// Runs once: reads inputs and states, gives the outputs and moves the states on. After an error
     /// the states are as before.
     fn execute(&mut self, inputs: &[Buffer]) -> Result<Vec<Buffer>, BackendError>;
+
+    /// As [`Self::execute`], and the outputs go into buffers of their types, which an earlier
+    /// execution gave or [`Self::upload`] made. An executable with a static plan allocates nothing
+    /// here.
+    fn execute_into(
+        &mut self,
+        inputs: &[Buffer],
+        outputs: &mut [Buffer],
+    ) -> Result<(), BackendError> {
+        let results = self.execute(inputs)?;
+        if results.len() != outputs.len() {
+            return Err(BackendError::Argument(format!(
+                "{} outputs given, the graph has {}",
+                outputs.len(),
+                results.len()
+            )));
+        }
+        for (output, result) in outputs.iter_mut().zip(results) {
+            *output = result;
+        }
+        Ok(())
+    }
 
     /// As [`Self::execute`], with the time of each node.
     fn profile(&mut self, inputs: &[Buffer]) -> Result<(Vec<Buffer>, Vec<NodeTime>), BackendError>;

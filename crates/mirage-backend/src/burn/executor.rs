@@ -8,12 +8,14 @@ use mirage_ir::{
 };
 
 use super::{
-    Align, Engine, Instruction, Storage, Tensor,
+    Align, Engine, Instruction, Prepared, Storage, Tensor,
     catch::catch,
     compile::{Compiled, compile},
     program::{Observer, run},
 };
-use crate::{BackendError, Buffer, Executable, MemoryReport, NodeTime, PortInfo};
+use crate::{
+    BackendError, Buffer, Executable, MemoryReport, NodeTime, PortInfo, Ports, check_data,
+};
 
 /// A state: what it reads from, what it becomes, and its content.
 struct StateSlot<B: Backend> {
@@ -35,9 +37,7 @@ pub struct Executor<B: Backend> {
     input_slots: Vec<usize>,
     output_slots: Vec<usize>,
     state_slots: Vec<StateSlot<B>>,
-    inputs: Vec<PortInfo>,
-    outputs: Vec<PortInfo>,
-    states: Vec<PortInfo>,
+    ports: Ports,
     memory: MemoryReport,
     notes: Vec<String>,
 }
@@ -50,40 +50,23 @@ impl<B: Backend> Executor<B> {
         graph: &Graph,
         params: &Params,
     ) -> Result<Self, BackendError> {
-        let compiled = compile(engine, graph, params)?;
-        let ports = |ports: &[mirage_ir::Port]| -> Vec<PortInfo> {
-            ports
-                .iter()
-                .map(|p| PortInfo {
-                    name: p.name.clone(),
-                    ty: graph.ty(p.value).clone(),
-                })
-                .collect()
-        };
-        let states: Vec<PortInfo> = graph
-            .states()
-            .iter()
-            .map(|s| PortInfo {
-                name: s.name.clone(),
-                ty: graph.ty(s.input).clone(),
-            })
-            .collect();
-        let state_bytes = states.iter().map(|s| s.ty.bytes() as u64).sum();
-        let memory = MemoryReport {
-            weight_bytes: compiled.weight_bytes,
-            state_bytes,
-            planned_peak_bytes: graph_cost(&compiled.graph).peak_activation_bytes,
-        };
-        let notes = notes(engine, graph, &compiled);
+        let mut prepared = Prepared::new(engine, graph, params)?;
         let Compiled {
-            graph: flat,
             instructions,
             slots,
             weights,
             slot_of,
-            storage,
-            ..
-        } = compiled;
+        } = compile(&mut prepared)?;
+        let ports = Ports::of(graph);
+        let flat = prepared.graph();
+        let memory = MemoryReport {
+            weight_bytes: prepared.weight_bytes(),
+            state_bytes: ports.state_bytes(),
+            planned_peak_bytes: graph_cost(flat).peak_activation_bytes,
+            held_bytes: None,
+        };
+        let notes = notes(engine, graph, flat);
+        let storage = prepared.storage();
         let slot = |v: ValueId| slot_of[v.index()];
         let mut executor = Executor {
             engine: engine.clone(),
@@ -94,9 +77,7 @@ impl<B: Backend> Executor<B> {
             input_slots: flat.inputs().iter().map(|p| slot(p.value)).collect(),
             output_slots: flat.outputs().iter().map(|p| slot(p.value)).collect(),
             state_slots: Vec::new(),
-            inputs: ports(graph.inputs()),
-            outputs: ports(graph.outputs()),
-            states,
+            ports,
             memory,
             notes,
         };
@@ -126,35 +107,13 @@ impl<B: Backend> Executor<B> {
         }
     }
 
-    fn state(&self, name: &str) -> Result<usize, BackendError> {
-        self.states
-            .iter()
-            .position(|s| &*s.name == name)
-            .ok_or_else(|| {
-                let names: Vec<&str> = self.states.iter().map(|s| &*s.name).collect();
-                let known = if names.is_empty() {
-                    "none".to_owned()
-                } else {
-                    names.join(", ")
-                };
-                BackendError::Argument(format!(
-                    "there is no state `{name}`; the states are: {known}"
-                ))
-            })
-    }
-
     fn place(
         &self,
         data: &TensorData,
         ty: &TensorType,
         what: &str,
     ) -> Result<Tensor<B>, BackendError> {
-        if data.dtype != ty.dtype || data.shape != ty.shape {
-            let got = TensorType::new(data.dtype, &data.shape[..]);
-            return Err(BackendError::Argument(format!(
-                "{what} must be {ty}, got {got}"
-            )));
-        }
+        check_data(data, ty, what)?;
         let (storage, device) = (&self.storage, &self.engine.device);
         if !storage.holds(ty.dtype) {
             return Err(BackendError::Argument(format!(
@@ -172,45 +131,14 @@ impl<B: Backend> Executor<B> {
             .map_err(|e| self.failed(e))
     }
 
-    /// The inputs' tensors, checked against the ports.
-    fn checked<'a>(&self, inputs: &'a [Buffer]) -> Result<Vec<&'a Tensor<B>>, BackendError> {
-        if inputs.len() != self.inputs.len() {
-            let names: Vec<&str> = self.inputs.iter().map(|p| &*p.name).collect();
-            return Err(BackendError::Argument(format!(
-                "{} inputs given, the graph takes {} ({})",
-                inputs.len(),
-                names.len(),
-                names.join(", ")
-            )));
-        }
-        let mut tensors = Vec::with_capacity(inputs.len());
-        for (buffer, port) in inputs.iter().zip(&self.inputs) {
-            let (name, want, got) = (&port.name, &port.ty, buffer.ty());
-            if got != want {
-                return Err(BackendError::Argument(format!(
-                    "input `{name}` must be {want}, got {got}"
-                )));
-            }
-            match buffer.content() {
-                Some(tensor) => tensors.push(tensor),
-                None => {
-                    return Err(BackendError::Argument(format!(
-                        "input `{name}` lies on another backend: upload it through this executable"
-                    )));
-                }
-            }
-        }
-        Ok(tensors)
-    }
-
     fn execute_with(
         &mut self,
         inputs: &[Buffer],
         observer: Option<Observer<'_, B>>,
     ) -> Result<Vec<Buffer>, BackendError> {
-        let tensors = self.checked(inputs)?;
-        for (&slot, tensor) in self.input_slots.iter().zip(tensors) {
-            self.slots[slot] = Some(tensor.clone());
+        self.ports.check_inputs::<Tensor<B>>(inputs)?;
+        for (&slot, input) in self.input_slots.iter().zip(inputs) {
+            self.slots[slot] = input.content::<Tensor<B>>().cloned();
         }
         for state in &self.state_slots {
             self.slots[state.reads] = Some(state.content.clone());
@@ -242,7 +170,7 @@ impl<B: Backend> Executor<B> {
                 .clone()
                 .unwrap_or_else(|| unreachable!("a result outlives the run"))
         };
-        let outputs = self.output_slots.iter().zip(&self.outputs);
+        let outputs = self.output_slots.iter().zip(&self.ports.outputs);
         let outputs = outputs
             .map(|(&s, port)| Buffer::new(port.ty.clone(), value(s)))
             .collect();
@@ -258,10 +186,9 @@ impl<B: Backend> Executor<B> {
 }
 
 /// The backend's notes, and where operations run that only burn knows.
-fn notes<B: Backend>(engine: &Engine<B>, graph: &Graph, compiled: &Compiled<B>) -> Vec<String> {
+fn notes<B: Backend>(engine: &Engine<B>, graph: &Graph, flat: &Graph) -> Vec<String> {
     let mut notes = engine.kernels.notes(graph);
-    let mut names: Vec<&str> = compiled
-        .graph
+    let mut names: Vec<&str> = flat
         .nodes()
         .iter()
         .filter_map(|n| n.op.get::<Extern>())
@@ -282,15 +209,15 @@ fn notes<B: Backend>(engine: &Engine<B>, graph: &Graph, compiled: &Compiled<B>) 
 
 impl<B: Backend> Executable for Executor<B> {
     fn inputs(&self) -> &[PortInfo] {
-        &self.inputs
+        &self.ports.inputs
     }
 
     fn outputs(&self) -> &[PortInfo] {
-        &self.outputs
+        &self.ports.outputs
     }
 
     fn states(&self) -> &[PortInfo] {
-        &self.states
+        &self.ports.states
     }
 
     fn upload(&self, data: &TensorData, ty: &TensorType) -> Result<Buffer, BackendError> {
@@ -337,20 +264,20 @@ impl<B: Backend> Executable for Executor<B> {
     }
 
     fn export_state(&self, name: &str) -> Result<TensorData, BackendError> {
-        let i = self.state(name)?;
-        self.fetch(&self.state_slots[i].content, &self.states[i].ty)
+        let i = self.ports.state(name)?;
+        self.fetch(&self.state_slots[i].content, &self.ports.states[i].ty)
     }
 
     fn import_state(&mut self, name: &str, data: &TensorData) -> Result<(), BackendError> {
-        let i = self.state(name)?;
-        let ty = self.states[i].ty.clone();
+        let i = self.ports.state(name)?;
+        let ty = self.ports.states[i].ty.clone();
         self.state_slots[i].content = self.place(data, &ty, &format!("state `{name}`"))?;
         Ok(())
     }
 
     fn reset_states(&mut self) -> Result<(), BackendError> {
-        for i in 0..self.states.len() {
-            self.state_slots[i].content = self.zeros(&self.states[i].ty)?;
+        for i in 0..self.ports.states.len() {
+            self.state_slots[i].content = self.zeros(&self.ports.states[i].ty)?;
         }
         Ok(())
     }

@@ -21,6 +21,7 @@ mod flatten;
 mod kernels;
 mod layout;
 mod lower;
+mod prepared;
 mod program;
 mod tensor;
 
@@ -32,5 +33,6 @@ pub use external::{ENGINE, ENGINE_VERSION, ExternOp, ExternRunner, HostRunner, I
 pub use kernels::{Engine, Generic, Kernels, Packing};
 pub use layout::Align;
 pub use lower::NodeContext;
+pub use prepared::Prepared;
 pub use program::{Args, Instruction, Kernel};
 pub use tensor::Tensor;

@@ -1,0 +1,354 @@
+//! A graph on its way to a program: flattened, its weights computed, its facts at hand.
+
+use burn_backend::Backend;
+use mirage_ir::{
+    Graph, Node, NodeId, Params, Source, TensorType, ValueId,
+    analysis::{Liveness, Prologue, Uses},
+};
+
+use super::{
+    Align, Engine, Instruction, Kernel, NodeContext, Storage, Tensor,
+    catch::catch,
+    flatten::{Flat, flatten},
+    lower::lower,
+    program::{Operand, run},
+};
+use crate::BackendError;
+
+/// A verified graph for an engine: regions without a kernel are inlined, dead nodes are gone, what
+/// depends on parameters alone is computed.
+pub struct Prepared<B: Backend> {
+    engine: Engine<B>,
+    storage: Storage,
+    flat: Flat,
+    prologue: Prologue,
+    liveness: Liveness,
+    uses: Uses,
+    /// The types as values are held; a weight may be held in an order of its consumers' choice.
+    types: Vec<TensorType>,
+    /// Whether a value is a weight in a form of the backend's own.
+    packed: Vec<bool>,
+    weights: Vec<(ValueId, Tensor<B>)>,
+    weight_bytes: u64,
+}
+
+impl<B: Backend> Prepared<B> {
+    /// Flattens the graph and computes its prologue. The parameters are not held afterwards.
+    pub fn new(engine: &Engine<B>, graph: &Graph, params: &Params) -> Result<Self, BackendError> {
+        params.check(graph)?;
+        let storage = Storage::of::<B>(&engine.device);
+        let flat = flatten(graph, engine, storage)?;
+        let values = flat.graph.values();
+        let mut prepared = Prepared {
+            engine: engine.clone(),
+            storage,
+            prologue: Prologue::of(&flat.graph),
+            liveness: Liveness::of(&flat.graph),
+            uses: Uses::of(&flat.graph),
+            types: values.iter().map(|v| v.ty.clone()).collect(),
+            packed: vec![false; values.len()],
+            flat,
+            weights: Vec::new(),
+            weight_bytes: 0,
+        };
+        prepared.check_dtypes()?;
+        prepared.weights = prepared.run_prologue(params)?;
+        prepared.weight_bytes = prepared
+            .weights
+            .iter()
+            .map(|(value, tensor)| {
+                let elements: usize = tensor.shape().iter().product();
+                (elements * prepared.graph().ty(*value).dtype.size()) as u64
+            })
+            .sum();
+        Ok(prepared)
+    }
+
+    /// The flat graph. Its inputs, outputs and states are those of the graph that was given.
+    pub fn graph(&self) -> &Graph {
+        &self.flat.graph
+    }
+
+    /// The engine.
+    pub fn engine(&self) -> &Engine<B> {
+        &self.engine
+    }
+
+    /// How the device stores elements.
+    pub fn storage(&self) -> Storage {
+        self.storage
+    }
+
+    /// The node of the given graph that a node of the flat one belongs to.
+    pub fn origin(&self, node: NodeId) -> NodeId {
+        self.flat.origin[node.index()]
+    }
+
+    /// Takes the values that an execution reads and that are computed already: weights.
+    pub fn take_weights(&mut self) -> Vec<(ValueId, Tensor<B>)> {
+        std::mem::take(&mut self.weights)
+    }
+
+    /// The bytes of the weights, in the form that an execution reads.
+    pub fn weight_bytes(&self) -> u64 {
+        self.weight_bytes
+    }
+
+    /// The nodes of an execution, in order.
+    pub fn nodes(&self) -> impl Iterator<Item = (NodeId, &Node)> {
+        let fixed = |node: &Node| self.prologue.is_fixed(node.output());
+        self.graph().iter().filter(move |(_, node)| !fixed(node))
+    }
+
+    /// Whether a value is computed before the executions.
+    pub fn is_fixed(&self, value: ValueId) -> bool {
+        self.prologue.is_fixed(value)
+    }
+
+    /// Whether a value is a result of the graph.
+    pub fn leaves(&self, value: ValueId) -> bool {
+        self.uses.leaves(value)
+    }
+
+    /// The nodes that take a value.
+    pub fn users(&self, value: ValueId) -> &[NodeId] {
+        self.uses.users(value)
+    }
+
+    /// Values that nobody reads after this node of an execution.
+    pub fn dead_after(&self, id: NodeId, node: &Node) -> Vec<ValueId> {
+        let mut dead: Vec<ValueId> = Vec::new();
+        for &v in &node.inputs {
+            let last = !self.is_fixed(v) && self.liveness.last_use(v) == Some(id);
+            if last && !dead.contains(&v) {
+                dead.push(v);
+            }
+        }
+        let unused = |v: &&ValueId| self.users(**v).is_empty() && !self.leaves(**v);
+        dead.extend(node.outputs.iter().filter(unused));
+        dead
+    }
+
+    /// What a kernel for this node needs to know.
+    pub fn context(&self, id: NodeId) -> NodeContext<'_, B> {
+        let graph = self.graph();
+        let node = graph.node(id);
+        let types = |ids: &[ValueId]| -> Vec<TensorType> {
+            ids.iter().map(|v| self.types[v.index()].clone()).collect()
+        };
+        let takers = node.outputs.iter().flat_map(|&v| self.users(v));
+        NodeContext {
+            graph,
+            node,
+            inputs: types(&node.inputs),
+            packed: node
+                .inputs
+                .iter()
+                .map(|v| self.packed[v.index()])
+                .collect(),
+            outputs: types(&node.outputs),
+            engine: &self.engine,
+            storage: self.storage,
+            feeds_views: takers
+                .into_iter()
+                .all(|&user| self.engine.kernels.takes_views(graph, graph.node(user))),
+            leaves: node.outputs.iter().any(|&v| self.leaves(v)),
+        }
+    }
+
+    /// The generic kernel of a node.
+    pub fn generic(&self, id: NodeId) -> Result<Kernel<B>, BackendError> {
+        catch(|| lower(&self.context(id)))
+            .and_then(|lowered| lowered)
+            .map_err(|e| self.unsupported(id, e))
+    }
+
+    /// The instruction of a node: the backend's own kernel or the generic one.
+    pub(super) fn instruction(
+        &self,
+        id: NodeId,
+        slot_of: &dyn Fn(ValueId) -> usize,
+        frees: &[ValueId],
+    ) -> Result<Instruction<B>, BackendError> {
+        let node = self.graph().node(id);
+        let kernel = match self.engine.kernels.lower(&self.context(id)) {
+            Some(kernel) => kernel,
+            None => self.generic(id)?,
+        };
+        let operand = |&v: &ValueId| Operand {
+            slot: slot_of(v),
+            moves: frees.contains(&v) && node.inputs.iter().filter(|&&i| i == v).count() == 1,
+        };
+        Ok(Instruction {
+            node: self.origin(id),
+            op: node.op.name().into_owned(),
+            path: node.path.clone(),
+            inputs: node.inputs.iter().map(operand).collect(),
+            outputs: node.outputs.iter().map(|&v| slot_of(v)).collect(),
+            frees: frees.iter().map(|&v| slot_of(v)).collect(),
+            kernel,
+        })
+    }
+
+    /// Every value's type must be one that the device can hold.
+    fn check_dtypes(&self) -> Result<(), BackendError> {
+        let graph = self.graph();
+        let holds = |ty: &TensorType| self.storage.holds(ty.dtype);
+        let Some(value) = graph.values().iter().find(|v| !holds(&v.ty)) else {
+            return Ok(());
+        };
+        let reason = format!(
+            "the device has no {}; a precision pass can change it",
+            value.ty.dtype
+        );
+        let name = match value.source {
+            Source::Node { node, .. } => return Err(self.unsupported(node, reason)),
+            Source::Input(i) => format!("input `{}`", graph.inputs()[i].name),
+            Source::Param(i) => format!("parameter `{}`", graph.params()[i].name),
+            Source::State(i) => format!("state `{}`", graph.states()[i].name),
+        };
+        Err(BackendError::Argument(format!(
+            "backend `{}`: {name}: {reason}",
+            self.engine.name
+        )))
+    }
+
+    fn unsupported(&self, node: NodeId, reason: String) -> BackendError {
+        let n = self.graph().node(node);
+        BackendError::Unsupported {
+            backend: self.engine.name.to_owned(),
+            node: self.origin(node).index(),
+            op: n.op.name().into_owned(),
+            path: n.path.to_string(),
+            reason,
+        }
+    }
+
+    fn failed(&self, message: String) -> BackendError {
+        BackendError::Engine {
+            backend: self.engine.name.to_owned(),
+            message,
+        }
+    }
+}
+
+/// The prologue.
+impl<B: Backend> Prepared<B> {
+    /// Computes what depends on parameters alone. Gives the values that an execution reads; a
+    /// parameter is uploaded when it is first needed and gone after its last use.
+    fn run_prologue(
+        &mut self,
+        params: &Params,
+    ) -> Result<Vec<(ValueId, Tensor<B>)>, BackendError> {
+        let values = self.graph().values().len();
+        let mut last_use = vec![None; values];
+        for &id in self.prologue.nodes() {
+            for v in &self.graph().node(id).inputs {
+                last_use[v.index()] = Some(id);
+            }
+        }
+        let kept = self.prologue.kept().to_vec();
+        let mut is_kept = vec![false; values];
+        kept.iter().for_each(|v| is_kept[v.index()] = true);
+        let mut slots: Vec<Option<Tensor<B>>> = vec![None; values];
+        for &id in self.prologue.nodes() {
+            let node = self.graph().node(id);
+            for &v in &node.inputs {
+                self.upload_param(v, params, &mut slots)?;
+            }
+            let dies = |v: &ValueId| !is_kept[v.index()] && last_use[v.index()] == Some(id);
+            let frees: Vec<ValueId> = node.inputs.iter().copied().filter(dies).collect();
+            let instruction = self.instruction(id, &|v| v.index(), &frees)?;
+            let sync = || Ok(());
+            run(&[instruction], &mut slots, None, sync).map_err(|e| self.failed(e))?;
+        }
+        let mut weights = Vec::with_capacity(kept.len());
+        for v in kept {
+            self.upload_param(v, params, &mut slots)?;
+            let Some(tensor) = slots[v.index()].take() else {
+                continue;
+            };
+            weights.push((v, self.hold_as_wanted(v, tensor)?));
+        }
+        Ok(weights)
+    }
+
+    /// Puts a parameter on the device, in the order of its type, unless it is there.
+    fn upload_param(
+        &self,
+        value: ValueId,
+        params: &Params,
+        slots: &mut [Option<Tensor<B>>],
+    ) -> Result<(), BackendError> {
+        let Source::Param(i) = self.graph().value(value).source else {
+            return Ok(());
+        };
+        if slots[value.index()].is_some() {
+            return Ok(());
+        }
+        let name = &self.graph().params()[i].name;
+        let Some(data) = params.get(name) else {
+            return Err(BackendError::Argument(format!(
+                "parameter `{name}` has no value"
+            )));
+        };
+        let ty = self.graph().ty(value);
+        let tensor = catch(|| {
+            let tensor = Tensor::from_data(data, &self.storage, &self.engine.device);
+            Align::from_logical(ty).lay_out(tensor)
+        });
+        let failed = |e| {
+            self.failed(format!(
+                "parameter `{name}` cannot be put on the device: {e}"
+            ))
+        };
+        slots[value.index()] = Some(tensor.map_err(failed)?);
+        Ok(())
+    }
+
+    /// Converts a weight to the form or the order that all its consumers want, if they agree on one.
+    fn hold_as_wanted(&mut self, v: ValueId, tensor: Tensor<B>) -> Result<Tensor<B>, BackendError> {
+        if self.liveness.leaves(v) {
+            return Ok(tensor);
+        }
+        let (engine, graph) = (&self.engine, self.graph());
+        let ty = graph.ty(v);
+        let packing = self.wanted(v, |node, i| engine.kernels.packing(graph, node, i));
+        if let Some(packing) = packing {
+            let packed = catch(|| engine.kernels.pack(packing, ty, tensor));
+            self.packed[v.index()] = true;
+            return packed.map_err(|e| self.failed(e));
+        }
+        let order = self.wanted(v, |node, i| engine.kernels.weight_order(graph, node, i));
+        let Some(order) = order.filter(|o| o.rank() == ty.rank()) else {
+            return Ok(tensor);
+        };
+        let align = Align::new(ty, &order);
+        let tensor = catch(|| align.lay_out(tensor)).map_err(|e| self.failed(e))?;
+        self.types[v.index()].order = order;
+        Ok(tensor)
+    }
+
+    /// What every consumer of a weight in an execution wants of it, if they want the same.
+    fn wanted<T: PartialEq>(
+        &self,
+        v: ValueId,
+        want: impl Fn(&Node, usize) -> Option<T>,
+    ) -> Option<T> {
+        let mut wanted = None;
+        for &user in self.uses.users(v) {
+            let node = self.graph().node(user);
+            if self.prologue.is_fixed(node.output()) {
+                continue;
+            }
+            for (operand, _) in node.inputs.iter().enumerate().filter(|&(_, &i)| i == v) {
+                let one = want(node, operand)?;
+                if wanted.as_ref().is_some_and(|other| *other != one) {
+                    return None;
+                }
+                wanted = Some(one);
+            }
+        }
+        wanted
+    }
+}
