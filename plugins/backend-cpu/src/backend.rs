@@ -9,7 +9,12 @@ use mirage_backend::{
 };
 use mirage_ir::{Graph, Params, target::Capabilities};
 
-use crate::{capabilities, kernels::CpuKernels, processor::Processor};
+use crate::{
+    capabilities,
+    kernels::CpuKernels,
+    processor::Processor,
+    static_plan::{self, StaticExecutable},
+};
 
 /// burn-flex on the processor of this machine.
 #[derive(Clone, Copy, Debug, Default)]
@@ -57,6 +62,9 @@ impl Backend for CpuBackend {
             device: FlexDevice,
             kernels: Arc::new(CpuKernels::default()),
         };
+        if static_plan::is_wanted(graph) {
+            return Ok(Box::new(StaticExecutable::compile(&engine, graph, params)?));
+        }
         Ok(Box::new(Executor::compile(&engine, graph, params)?))
     }
 }

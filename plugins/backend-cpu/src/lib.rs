@@ -6,6 +6,7 @@ mod backend;
 mod capabilities;
 mod kernels;
 mod processor;
+mod static_plan;
 
 pub use backend::CpuBackend;
 

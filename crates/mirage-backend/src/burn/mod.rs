@@ -34,5 +34,5 @@ pub use kernels::{Engine, Generic, Kernels, Packing};
 pub use layout::Align;
 pub use lower::NodeContext;
 pub use prepared::Prepared;
-pub use program::{Args, Instruction, Kernel};
+pub use program::{Args, Instruction, Kernel, call};
 pub use tensor::Tensor;

@@ -83,6 +83,30 @@ impl<B: Backend> Args<'_, B> {
     }
 }
 
+/// Runs one kernel on operands that it may take, outside of a program.
+///
+/// # Errors
+/// What the kernel says, or what the engine panicked with.
+pub fn call<B: Backend>(
+    kernel: &Kernel<B>,
+    operands: Vec<Tensor<B>>,
+    results: usize,
+) -> Result<Vec<Tensor<B>>, String> {
+    let count = operands.len();
+    let mut slots: Vec<Option<Tensor<B>>> = operands.into_iter().map(Some).collect();
+    slots.resize(count + results, None);
+    let inputs: Vec<Operand> = (0..count).map(|slot| Operand { slot, moves: true }).collect();
+    let outputs: Vec<usize> = (count..count + results).collect();
+    let mut args = Args {
+        slots: &mut slots,
+        inputs: &inputs,
+        outputs: &outputs,
+    };
+    catch(|| kernel(&mut args)).and_then(|r| r)?;
+    let given: Option<Vec<Tensor<B>>> = slots.drain(count..).collect();
+    given.ok_or_else(|| "a kernel gave no result".to_owned())
+}
+
 /// What is told how long each instruction took.
 pub(super) type Observer<'a, B> = &'a mut (dyn FnMut(&Instruction<B>, Duration) + Send);
 

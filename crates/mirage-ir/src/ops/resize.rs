@@ -86,7 +86,7 @@ impl Operation for Resize {
 impl Resize {
     /// The input elements of one dimension, and their weights, that make output element `o` of `m`
     /// from `n`.
-    fn taps(&self, o: usize, n: usize, m: usize) -> Vec<(usize, f64)> {
+    pub fn taps(&self, o: usize, n: usize, m: usize) -> Vec<(usize, f64)> {
         let (weights, first) = match self.mode {
             ResizeMode::Nearest => return vec![(o * n / m, 1.0)],
             ResizeMode::NearestExact => return vec![((2 * o + 1) * n / (2 * m), 1.0)],

@@ -4,17 +4,16 @@
 //! stay in the nearest cache; a running maximum and sum make up for what is not seen yet (Milakov,
 //! Gimelshein: Online normalizer calculation for softmax, 2018; Dao et al.: FlashAttention, 2022).
 
-use std::sync::Arc;
-
-use burn_flex::{Flex, FlexTensor};
-use mirage_backend::burn::{Kernel, NodeContext};
+use burn_flex::Flex;
+use mirage_backend::burn::NodeContext;
 use mirage_ir::{DType, TensorType, ops::Attention};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::{
+    computation::{Computation, View},
     math::exp,
-    memory::{Pool, Scratch, tensor, threads},
+    memory::{Scratch, threads, with_lists},
     panels::{Panels, ROWS, Rows, Segment, multiply},
     reduce::{Lanes, larger, plus},
     vector::dispatch,
@@ -32,7 +31,7 @@ pub(crate) fn takes(op: &Attention, operands: &[&TensorType]) -> bool {
             .all(|t| t.dtype == DType::F32 && t.numel() > 0)
 }
 
-pub(crate) fn lower(cx: &NodeContext<'_, Flex>, pool: &Arc<Pool>) -> Option<Kernel<Flex>> {
+pub(crate) fn lower(cx: &NodeContext<'_, Flex>) -> Option<Computation> {
     let op = cx.node.op.get::<Attention>()?;
     let (q, k, v) = (&cx.inputs[0], &cx.inputs[1], &cx.inputs[2]);
     if !takes(op, &[q, k, v]) {
@@ -48,47 +47,22 @@ pub(crate) fn lower(cx: &NodeContext<'_, Flex>, pool: &Arc<Pool>) -> Option<Kern
         by_depth: Panels::new(q.shape[3], k.shape[2]),
         by_key: Panels::new(k.shape[2], v.shape[3]),
     };
-    let (out_shape, pool) = (cx.outputs[0].physical_shape(), pool.clone());
-    Some(Box::new(move |args| {
-        let (q, k, v) = (args.float(0), args.float(1), args.float(2));
-        let mut keys = pool.take(shape.heads * shape.by_depth.len());
-        let mut values = pool.take(shape.heads * shape.by_key.len());
-        shape.pack(&k, &v, &mut keys, &mut values);
-        let mut out = pool.take(shape.heads * shape.queries * shape.by_key.n);
-        shape.run(&q, &keys, &values, &mut out);
-        [q, k, v].into_iter().for_each(|t| pool.give(t));
-        for buffer in [keys, values] {
-            let len = buffer.len();
-            pool.give(tensor(buffer, &[len]).into_float());
-        }
-        args.set(0, tensor(out, &out_shape));
-        Ok(())
-    }))
+    let keys = shape.heads * shape.by_depth.len();
+    let workspace = keys + shape.heads * shape.by_key.len();
+    let mut compute = Computation::new(move |x, space| {
+        let [q, k, v] = [0, 1, 2].map(|i| x[i].view());
+        let (keys, values) = space.workspace.split_at_mut(keys);
+        shape.pack(k, v, keys, values);
+        shape.run(q, keys, values, space.results[0]);
+    });
+    compute.takes_views = true;
+    compute.workspace = workspace;
+    Some(compute)
 }
 
-/// A tensor `[B,H,rows,columns]` as it lies.
-#[derive(Clone, Copy)]
-struct View<'a> {
-    elements: &'a [f32],
-    start: usize,
-    strides: [usize; 4],
-}
-
-impl<'a> View<'a> {
-    /// Permuted views are read where they lie; none of them is reversed.
-    fn of(tensor: &'a FlexTensor) -> Self {
-        let layout = tensor.layout();
-        let strides = layout.strides();
-        View {
-            elements: tensor.storage::<f32>(),
-            start: layout.start_offset(),
-            strides: std::array::from_fn(|i| strides[i].unsigned_abs()),
-        }
-    }
-
-    fn head(&self, head: usize, heads_each: usize) -> usize {
-        self.start + head / heads_each * self.strides[0] + head % heads_each * self.strides[1]
-    }
+/// Where a head of a tensor `[B,H,rows,columns]` starts.
+fn head_start(x: &View<'_>, head: usize, heads_each: usize) -> usize {
+    x.start + head / heads_each * x.strides[0] + head % heads_each * x.strides[1]
 }
 
 #[derive(Clone, Debug)]
@@ -107,48 +81,48 @@ struct Shape {
 }
 
 impl Shape {
-    fn pack(&self, k: &FlexTensor, v: &FlexTensor, keys: &mut [f32], values: &mut [f32]) {
-        let (k, v) = (View::of(k), View::of(v));
+    fn pack(&self, k: View<'_>, v: View<'_>, keys: &mut [f32], values: &mut [f32]) {
         let each = keys
             .par_chunks_mut(self.by_depth.len())
             .zip(values.par_chunks_mut(self.by_key.len()));
         each.enumerate().for_each(|(head, (keys, values))| {
-            let start = k.head(head, self.heads_each);
+            let start = head_start(&k, head, self.heads_each);
             let [.., row, column] = k.strides;
             self.by_depth
                 .pack(keys, |d, n| k.elements[start + n * row + d * column]);
-            let start = v.head(head, self.heads_each);
+            let start = head_start(&v, head, self.heads_each);
             let [.., row, column] = v.strides;
             self.by_key
                 .pack(values, |n, e| v.elements[start + n * row + e * column]);
         });
     }
 
-    fn run(&self, q: &FlexTensor, keys: &[f32], values: &[f32], out: &mut [f32]) {
+    fn run(&self, q: View<'_>, keys: &[f32], values: &[f32], out: &mut [f32]) {
         let width = self.by_key.n;
         let share = (self.heads * self.queries).div_ceil(4 * threads());
         let rows = share.clamp(ROWS, 16 * ROWS).next_multiple_of(ROWS);
-        let mut tasks = Vec::new();
-        for (head, out) in out.chunks_mut(self.queries * width).enumerate() {
-            for (tile, out) in out.chunks_mut(rows * width).enumerate() {
-                tasks.push((head, tile * rows, out));
-            }
-        }
-        let q = View::of(q);
-        tasks
-            .into_par_iter()
-            .with_max_len(1)
-            .for_each(|(head, first, out)| {
-                dispatch(Run {
-                    shape: self,
-                    q,
-                    keys: &keys[head * self.by_depth.len()..][..self.by_depth.len()],
-                    values: &values[head * self.by_key.len()..][..self.by_key.len()],
-                    head,
-                    first,
-                    out,
-                });
+        let run = |(head, first, out): &mut (usize, usize, &mut [f32])| {
+            dispatch(Run {
+                shape: self,
+                q,
+                keys: &keys[*head * self.by_depth.len()..][..self.by_depth.len()],
+                values: &values[*head * self.by_key.len()..][..self.by_key.len()],
+                head: *head,
+                first: *first,
+                out,
             });
+        };
+        with_lists(|lists| {
+            let heads = out.chunks_mut(self.queries * width).enumerate();
+            let mut tiles = heads.flat_map(|(head, out)| {
+                let tiles = out.chunks_mut(rows * width).enumerate();
+                tiles.map(move |(tile, out)| (head, tile * rows, out))
+            });
+            let count = self.heads * self.queries.div_ceil(rows);
+            let next = |_| tiles.next().unwrap_or_default();
+            let tasks = lists.alloc_slice_fill_with(count, next);
+            tasks.par_iter_mut().with_max_len(1).for_each(run);
+        });
     }
 }
 
@@ -176,7 +150,10 @@ impl WithSimd for Run<'_> {
         self.gather(queries);
         let mut scores = Scratch::new(1, ROWS * BLOCK);
         let mut products = Scratch::new(2, ROWS * shape.by_key.width());
-        let mut state = vec![(f32::NEG_INFINITY, 0.0_f32); count];
+        let mut state = Scratch::new(3, 2 * count);
+        let (most, sums) = state.elements().split_at_mut(count);
+        most.fill(f32::NEG_INFINITY);
+        sums.fill(0.0);
         self.out.fill(0.0);
         for start in (0..shape.keys).step_by(BLOCK) {
             let block = Block {
@@ -189,7 +166,7 @@ impl WithSimd for Run<'_> {
             let groups = queries
                 .chunks(ROWS * shape.depth)
                 .zip(self.out.chunks_mut(ROWS * width))
-                .zip(state.chunks_mut(ROWS));
+                .zip(most.chunks_mut(ROWS).zip(sums.chunks_mut(ROWS)));
             for ((queries, out), state) in groups {
                 let scores = scores.elements();
                 block.scores(simd, queries, scores);
@@ -197,8 +174,8 @@ impl WithSimd for Run<'_> {
                 block.weigh(simd, scores, products.elements(), out);
             }
         }
-        for (out, (_, sum)) in self.out.chunks_exact_mut(width).zip(state) {
-            let factor = 1.0 / sum;
+        for (out, sum) in self.out.chunks_exact_mut(width).zip(sums) {
+            let factor = 1.0 / *sum;
             out.iter_mut().for_each(|x| *x *= factor);
         }
     }
@@ -209,7 +186,7 @@ impl Run<'_> {
     #[inline(always)]
     fn gather(&self, queries: &mut [f32]) {
         let [.., row, column] = self.q.strides;
-        let start = self.q.head(self.head, self.shape.heads_each) + self.first * row;
+        let start = head_start(&self.q, self.head, self.shape.heads_each) + self.first * row;
         for (i, query) in queries.chunks_exact_mut(self.shape.depth).enumerate() {
             for (d, x) in query.iter_mut().enumerate() {
                 *x = self.q.elements[start + i * row + d * column] * self.shape.scale;
@@ -259,13 +236,15 @@ impl Block<'_> {
     /// Replaces scores by their exponentials below the running maximum, which is raised first; what
     /// was summed up below the old one is brought down.
     #[inline(always)]
-    fn exponentials(&self, scores: &mut [f32], state: &mut [(f32, f32)], out: &mut [f32]) {
+    fn exponentials(
+        &self,
+        scores: &mut [f32],
+        (most, sums): (&mut [f32], &mut [f32]),
+        out: &mut [f32],
+    ) {
         let width = self.shape.by_key.n;
-        for (r, ((most, sum), out)) in state
-            .iter_mut()
-            .zip(out.chunks_exact_mut(width))
-            .enumerate()
-        {
+        let state = most.iter_mut().zip(sums);
+        for (r, ((most, sum), out)) in state.zip(out.chunks_exact_mut(width)).enumerate() {
             let mut lanes = Lanes::new(*most);
             for (i, panel) in self.panels().enumerate() {
                 lanes.take_in(&scores[self.row(i, panel, r)], larger);

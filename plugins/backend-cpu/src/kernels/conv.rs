@@ -5,10 +5,10 @@
 //! kernel's row is one run of `kernel width · channels` elements, so the product needs no im2col.
 //! Channels last therefore costs a copy at most, and row-major a transposition of the tile.
 
-use std::{ops::Range, sync::Arc};
+use std::ops::Range;
 
 use burn_flex::Flex;
-use mirage_backend::burn::{Kernel, NodeContext, Tensor};
+use mirage_backend::burn::NodeContext;
 use mirage_ir::{
     DType, Order, TensorType,
     ops::{Conv, Region},
@@ -18,7 +18,8 @@ use mirage_ir::{
 use serde::Deserialize;
 
 use super::{
-    memory::{Pool, elements, in_sequence, tensor},
+    computation::Computation,
+    memory::Numbers,
     panels::{Panels, Segment, segments},
     product::{Arrangement, Epilogue, Plan, Source},
 };
@@ -85,7 +86,7 @@ pub(crate) fn pack(weight: &[f32], ty: &TensorType) -> Vec<f32> {
     packed
 }
 
-pub(crate) fn lower(cx: &NodeContext<'_, Flex>, pool: &Arc<Pool>) -> Option<Kernel<Flex>> {
+pub(crate) fn lower(cx: &NodeContext<'_, Flex>) -> Option<Computation> {
     let fused = Fused::of(&cx.node.op, cx.inputs.len())?;
     let (x, weight, out) = (&cx.inputs[0], &cx.inputs[1], &cx.outputs[0]);
     if !fused.takes(x, weight) {
@@ -106,37 +107,24 @@ pub(crate) fn lower(cx: &NodeContext<'_, Flex>, pool: &Arc<Pool>) -> Option<Kern
     let geometry = Geometry::new(&fused.op, x, weight, out, last);
     let plan = geometry.plan(panels(weight), last);
     let (packed, weight_type) = (cx.packed[1], weight.clone());
-    let shape = out.physical_shape();
-    let len = out.numel();
-    let pool = pool.clone();
-    Some(Box::new(move |args| {
-        let x = in_sequence(args.float(0));
-        let weight = in_sequence(args.float(1));
-        let bias = fused.bias.then(|| in_sequence(args.float(2)));
-        let residual = residual.map(|i| in_sequence(args.float(i)));
-        let mut out = pool.take(len);
+    Some(Computation::new(move |x, mut space| {
         let packed_here;
         let panels = if packed {
-            elements(&weight)
+            x[1].floats()
         } else {
-            packed_here = pack(elements(&weight), &weight_type);
+            packed_here = pack(x[1].floats(), &weight_type);
             &packed_here
         };
         let epilogue = Epilogue {
-            bias: bias.as_ref().map(elements),
-            residual: residual.as_ref().map(elements),
+            bias: fused.bias.then(|| x[2].floats()),
+            residual: residual.map(|i| x[i].floats()),
             activation: fused.activation,
         };
         let source = Input {
             geometry: &geometry,
-            x: elements(&x),
+            x: x[0].floats(),
         };
-        plan.run(&source, panels, epilogue, &mut out);
-        pool.give(x);
-        residual.into_iter().for_each(|r| pool.give(r));
-        let out: Tensor<Flex> = tensor(out, &shape);
-        args.set(0, out);
-        Ok(())
+        plan.run(&source, panels, epilogue, space.result());
     }))
 }
 
@@ -247,7 +235,7 @@ impl Source for Input<'_> {
         image: usize,
         places: Range<usize>,
         scratch: &'a mut [f32],
-        bases: &mut Vec<usize>,
+        bases: &mut Numbers,
     ) -> &'a [f32] {
         let g = self.geometry;
         let x =

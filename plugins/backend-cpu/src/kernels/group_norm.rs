@@ -1,9 +1,8 @@
 //! Group norm, alone and with SiLU after it, in both orders.
 
-use std::sync::Arc;
-
+use bumpalo::Bump;
 use burn_flex::Flex;
-use mirage_backend::burn::{Kernel, NodeContext};
+use mirage_backend::burn::NodeContext;
 use mirage_ir::{
     DType, Order,
     ops::{GroupNorm, Region},
@@ -15,14 +14,13 @@ use rayon::prelude::*;
 
 use super::{
     activation::activate,
-    memory::{
-        Pool, WORTH_DIVIDING, elements, in_sequence, own_elements, reshaped, tensor, threads,
-    },
+    computation::Computation,
+    memory::{Scratch, WORTH_DIVIDING, threads, with_lists},
     reduce::Moments,
     vector::dispatch,
 };
 
-pub(crate) fn lower(cx: &NodeContext<'_, Flex>, pool: &Arc<Pool>) -> Option<Kernel<Flex>> {
+pub(crate) fn lower(cx: &NodeContext<'_, Flex>) -> Option<Computation> {
     let (op, activation) = match cx.node.op.get::<Region>() {
         Some(region) if region.kind == "group_norm_silu" => {
             let op: GroupNorm = region.attributes.clone().try_into().ok()?;
@@ -48,21 +46,11 @@ pub(crate) fn lower(cx: &NodeContext<'_, Flex>, pool: &Arc<Pool>) -> Option<Kern
         last,
     };
     let affine = cx.inputs.len() == 3;
-    let (shape, len, pool) = (out.physical_shape(), out.numel(), pool.clone());
-    Some(Box::new(move |args| {
-        let mut x = in_sequence(args.float(0));
-        let affine = affine.then(|| [1, 2].map(|i| in_sequence(args.float(i))));
-        let affine = affine.as_ref().map(|[g, b]| (elements(g), elements(b)));
-        if let Some(own) = own_elements(&mut x) {
-            norm.run(None, affine, own);
-            args.set(0, reshaped(x, &shape));
-            return Ok(());
-        }
-        let mut out = pool.take(len);
-        norm.run(Some(elements(&x)), affine, &mut out);
-        args.set(0, tensor(out, &shape));
-        Ok(())
-    }))
+    let compute = Computation::new(move |x, mut space| {
+        let affine = affine.then(|| (x[1].floats(), x[2].floats()));
+        norm.run(x[0].floats_unless_in_result(), affine, space.result());
+    });
+    Some(compute.in_place([0]))
 }
 
 type Affine<'a> = Option<(&'a [f32], &'a [f32])>;
@@ -121,43 +109,69 @@ impl Norm {
     /// Channels are innermost: threads sum up parts of the places, then scale parts.
     fn interleaved(&self, x: Option<&[f32]>, affine: Affine<'_>, out: &mut [f32]) {
         let image = self.places * self.channels;
-        let small = image < WORTH_DIVIDING;
-        let parts = if small { 1 } else { 2 * threads() };
-        let part = self.places.div_ceil(parts) * self.channels;
         for (i, out) in out.chunks_mut(image).enumerate() {
             let x = x.map(|x| &x[i * image..][..image]);
-            let sum = |values: &[f32]| dispatch(Sums { norm: self, values });
-            let read = x.unwrap_or(out);
-            let moments = if small {
-                sum(read)
-            } else {
-                read.par_chunks(part)
-                    .map(sum)
-                    .reduce_with(merge)
-                    .unwrap_or_default()
-            };
-            let each = self.channels / self.groups;
-            let lines: Vec<Line> = (0..self.channels)
-                .map(|c| self.line(c, &moments[c / each], affine))
-                .collect();
-            let [means, scales, betas] = [|l: &Line| l.mean, |l: &Line| l.scale, |l: &Line| l.beta]
-                .map(|part| lines.iter().map(part).collect::<Vec<f32>>());
-            let scale = |(j, out): (usize, &mut [f32])| {
-                dispatch(Scale {
-                    norm: self,
-                    x: x.map(|x| &x[j * part..][..out.len()]),
-                    means: &means,
-                    scales: &scales,
-                    betas: &betas,
-                    out,
-                });
-            };
-            if small {
-                scale((0, out));
-            } else {
-                out.par_chunks_mut(part).enumerate().for_each(scale);
-            }
+            with_lists(|lists| self.interleaved_image(x, affine, out, lists));
         }
+    }
+
+    fn interleaved_image(
+        &self,
+        x: Option<&[f32]>,
+        affine: Affine<'_>,
+        out: &mut [f32],
+        lists: &Bump,
+    ) {
+        let small = out.len() < WORTH_DIVIDING;
+        let parts = if small { 1 } else { 2 * threads() };
+        let part = self.places.div_ceil(parts) * self.channels;
+        let moments = self.moments(x.unwrap_or(out), part, lists);
+        let each = self.channels / self.groups;
+        let line = |c: usize| self.line(c, &moments[c / each], affine);
+        let [means, scales, betas] = [|l: Line| l.mean, |l: Line| l.scale, |l: Line| l.beta]
+            .map(|of| &*lists.alloc_slice_fill_with(self.channels, |c| of(line(c))));
+        let scale = |(j, out): (usize, &mut [f32])| {
+            dispatch(Scale {
+                norm: self,
+                x: x.map(|x| &x[j * part..][..out.len()]),
+                means,
+                scales,
+                betas,
+                out,
+            });
+        };
+        if small {
+            scale((0, out));
+        } else {
+            out.par_chunks_mut(part).enumerate().for_each(scale);
+        }
+    }
+
+    /// The moments of every group of an image, a part of it at a time.
+    fn moments<'a>(&self, x: &[f32], part: usize, lists: &'a Bump) -> &'a [Moments] {
+        let count = x.len().div_ceil(part) * self.groups;
+        let moments = lists.alloc_slice_fill_copy(count, Moments::default());
+        let sum = |(values, moments): (&[f32], &mut [Moments])| {
+            let norm = self;
+            dispatch(Sums {
+                norm,
+                values,
+                moments,
+            });
+        };
+        if count == self.groups {
+            sum((x, moments));
+        } else {
+            let parts = moments.par_chunks_mut(self.groups);
+            x.par_chunks(part).zip(parts).for_each(sum);
+        }
+        let (all, others) = moments.split_at_mut(self.groups);
+        for other in others.chunks_exact(self.groups) {
+            all.iter_mut()
+                .zip(other)
+                .for_each(|(a, b)| *a = a.merge(*b));
+        }
+        all
     }
 }
 
@@ -174,10 +188,6 @@ impl Line {
     fn of(&self, x: f32) -> f32 {
         (x - self.mean) * self.scale + self.beta
     }
-}
-
-fn merge(a: Vec<Moments>, b: Vec<Moments>) -> Vec<Moments> {
-    a.into_iter().zip(b).map(|(a, b)| a.merge(b)).collect()
 }
 
 /// One group whose elements lie together.
@@ -213,22 +223,23 @@ impl WithSimd for Plane<'_> {
     }
 }
 
-/// The moments of every group, of places with channels innermost.
+/// Adds the moments of places with channels innermost to those of every group.
 struct Sums<'a> {
     norm: &'a Norm,
     values: &'a [f32],
+    moments: &'a mut [Moments],
 }
 
 impl WithSimd for Sums<'_> {
-    type Output = Vec<Moments>;
+    type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _simd: S) -> Vec<Moments> {
+    fn with_simd<S: Simd>(self, _simd: S) {
         let channels = self.norm.channels;
         let each = channels / self.norm.groups;
         let rows = (4096 / channels).clamp(1, 128);
-        let mut all = vec![Moments::default(); self.norm.groups];
-        let (mut sums, mut centres) = (vec![0.0_f32; channels], vec![0.0_f32; channels]);
+        let mut scratch = Scratch::new(0, 2 * channels);
+        let (sums, centres) = scratch.elements().split_at_mut(channels);
         for part in self.values.chunks(rows * channels) {
             let count = (part.len() / channels * each) as f64;
             sums.fill(0.0);
@@ -238,26 +249,26 @@ impl WithSimd for Sums<'_> {
                 }
             }
             let total = |sums: &[f32]| sums.iter().map(|&x| f64::from(x)).sum::<f64>();
-            for (centres, sums) in centres.chunks_exact_mut(each).zip(sums.chunks_exact(each)) {
-                centres.fill((total(sums) / count) as f32);
+            let groups = centres.chunks_exact_mut(each).zip(sums.chunks_exact(each));
+            for ((centres, sums), moments) in groups.zip(self.moments.iter_mut()) {
+                let mean = total(sums) / count;
+                centres.fill(mean as f32);
+                *moments = moments.merge(Moments {
+                    count,
+                    mean,
+                    squares: 0.0,
+                });
             }
-            let means: Vec<f64> = sums.chunks_exact(each).map(|s| total(s) / count).collect();
             sums.fill(0.0);
             for row in part.chunks_exact(channels) {
-                for ((sum, x), centre) in sums.iter_mut().zip(row).zip(&centres) {
+                for ((sum, x), centre) in sums.iter_mut().zip(row).zip(&*centres) {
                     *sum += (x - centre) * (x - centre);
                 }
             }
-            for ((all, sums), mean) in all.iter_mut().zip(sums.chunks_exact(each)).zip(means) {
-                let squares = total(sums);
-                *all = all.merge(Moments {
-                    count,
-                    mean,
-                    squares,
-                });
+            for (moments, sums) in self.moments.iter_mut().zip(sums.chunks_exact(each)) {
+                moments.squares += total(sums);
             }
         }
-        all
     }
 }
 

@@ -1,9 +1,7 @@
 //! Layer norm, alone and of a sum that is kept.
 
-use std::sync::Arc;
-
 use burn_flex::Flex;
-use mirage_backend::burn::{Kernel, NodeContext};
+use mirage_backend::burn::NodeContext;
 use mirage_ir::{
     DType,
     ops::{LayerNorm, Region},
@@ -12,12 +10,13 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::{
-    memory::{Pool, WORTH_DIVIDING, elements, in_sequence, tensor, threads},
+    computation::Computation,
+    memory::{WORTH_DIVIDING, threads},
     reduce::Moments,
     vector::dispatch,
 };
 
-pub(crate) fn lower(cx: &NodeContext<'_, Flex>, pool: &Arc<Pool>) -> Option<Kernel<Flex>> {
+pub(crate) fn lower(cx: &NodeContext<'_, Flex>) -> Option<Computation> {
     let (op, adds) = match cx.node.op.get::<Region>() {
         Some(region) if region.kind == "add_layer_norm" => {
             let op: LayerNorm = region.attributes.clone().try_into().ok()?;
@@ -33,33 +32,27 @@ pub(crate) fn lower(cx: &NodeContext<'_, Flex>, pool: &Arc<Pool>) -> Option<Kern
         return None;
     }
     let width = x.shape[x.rank() - 1];
-    let (shape, len, pool) = (x.shape.clone(), x.numel(), pool.clone());
     let has_beta = cx.inputs.len() == operands + 2;
-    Some(Box::new(move |args| {
-        let a = in_sequence(args.float(0));
-        let b = adds.then(|| in_sequence(args.float(1)));
-        let gamma = in_sequence(args.float(operands));
-        let beta = has_beta.then(|| in_sequence(args.float(operands + 1)));
+    let compute = Computation::new(move |x, space| {
         let norm = Norm {
             eps: op.eps,
             width,
-            gamma: elements(&gamma),
-            beta: beta.as_ref().map(elements),
+            gamma: x[operands].floats(),
+            beta: has_beta.then(|| x[operands + 1].floats()),
         };
-        let mut normed = pool.take(len);
-        match b {
-            None => norm.run(elements(&a), None, &mut normed),
-            Some(b) => {
-                let mut sum = pool.take(len);
-                norm.run(elements(&a), Some((elements(&b), &mut sum)), &mut normed);
-                pool.give(b);
-                args.set(0, tensor(sum, &shape));
-            }
+        match space.results {
+            [sum, normed] => norm.run_of_sum(
+                x[0].floats_unless_in_result(),
+                x[1].floats_unless_in_result(),
+                sum,
+                normed,
+            ),
+            [normed, ..] => norm.run(x[0].floats_unless_in_result(), normed),
+            [] => {}
         }
-        pool.give(a);
-        args.set(usize::from(adds), tensor(normed, &shape));
-        Ok(())
-    }))
+    });
+    // Of a sum that is kept, the sum is the first result.
+    Some(compute.in_place(0..operands))
 }
 
 struct Norm<'a> {
@@ -70,41 +63,59 @@ struct Norm<'a> {
 }
 
 impl Norm<'_> {
-    /// `out` = the norm of the rows of `a`, or of `sum` = `a` + `b`.
-    fn run(&self, a: &[f32], sum: Option<(&[f32], &mut [f32])>, out: &mut [f32]) {
-        let rows = (out.len() / self.width).div_ceil(3 * threads());
-        let part = rows * self.width;
-        let mut tasks: Vec<Rows<'_>> = a
-            .chunks(part)
-            .zip(out.chunks_mut(part))
-            .map(|(a, out)| Rows {
+    /// `out` = the norm of the rows of `x`, or of `out` itself.
+    fn run(&self, x: Option<&[f32]>, out: &mut [f32]) {
+        let part = self.part(out.len());
+        let one = |(i, out): (usize, &mut [f32])| {
+            let x = x.map(|x| &x[i * part..][..out.len()]);
+            dispatch(Rows { norm: self, x, out });
+        };
+        if out.len() < WORTH_DIVIDING {
+            out.chunks_mut(part).enumerate().for_each(one);
+        } else {
+            let parts = out.par_chunks_mut(part).with_max_len(1);
+            parts.enumerate().for_each(one);
+        }
+    }
+
+    /// `sum` = `a` + `b`, of which one may stand there, and `out` = the norm of its rows.
+    fn run_of_sum(
+        &self,
+        a: Option<&[f32]>,
+        b: Option<&[f32]>,
+        sum: &mut [f32],
+        out: &mut [f32],
+    ) {
+        let part = self.part(out.len());
+        let one = |(i, (sum, out)): (usize, (&mut [f32], &mut [f32]))| {
+            let [a, b] = [a, b].map(|x| x.map(|x| &x[i * part..][..out.len()]));
+            dispatch(SumRows {
                 norm: self,
                 a,
-                sum: None,
+                b,
+                sum,
                 out,
-            })
-            .collect();
-        let divided = a.len() >= WORTH_DIVIDING;
-        if let Some((b, sum)) = sum {
-            let sums = b.chunks(part).zip(sum.chunks_mut(part));
-            for (task, sum) in tasks.iter_mut().zip(sums) {
-                task.sum = Some(sum);
-            }
-        }
-        if divided {
-            tasks.into_par_iter().with_max_len(1).for_each(dispatch);
+            });
+        };
+        if out.len() < WORTH_DIVIDING {
+            let pairs = sum.chunks_mut(part).zip(out.chunks_mut(part));
+            pairs.enumerate().for_each(one);
         } else {
-            tasks.into_iter().for_each(dispatch);
+            let pairs = sum.par_chunks_mut(part).zip(out.par_chunks_mut(part));
+            pairs.with_max_len(1).enumerate().for_each(one);
         }
+    }
+
+    /// Elements of whole rows that are a thread's share.
+    fn part(&self, len: usize) -> usize {
+        (len / self.width).div_ceil(3 * threads()) * self.width
     }
 }
 
 /// Some rows.
 struct Rows<'a> {
     norm: &'a Norm<'a>,
-    a: &'a [f32],
-    /// The second addend, and where the sum goes.
-    sum: Option<(&'a [f32], &'a mut [f32])>,
+    x: Option<&'a [f32]>,
     out: &'a mut [f32],
 }
 
@@ -114,43 +125,68 @@ impl WithSimd for Rows<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, _simd: S) {
         let width = self.norm.width;
-        let outs = self.out.chunks_exact_mut(width);
-        match self.sum {
-            None => {
-                for (x, out) in self.a.chunks_exact(width).zip(outs) {
-                    self.norm.row(x, out);
-                }
+        for (i, out) in self.out.chunks_exact_mut(width).enumerate() {
+            if let Some(x) = self.x {
+                out.copy_from_slice(&x[i * width..][..width]);
             }
-            Some((b, sum)) => {
-                let rows = self.a.chunks_exact(width).zip(b.chunks_exact(width));
-                for (((a, b), sum), out) in rows.zip(sum.chunks_exact_mut(width)).zip(outs) {
+            self.norm.row(out);
+        }
+    }
+}
+
+/// Some rows of a sum.
+struct SumRows<'a> {
+    norm: &'a Norm<'a>,
+    a: Option<&'a [f32]>,
+    b: Option<&'a [f32]>,
+    sum: &'a mut [f32],
+    out: &'a mut [f32],
+}
+
+impl WithSimd for SumRows<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) {
+        let width = self.norm.width;
+        let rows = self.sum.chunks_exact_mut(width);
+        for (i, (sum, out)) in rows.zip(self.out.chunks_exact_mut(width)).enumerate() {
+            let [a, b] = [self.a, self.b].map(|x| x.map(|x| &x[i * width..][..width]));
+            match (a, b) {
+                (Some(a), Some(b)) => {
                     for ((sum, a), b) in sum.iter_mut().zip(a).zip(b) {
                         *sum = a + b;
                     }
-                    self.norm.row(sum, out);
                 }
+                (Some(x), None) | (None, Some(x)) => {
+                    sum.iter_mut().zip(x).for_each(|(sum, x)| *sum += x);
+                }
+                // The same operand twice never stands in the result.
+                (None, None) => {}
             }
+            out.copy_from_slice(sum);
+            self.norm.row(out);
         }
     }
 }
 
 impl Norm<'_> {
     #[inline(always)]
-    fn row(&self, x: &[f32], out: &mut [f32]) {
-        let moments = Moments::of(x);
+    fn row(&self, out: &mut [f32]) {
+        let moments = Moments::of(out);
         let (mean, factor) = (
             moments.mean as f32,
             moments.inverse_deviation(self.eps) as f32,
         );
         match self.beta {
             Some(beta) => {
-                for (((out, x), gamma), beta) in out.iter_mut().zip(x).zip(self.gamma).zip(beta) {
-                    *out = (x - mean) * factor * gamma + beta;
+                for ((x, gamma), beta) in out.iter_mut().zip(self.gamma).zip(beta) {
+                    *x = (*x - mean) * factor * gamma + beta;
                 }
             }
             None => {
-                for ((out, x), gamma) in out.iter_mut().zip(x).zip(self.gamma) {
-                    *out = (x - mean) * factor * gamma;
+                for (x, gamma) in out.iter_mut().zip(self.gamma) {
+                    *x = (*x - mean) * factor * gamma;
                 }
             }
         }

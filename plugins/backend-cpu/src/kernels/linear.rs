@@ -1,9 +1,9 @@
 //! Linear layers and what follows them in a region.
 
-use std::{ops::Range, sync::Arc};
+use std::ops::Range;
 
 use burn_flex::Flex;
-use mirage_backend::burn::{Kernel, NodeContext};
+use mirage_backend::burn::NodeContext;
 use mirage_ir::{
     DType, TensorType,
     ops::{Linear, Region},
@@ -12,7 +12,8 @@ use mirage_ir::{
 use serde::Deserialize;
 
 use super::{
-    memory::{Pool, elements, in_sequence, tensor},
+    computation::Computation,
+    memory::Numbers,
     panels::{Panels, Segment, segments},
     product::{Arrangement, Epilogue, Plan, Source},
 };
@@ -59,7 +60,7 @@ pub(crate) fn pack(weight: &[f32], ty: &TensorType) -> Vec<f32> {
     packed
 }
 
-pub(crate) fn lower(cx: &NodeContext<'_, Flex>, pool: &Arc<Pool>) -> Option<Kernel<Flex>> {
+pub(crate) fn lower(cx: &NodeContext<'_, Flex>) -> Option<Computation> {
     let fused = Fused::of(&cx.node.op, cx.inputs.len())?;
     let (x, weight, out) = (&cx.inputs[0], &cx.inputs[1], &cx.outputs[0]);
     let residual = fused.residual.then(|| cx.inputs.len() - 1);
@@ -76,31 +77,22 @@ pub(crate) fn lower(cx: &NodeContext<'_, Flex>, pool: &Arc<Pool>) -> Option<Kern
         places: out.numel() / n,
         unit: 1,
     };
-    let (packed, weight_type, shape) = (cx.packed[1], weight.clone(), out.physical_shape());
-    let (len, pool) = (out.numel(), pool.clone());
-    Some(Box::new(move |args| {
-        let x = in_sequence(args.float(0));
-        let weight = in_sequence(args.float(1));
-        let bias = fused.bias.then(|| in_sequence(args.float(2)));
-        let residual = residual.map(|i| in_sequence(args.float(i)));
-        let mut out = pool.take(len);
+    let (packed, weight_type) = (cx.packed[1], weight.clone());
+    Some(Computation::new(move |x, mut space| {
         let packed_here;
         let panels = if packed {
-            elements(&weight)
+            x[1].floats()
         } else {
-            packed_here = pack(elements(&weight), &weight_type);
+            packed_here = pack(x[1].floats(), &weight_type);
             &packed_here
         };
         let epilogue = Epilogue {
-            bias: bias.as_ref().map(elements),
-            residual: residual.as_ref().map(elements),
+            bias: fused.bias.then(|| x[2].floats()),
+            residual: residual.map(|i| x[i].floats()),
             activation: fused.activation,
         };
-        plan.run(&Matrix { k, x: elements(&x) }, panels, epilogue, &mut out);
-        pool.give(x);
-        residual.into_iter().for_each(|r| pool.give(r));
-        args.set(0, tensor(out, &shape));
-        Ok(())
+        let rows = Matrix { k, x: x[0].floats() };
+        plan.run(&rows, panels, epilogue, space.result());
     }))
 }
 
@@ -121,7 +113,7 @@ impl Source for Matrix<'_> {
         _image: usize,
         places: Range<usize>,
         _scratch: &'a mut [f32],
-        bases: &mut Vec<usize>,
+        bases: &mut Numbers,
     ) -> &'a [f32] {
         bases.extend((0..places.len()).map(|p| p * self.k));
         &self.x[places.start * self.k..places.end * self.k]

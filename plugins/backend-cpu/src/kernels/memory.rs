@@ -1,14 +1,17 @@
-//! Between the engine's tensors and slices, and buffers that are used again.
+//! Memory that is used again: buffers of results, and what a thread needs while it works.
 
 use std::{
     cell::Cell,
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
-use burn_backend::{Bytes, DType, Shape};
-use burn_flex::{Flex, FlexTensor, Layout};
-use mirage_backend::burn::Tensor;
+use bumpalo::Bump;
+use burn_backend::{DType, Shape};
+use burn_flex::{FlexTensor, Layout};
 
 /// Buffers of results that died, by length. A fresh megabyte costs a fault a page; one that was
 /// just read is in the cache.
@@ -42,9 +45,14 @@ impl Pool {
         let len = tensor.bytes().len() / size_of::<f32>();
         let layout = Layout::contiguous(Shape::from([len]));
         let bytes = tensor.with_layout(layout).into_data().into_bytes();
-        let Ok(buffer) = bytes.try_into_vec::<f32>() else {
-            return;
-        };
+        if let Ok(buffer) = bytes.try_into_vec::<f32>() {
+            self.put(buffer);
+        }
+    }
+
+    /// Takes back a buffer.
+    pub(crate) fn put(&self, buffer: Vec<f32>) {
+        let len = buffer.len();
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(bucket) = buckets.get_mut(&len).filter(|b| b.out > 0) {
             bucket.out -= 1;
@@ -53,51 +61,21 @@ impl Pool {
     }
 }
 
-/// The tensor with its elements in sequence, as its shape says; itself where they lie so already.
-pub(crate) fn in_sequence(tensor: FlexTensor) -> FlexTensor {
-    if tensor.is_contiguous() {
-        tensor
-    } else {
-        tensor.to_contiguous()
-    }
-}
-
-/// The elements of an f32 tensor that lies in sequence.
-pub(crate) fn elements(tensor: &FlexTensor) -> &[f32] {
-    tensor
-        .as_slice::<f32>()
-        .unwrap_or_else(|| unreachable!("an f32 tensor in sequence is a slice"))
-}
-
-/// The elements of an f32 tensor to write over, if nobody else holds them and they are all there is.
-pub(crate) fn own_elements(tensor: &mut FlexTensor) -> Option<&mut [f32]> {
-    let len = tensor.layout().num_elements();
-    let whole = tensor.is_contiguous() && tensor.layout().start_offset() == 0;
-    let elements = tensor.try_storage_mut::<f32>()?;
-    (whole && elements.len() == len).then_some(elements)
-}
-
-/// The same elements in sequence, under another physical shape.
-pub(crate) fn reshaped(tensor: FlexTensor, shape: &[usize]) -> Tensor<Flex> {
-    Tensor::Float(tensor.with_layout(Layout::contiguous(Shape::from(shape))))
-}
-
-/// A tensor of these elements, of the physical shape.
-pub(crate) fn tensor(elements: Vec<f32>, shape: &[usize]) -> Tensor<Flex> {
-    let layout = Layout::contiguous(Shape::from(shape));
-    Tensor::Float(FlexTensor::new(
-        Bytes::from_elems(elements),
-        layout,
-        DType::F32,
-    ))
-}
+const PIECES: usize = 4;
 
 thread_local! {
-    static SCRATCH: [Cell<Vec<f32>>; 3] = const { [const { Cell::new(Vec::new()) }; 3] };
+    static SCRATCH: [Cell<Vec<f32>>; PIECES] = const { [const { Cell::new(Vec::new()) }; PIECES] };
+    static NUMBERS: Cell<Vec<usize>> = const { Cell::new(Vec::new()) };
+    static LISTS: Cell<Bump> = Cell::new(Bump::new());
 }
 
-/// Memory of this thread for intermediate elements, kept from call to call. Three pieces of it can
-/// be in use at once, under different numbers.
+/// The most floats that any thread has asked for, of each piece.
+static MOST: [AtomicUsize; PIECES] = [const { AtomicUsize::new(0) }; PIECES];
+
+static MOST_NUMBERS: AtomicUsize = AtomicUsize::new(0);
+
+/// Memory of this thread for intermediate elements, kept from call to call. Four pieces of it can be
+/// in use at once, under different numbers.
 pub(crate) struct Scratch {
     number: usize,
     len: usize,
@@ -105,11 +83,12 @@ pub(crate) struct Scratch {
 }
 
 impl Scratch {
-    /// Piece `number` (0 to 2), `len` long. Its elements are arbitrary.
+    /// Piece `number` (0 to 3), `len` long. Its elements are arbitrary.
     pub(crate) fn new(number: usize, len: usize) -> Self {
         let mut buffer = SCRATCH.with(|s| s[number].take());
         if buffer.len() < len {
-            buffer.resize(len, 0.0);
+            let most = MOST[number].fetch_max(len, Ordering::Relaxed).max(len);
+            buffer.resize(most, 0.0);
         }
         Scratch {
             number,
@@ -131,6 +110,60 @@ impl Drop for Scratch {
     }
 }
 
+/// A list of numbers in memory of this thread, kept from call to call.
+pub(crate) struct Numbers(Vec<usize>);
+
+impl Numbers {
+    /// An empty list with room for so many.
+    pub(crate) fn new(capacity: usize) -> Self {
+        let mut numbers = NUMBERS.take();
+        numbers.clear();
+        if numbers.capacity() < capacity {
+            let most = MOST_NUMBERS.fetch_max(capacity, Ordering::Relaxed);
+            numbers.reserve_exact(most.max(capacity));
+        }
+        Numbers(numbers)
+    }
+
+    /// Adds numbers at the end.
+    #[inline(always)]
+    pub(crate) fn extend(&mut self, numbers: impl IntoIterator<Item = usize>) {
+        self.0.extend(numbers);
+    }
+
+    /// The numbers.
+    pub(crate) fn all(&self) -> &[usize] {
+        &self.0
+    }
+}
+
+impl Drop for Numbers {
+    fn drop(&mut self) {
+        NUMBERS.set(std::mem::take(&mut self.0));
+    }
+}
+
+/// Gives every thread of the pool as much scratch memory as any of them has asked for, so that which
+/// of them does a piece of work later makes no difference.
+pub(crate) fn settle() {
+    rayon::broadcast(|_| {
+        for (number, most) in MOST.iter().enumerate() {
+            drop(Scratch::new(number, most.load(Ordering::Relaxed)));
+        }
+        drop(Numbers::new(MOST_NUMBERS.load(Ordering::Relaxed)));
+    });
+}
+
+/// Lends memory for lists that live as long as one call of a kernel, kept from call to call. A
+/// kernel that works inside of another's call gets memory of its own.
+pub(crate) fn with_lists<R>(f: impl FnOnce(&Bump) -> R) -> R {
+    let mut lists = LISTS.take();
+    let result = f(&lists);
+    lists.reset();
+    LISTS.set(lists);
+    result
+}
+
 /// The number of threads that work is divided for.
 pub(crate) fn threads() -> usize {
     rayon::current_num_threads()
@@ -143,8 +176,8 @@ pub(crate) const WORTH_DIVIDING: usize = 16 << 10;
 mod tests {
     use super::*;
 
-    fn flex(tensor: Tensor<Flex>) -> FlexTensor {
-        tensor.into_float()
+    fn flex(elements: Vec<f32>) -> FlexTensor {
+        super::super::flex::tensor(elements, &[5]).into_float()
     }
 
     #[test]
@@ -152,22 +185,26 @@ mod tests {
         let pool = Pool::default();
         let first = pool.take(5);
         let place = first.as_ptr();
-        let shared = flex(tensor(first, &[5]));
+        let shared = flex(first);
         pool.give(shared.clone());
         assert!(pool.0.lock().expect("no panic")[&5].free.is_empty());
         pool.give(shared);
-        pool.give(flex(tensor(vec![1.0; 5], &[5])));
+        pool.give(flex(vec![1.0; 5]));
         let again = pool.take(5);
         assert_eq!(again.as_ptr(), place);
         assert!(pool.0.lock().expect("no panic")[&5].free.is_empty());
     }
 
     #[test]
-    fn only_what_nobody_else_holds_is_written_over() {
-        let mut one = flex(tensor(vec![1.0, 2.0], &[2]));
-        let other = one.clone();
-        assert!(own_elements(&mut one).is_none());
-        drop(other);
-        assert_eq!(own_elements(&mut one), Some(&mut [1.0, 2.0][..]));
+    fn threads_have_as_much_scratch_memory_as_any_of_them() {
+        drop(Scratch::new(3, 1234));
+        settle();
+        let lens = rayon::broadcast(|_| SCRATCH.with(|s| {
+            let buffer = s[3].take();
+            let len = buffer.len();
+            s[3].set(buffer);
+            len
+        }));
+        assert!(lens.iter().all(|&len| len >= 1234), "{lens:?}");
     }
 }

@@ -5,18 +5,22 @@
 //! the widest that the processor has is picked at run time ([`vector`]).
 
 mod activation;
-mod attention;
+pub(crate) mod attention;
+pub(crate) mod computation;
 mod conv;
 mod elementwise;
+pub(crate) mod flex;
 mod group_norm;
 mod layer_norm;
 mod linear;
 mod math;
-mod memory;
+pub(crate) mod memory;
 mod panels;
 mod product;
+mod rearrange;
 mod reduce;
 mod softmax;
+mod spatial;
 mod vector;
 
 use std::sync::Arc;
@@ -30,7 +34,11 @@ use mirage_ir::{
     ops::{Attention, Matmul, Permute},
 };
 
-use memory::{Pool, elements, in_sequence, tensor};
+use self::{
+    computation::Computation,
+    flex::{elements, in_sequence, tensor},
+    memory::Pool,
+};
 
 /// What this backend adds to the generic executor; one for each executable.
 #[derive(Default)]
@@ -41,7 +49,7 @@ pub(crate) struct CpuKernels {
 const CONV: Packing = Packing("convolution in panels");
 const LINEAR: Packing = Packing("linear layer in panels");
 
-type Family = fn(&NodeContext<'_, Flex>, &Arc<Pool>) -> Option<Kernel<Flex>>;
+type Family = fn(&NodeContext<'_, Flex>) -> Option<Computation>;
 
 const FAMILIES: [Family; 7] = [
     attention::lower,
@@ -53,9 +61,21 @@ const FAMILIES: [Family; 7] = [
     softmax::lower,
 ];
 
+/// The kernel for a node, if there is one.
+pub(crate) fn computation(cx: &NodeContext<'_, Flex>) -> Option<Computation> {
+    FAMILIES.iter().find_map(|family| family(cx))
+}
+
+/// The kernel for a node of a static plan, if there is one: also of what the generic executor does
+/// without moving elements, or leaves to the engine.
+pub(crate) fn planned(cx: &NodeContext<'_, Flex>) -> Option<Computation> {
+    let more: [Family; 2] = [rearrange::lower, spatial::lower];
+    computation(cx).or_else(|| more.iter().find_map(|family| family(cx)))
+}
+
 impl Kernels<Flex> for CpuKernels {
     fn lower(&self, cx: &NodeContext<'_, Flex>) -> Option<Kernel<Flex>> {
-        FAMILIES.iter().find_map(|family| family(cx, &self.pool))
+        computation(cx).map(|c| flex::kernel(c, cx, &self.pool))
     }
 
     fn packing(&self, graph: &Graph, node: &Node, operand: usize) -> Option<Packing> {

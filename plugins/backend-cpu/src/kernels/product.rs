@@ -3,13 +3,14 @@
 
 use std::ops::Range;
 
+use bumpalo::Bump;
 use mirage_ir::regions::Activation;
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::{
     activation::activate,
-    memory::{Scratch, WORTH_DIVIDING, threads},
+    memory::{Numbers, Scratch, WORTH_DIVIDING, threads, with_lists},
     panels::{Panels, Rows, Segment, multiply},
     vector::dispatch,
 };
@@ -26,7 +27,7 @@ pub(crate) trait Source: Sync {
         image: usize,
         places: Range<usize>,
         scratch: &'a mut [f32],
-        bases: &mut Vec<usize>,
+        bases: &mut Numbers,
     ) -> &'a [f32];
 }
 
@@ -83,21 +84,23 @@ impl Plan {
             3 * threads()
         };
         let groups = wanted.div_ceil(tiles).min(self.panels.count());
-        let tasks = self.tasks(step, groups, out);
-        let run = |task: Task<'_>| {
-            dispatch(Run {
-                plan: self,
-                source,
-                packed,
-                epilogue,
-                task,
-            });
-        };
-        if wanted == 1 {
-            tasks.into_iter().for_each(run);
-        } else {
-            tasks.into_par_iter().with_max_len(1).for_each(run);
-        }
+        with_lists(|lists| {
+            let tasks = self.tasks(step, groups, out, lists);
+            let run = |task: &mut Task<'_>| {
+                dispatch(Run {
+                    plan: self,
+                    source,
+                    packed,
+                    epilogue,
+                    task,
+                });
+            };
+            if wanted == 1 {
+                tasks.iter_mut().for_each(run);
+            } else {
+                tasks.par_iter_mut().with_max_len(1).for_each(run);
+            }
+        });
     }
 
     /// Rows of a tile: enough tiles for all threads where there are rows enough.
@@ -108,54 +111,75 @@ impl Plan {
     }
 
     /// The tasks, each with its own part of the result.
-    fn tasks<'a>(&self, step: usize, groups: usize, out: &'a mut [f32]) -> Vec<Task<'a>> {
+    fn tasks<'a>(
+        &self,
+        step: usize,
+        groups: usize,
+        out: &'a mut [f32],
+        lists: &'a Bump,
+    ) -> &'a mut [Task<'a>] {
         let panels_each = self.panels.count().div_ceil(groups);
         let columns_each = panels_each * self.panels.width();
         let groups = self.panels.n.div_ceil(columns_each);
         let (n, places) = (self.panels.n, self.places);
         let tiles = places.div_ceil(step);
-        let mut tasks = Vec::with_capacity(self.images * tiles * groups);
-        for i in 0..self.images * tiles * groups {
-            let (group, tile, image) = (i % groups, i / groups % tiles, i / groups / tiles);
-            let first = group * panels_each;
-            tasks.push(Task {
-                image,
-                places: tile * step..((tile + 1) * step).min(places),
-                panels: first..(first + panels_each).min(self.panels.count()),
-                pieces: Vec::with_capacity(match self.arrangement {
-                    Arrangement::Rows => step,
-                    Arrangement::Planes => columns_each,
-                }),
-            });
-        }
-        let mut at = 0;
+        let tile_of = |i: usize| {
+            let tile = i / groups % tiles;
+            tile * step..((tile + 1) * step).min(places)
+        };
+        let panels_of = |i: usize| {
+            let first = i % groups * panels_each;
+            first..(first + panels_each).min(self.panels.count())
+        };
+        let pieces_of = |i: usize| match self.arrangement {
+            Arrangement::Rows => tile_of(i).len(),
+            Arrangement::Planes => columns_each.min(n - i % groups * columns_each),
+        };
+        let count = self.images * tiles * groups;
+        let mut total = 0;
+        let starts = lists.alloc_slice_fill_with(count, |i| {
+            total += pieces_of(i);
+            total - pieces_of(i)
+        });
+        let pieces = lists.alloc_slice_fill_with(total, |_| Piece::default());
         let lines = match self.arrangement {
             Arrangement::Rows => out.chunks_mut(n),
             Arrangement::Planes => out.chunks_mut(places),
         };
+        let (cut, per_image) = match self.arrangement {
+            Arrangement::Rows => (columns_each, places),
+            Arrangement::Planes => (step, n),
+        };
+        let mut at = 0;
         for (line, elements) in lines.enumerate() {
-            let (cut, per_image) = match self.arrangement {
-                Arrangement::Rows => (columns_each, places),
-                Arrangement::Planes => (step, n),
-            };
             let (image, inner) = (line / per_image, line % per_image);
             for (j, piece) in elements.chunks_mut(cut).enumerate() {
-                let (tile, group) = match self.arrangement {
-                    Arrangement::Rows => (inner / step, j),
-                    Arrangement::Planes => (j, inner / columns_each),
+                let (tile, group, position) = match self.arrangement {
+                    Arrangement::Rows => (inner / step, j, inner % step),
+                    Arrangement::Planes => (j, inner / columns_each, inner % columns_each),
                 };
                 let start = at;
                 at += piece.len();
-                tasks[(image * tiles + tile) * groups + group]
-                    .pieces
-                    .push(Piece { start, piece });
+                let task = (image * tiles + tile) * groups + group;
+                pieces[starts[task] + position] = Piece { start, piece };
             }
         }
-        tasks
+        let mut rest = pieces;
+        lists.alloc_slice_fill_with(count, |i| {
+            let (pieces, later) = std::mem::take(&mut rest).split_at_mut(pieces_of(i));
+            rest = later;
+            Task {
+                image: i / groups / tiles,
+                places: tile_of(i),
+                panels: panels_of(i),
+                pieces,
+            }
+        })
     }
 }
 
 /// A part of the result without gaps.
+#[derive(Default)]
 struct Piece<'a> {
     /// Where it starts in the result.
     start: usize,
@@ -168,18 +192,18 @@ struct Task<'a> {
     places: Range<usize>,
     panels: Range<usize>,
     /// A row of the tile each, or a column.
-    pieces: Vec<Piece<'a>>,
+    pieces: &'a mut [Piece<'a>],
 }
 
-struct Run<'a, T> {
-    plan: &'a Plan,
-    source: &'a T,
-    packed: &'a [f32],
-    epilogue: Epilogue<'a>,
-    task: Task<'a>,
+struct Run<'r, 'a, T> {
+    plan: &'r Plan,
+    source: &'r T,
+    packed: &'r [f32],
+    epilogue: Epilogue<'r>,
+    task: &'r mut Task<'a>,
 }
 
-impl<T: Source> WithSimd for Run<'_, T> {
+impl<T: Source> WithSimd for Run<'_, '_, T> {
     type Output = ();
 
     #[inline(always)]
@@ -188,7 +212,7 @@ impl<T: Source> WithSimd for Run<'_, T> {
         let count = self.task.places.len();
         let mut gathered = Scratch::new(0, self.source.scratch(count));
         let mut sums = Scratch::new(1, count * panels.width());
-        let mut bases = Vec::with_capacity(count);
+        let mut bases = Numbers::new(count);
         let places = self.task.places.clone();
         let elements = self
             .source
@@ -198,7 +222,7 @@ impl<T: Source> WithSimd for Run<'_, T> {
             let padded = panels.padded(panel);
             let rows = Rows {
                 elements,
-                bases: &bases,
+                bases: bases.all(),
                 segments: &self.plan.segments,
             };
             let sums = &mut sums.elements()[..count * padded];
@@ -212,7 +236,7 @@ impl<T: Source> WithSimd for Run<'_, T> {
     }
 }
 
-impl<T> Run<'_, T> {
+impl<T> Run<'_, '_, T> {
     #[inline(always)]
     fn finish_rows(&mut self, sums: &[f32], padded: usize, columns: Range<usize>, first: usize) {
         let inside = columns.start - first..columns.end - first;

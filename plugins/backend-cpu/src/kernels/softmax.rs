@@ -1,23 +1,20 @@
 //! Softmax over the dimension that is innermost in memory.
 
-use std::sync::Arc;
-
 use burn_flex::Flex;
-use mirage_backend::burn::{Kernel, NodeContext};
+use mirage_backend::burn::NodeContext;
 use mirage_ir::{DType, ops::Softmax};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::{
+    computation::Computation,
     math::exp,
-    memory::{
-        Pool, WORTH_DIVIDING, elements, in_sequence, own_elements, reshaped, tensor, threads,
-    },
+    memory::{WORTH_DIVIDING, threads},
     reduce::{Lanes, larger, plus},
     vector::dispatch,
 };
 
-pub(crate) fn lower(cx: &NodeContext<'_, Flex>, pool: &Arc<Pool>) -> Option<Kernel<Flex>> {
+pub(crate) fn lower(cx: &NodeContext<'_, Flex>) -> Option<Computation> {
     let op = cx.node.op.get::<Softmax>()?;
     let (x, out) = (&cx.inputs[0], &cx.outputs[0]);
     let innermost = cx.place(op.dim) + 1 == x.rank();
@@ -25,19 +22,10 @@ pub(crate) fn lower(cx: &NodeContext<'_, Flex>, pool: &Arc<Pool>) -> Option<Kern
         return None;
     }
     let width = x.shape[op.dim];
-    let (shape, len, pool) = (out.physical_shape(), out.numel(), pool.clone());
-    Some(Box::new(move |args| {
-        let mut x = in_sequence(args.float(0));
-        if let Some(own) = own_elements(&mut x) {
-            run(None, width, own);
-            args.set(0, reshaped(x, &shape));
-            return Ok(());
-        }
-        let mut out = pool.take(len);
-        run(Some(elements(&x)), width, &mut out);
-        args.set(0, tensor(out, &shape));
-        Ok(())
-    }))
+    let compute = Computation::new(move |x, mut space| {
+        run(x[0].floats_unless_in_result(), width, space.result());
+    });
+    Some(compute.in_place([0]))
 }
 
 /// The softmax of rows of `x`, or of `out` itself where there is none, into `out`.

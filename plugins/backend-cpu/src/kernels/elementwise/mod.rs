@@ -5,27 +5,24 @@ mod operand;
 mod program;
 mod steps;
 
-use std::sync::Arc;
-
-use burn_flex::{Flex, FlexTensor};
-use mirage_backend::burn::{Kernel, NodeContext, Tensor};
+use burn_flex::Flex;
+use mirage_backend::burn::NodeContext;
 use mirage_ir::DType;
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use self::{operand::Walk, program::Program};
+pub(crate) use self::operand::Walk;
+use self::program::Program;
 use super::{
-    memory::{
-        Pool, Scratch, WORTH_DIVIDING, elements, in_sequence, own_elements, reshaped, tensor,
-        threads,
-    },
+    computation::{Computation, Operand},
+    memory::{Scratch, WORTH_DIVIDING, threads},
     vector::dispatch,
 };
 
 /// Floats in all registers together: what the nearest cache holds with room for operands.
 const REGISTERS: usize = 8 << 10;
 
-pub(crate) fn lower(cx: &NodeContext<'_, Flex>, pool: &Arc<Pool>) -> Option<Kernel<Flex>> {
+pub(crate) fn lower(cx: &NodeContext<'_, Flex>) -> Option<Computation> {
     let program = Program::of(cx.graph, cx.node)?;
     let out = &cx.outputs[0];
     if out.dtype != DType::F32 || out.numel() == 0 {
@@ -38,49 +35,10 @@ pub(crate) fn lower(cx: &NodeContext<'_, Flex>, pool: &Arc<Pool>) -> Option<Kern
         walk,
         piece,
     };
-    let (shape, len, pool) = (out.physical_shape(), out.numel(), pool.clone());
-    Some(Box::new(move |args| {
-        let mut operands: Vec<FlexTensor> = (0..args.count())
-            .map(|i| match args.take(i) {
-                Tensor::Float(t) => in_sequence(t),
-                other => in_sequence(other.into_bool()),
-            })
-            .collect();
-        let whole = |i: usize| kernel.walk.is_whole(i) && operands[i].dtype() == F32;
-        let in_place = (0..operands.len()).find(|&i| whole(i) && operands[i].is_unique());
-        let mut result = in_place.map(|i| operands[i].clone());
-        if let Some(i) = in_place {
-            // The clone above must be the only one left: put something small in its place.
-            operands[i] = tensor(Vec::new(), &[0]).into_float();
-        }
-        match result.as_mut().and_then(own_elements) {
-            Some(own) => kernel.run(&operands, in_place, own),
-            None => {
-                if let (Some(i), Some(t)) = (in_place, result.take()) {
-                    operands[i] = t;
-                }
-                let mut fresh = pool.take(len);
-                kernel.run(&operands, None, &mut fresh);
-                result = Some(tensor(fresh, &shape).into_float());
-            }
-        }
-        operands.into_iter().for_each(|t| pool.give(t));
-        if let Some(result) = result {
-            args.set(0, reshaped(result, &shape));
-        }
-        Ok(())
-    }))
-}
-
-const F32: burn_backend::DType = burn_backend::DType::F32;
-
-/// The elements of an operand; a bool is a byte.
-#[derive(Clone, Copy)]
-enum Elements<'a> {
-    Float(&'a [f32]),
-    Bool(&'a [u8]),
-    /// They stand where the result goes.
-    Result,
+    let whole = |&i: &usize| cx.inputs[i].dtype == DType::F32 && kernel.walk.is_whole(i);
+    let in_place: Vec<usize> = (0..cx.inputs.len()).filter(whole).collect();
+    let compute = Computation::new(move |x, mut space| kernel.run(x, space.result()));
+    Some(compute.in_place(in_place))
 }
 
 #[derive(Clone, Debug)]
@@ -92,26 +50,14 @@ struct Elementwise {
 }
 
 impl Elementwise {
-    /// Computes `out`, which holds operand `in_place` if there is one.
-    fn run(&self, operands: &[FlexTensor], in_place: Option<usize>, out: &mut [f32]) {
-        let operands: Vec<Elements<'_>> = operands
-            .iter()
-            .enumerate()
-            .map(|(i, t)| match t.dtype() {
-                _ if in_place == Some(i) => Elements::Result,
-                F32 => Elements::Float(elements(t)),
-                _ => {
-                    let start = t.layout().start_offset();
-                    Elements::Bool(&t.bytes()[start..start + t.layout().num_elements()])
-                }
-            })
-            .collect();
+    /// Computes `out`.
+    fn run(&self, operands: &[Operand<'_>], out: &mut [f32]) {
         let pieces = out.len().div_ceil(self.piece);
         let part = pieces.div_ceil(3 * threads()) * self.piece;
         let run = |(i, out): (usize, &mut [f32])| {
             dispatch(Part {
                 kernel: self,
-                operands: &operands,
+                operands,
                 start: i * part,
                 out,
             });
@@ -130,7 +76,7 @@ impl Elementwise {
 /// A part of the result.
 struct Part<'a> {
     kernel: &'a Elementwise,
-    operands: &'a [Elements<'a>],
+    operands: &'a [Operand<'a>],
     start: usize,
     out: &'a mut [f32],
 }
@@ -152,12 +98,12 @@ impl WithSimd for Part<'_> {
             for (r, operand) in self.operands.iter().enumerate() {
                 let register = &mut registers[r * piece..][..n];
                 match operand {
-                    Elements::Float(_) if walk.is_whole(r) => {}
-                    Elements::Float(x) => walk.gather(r, x, start, register, |x| x),
-                    Elements::Bool(x) => {
+                    Operand::Float(_) if walk.is_whole(r) => {}
+                    Operand::Bool(x) => {
                         walk.gather(r, x, start, register, |x| f32::from(u8::from(x != 0)));
                     }
-                    Elements::Result => register.copy_from_slice(out),
+                    Operand::InResult => register.copy_from_slice(out),
+                    other => walk.gather(r, other.floats(), start, register, |x| x),
                 }
             }
             let last = program.steps.len() - 1;
@@ -165,7 +111,7 @@ impl WithSimd for Part<'_> {
                 let (lower, upper) = registers.split_at_mut((program.operands + s) * piece);
                 let lower = &*lower;
                 let register = |r: usize| match self.operands.get(r) {
-                    Some(Elements::Float(x)) if walk.is_whole(r) => &x[start..start + n],
+                    Some(Operand::Float(x)) if walk.is_whole(r) => &x[start..start + n],
                     _ => &lower[r * piece..][..n],
                 };
                 let out = if s == last {

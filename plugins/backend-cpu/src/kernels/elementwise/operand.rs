@@ -5,7 +5,7 @@ use mirage_ir::TensorType;
 /// The result's memory as a few dimensions, and each operand's step along them. Dimensions that all
 /// operands walk through alike are one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Walk {
+pub(crate) struct Walk {
     /// Sizes, outermost first; at least one.
     sizes: Vec<usize>,
     /// For each operand its step along each dimension; 0 where it is repeated.
@@ -14,43 +14,47 @@ pub(super) struct Walk {
 
 impl Walk {
     pub(super) fn new(out: &TensorType, operands: &[TensorType]) -> Self {
-        let dims: Vec<usize> = out.order.dims().filter(|&d| out.shape[d] != 1).collect();
-        let strides: Vec<Vec<usize>> = operands
-            .iter()
-            .map(|ty| {
-                let strides = ty.strides();
-                let step = |&d: &usize| if ty.shape[d] == 1 { 0 } else { strides[d] };
-                dims.iter().map(step).collect()
-            })
-            .collect();
-        let mut walk = Walk {
-            sizes: Vec::new(),
-            steps: vec![Vec::new(); operands.len()],
+        let strides: Vec<Vec<usize>> = operands.iter().map(TensorType::strides).collect();
+        let step = |i: usize, d: usize| match operands[i].shape[d] {
+            1 => 0,
+            _ => strides[i][d],
         };
-        for (i, &d) in dims.iter().enumerate() {
-            let size = out.shape[d];
-            let merges = i > 0 && strides.iter().all(|s| s[i - 1] == s[i] * size);
-            if merges {
-                if let Some(last) = walk.sizes.last_mut() {
-                    *last *= size;
-                }
-                for (steps, s) in walk.steps.iter_mut().zip(&strides) {
-                    if let Some(last) = steps.last_mut() {
-                        *last = s[i];
+        let steps = |d| (0..operands.len()).map(|i| step(i, d)).collect();
+        Walk::of(out.order.dims().map(|d| (out.shape[d], steps(d))))
+    }
+
+    /// From the size of each dimension, outermost first, and every operand's step along it.
+    pub(crate) fn of(dimensions: impl IntoIterator<Item = (usize, Vec<usize>)>) -> Self {
+        let (mut sizes, mut all): (Vec<usize>, Vec<Vec<usize>>) = Default::default();
+        let mut operands = 0;
+        for (size, steps) in dimensions {
+            operands = steps.len();
+            let last = all.last_mut().filter(|outer: &&mut Vec<usize>| {
+                outer.iter().zip(&steps).all(|(outer, s)| *outer == s * size)
+            });
+            match (size, last) {
+                (1, _) => {}
+                (_, Some(last)) => {
+                    *last = steps;
+                    if let Some(whole) = sizes.last_mut() {
+                        *whole *= size;
                     }
                 }
-            } else {
-                walk.sizes.push(size);
-                for (steps, s) in walk.steps.iter_mut().zip(&strides) {
-                    steps.push(s[i]);
+                (_, None) => {
+                    sizes.push(size);
+                    all.push(steps);
                 }
             }
         }
-        if walk.sizes.is_empty() {
-            walk.sizes.push(1);
-            walk.steps.iter_mut().for_each(|s| s.push(0));
+        if sizes.is_empty() {
+            sizes.push(1);
+            all.push(vec![0; operands]);
         }
-        walk
+        let of_operand = |i: usize| all.iter().map(|steps| steps[i]).collect();
+        Walk {
+            steps: (0..operands).map(of_operand).collect(),
+            sizes,
+        }
     }
 
     /// Whether an operand lies exactly as the result.
@@ -66,7 +70,7 @@ impl Walk {
 
     /// The operand's elements for the result's elements from `start` on, each through `f`.
     #[inline(always)]
-    pub(super) fn gather<T: Copy>(
+    pub(crate) fn gather<T: Copy>(
         &self,
         operand: usize,
         elements: &[T],

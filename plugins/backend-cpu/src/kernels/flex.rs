@@ -1,0 +1,131 @@
+//! Kernels on the engine's tensors, for the generic executor.
+
+use std::sync::Arc;
+
+use burn_backend::{Bytes, DType, Shape};
+use burn_flex::{Flex, FlexTensor, Layout};
+use mirage_backend::burn::{Kernel, NodeContext, Tensor};
+
+use super::{
+    computation::{Computation, Operand, Space, View},
+    memory::Pool,
+};
+
+/// The computation as an instruction: results stand in an operand that dies here and may be written
+/// over, or else in a buffer of the pool, to which other operands that die give theirs.
+pub(crate) fn kernel(
+    computation: Computation,
+    cx: &NodeContext<'_, Flex>,
+    pool: &Arc<Pool>,
+) -> Kernel<Flex> {
+    let pool = pool.clone();
+    let shapes: Vec<Vec<usize>> = cx.outputs.iter().map(|t| t.physical_shape()).collect();
+    Box::new(move |args| {
+        let mut operands: Vec<Option<FlexTensor>> = (0..args.count())
+            .map(|i| match args.take(i) {
+                Tensor::Float(t) if computation.takes_views => Some(t),
+                Tensor::Float(t) => Some(in_sequence(t)),
+                other => Some(in_sequence(other.into_bool())),
+            })
+            .collect();
+        let is_own = |&&i: &&usize| operands[i].as_mut().is_some_and(|t| own_elements(t).is_some());
+        let target = computation.in_place.iter().find(is_own).copied();
+        let mut own = target.and_then(|i| operands[i].take());
+        let mut fresh: Vec<Vec<f32>> = shapes[usize::from(own.is_some())..]
+            .iter()
+            .map(|shape| pool.take(shape.iter().product()))
+            .collect();
+        let mut workspace = pool.take(computation.workspace);
+        let views: Vec<Operand<'_>> = operands.iter().map(|t| operand(t, &computation)).collect();
+        let mut results: Vec<&mut [f32]> = own.iter_mut().filter_map(own_elements).collect();
+        results.extend(fresh.iter_mut().map(Vec::as_mut_slice));
+        computation.run(
+            &views,
+            Space {
+                results: &mut results,
+                workspace: &mut workspace,
+            },
+        );
+        pool.put(workspace);
+        operands.into_iter().flatten().for_each(|t| pool.give(t));
+        let whole = own.into_iter().zip(&shapes).map(|(t, s)| reshaped(t, s));
+        let results: Vec<Tensor<Flex>> = whole.collect();
+        let rest = shapes[results.len()..].iter().zip(fresh);
+        let all = results.into_iter().chain(rest.map(|(s, f)| tensor(f, s)));
+        all.enumerate().for_each(|(i, result)| args.set(i, result));
+        Ok(())
+    })
+}
+
+fn operand<'a>(tensor: &'a Option<FlexTensor>, computation: &Computation) -> Operand<'a> {
+    let Some(tensor) = tensor else {
+        return Operand::InResult;
+    };
+    let layout = tensor.layout();
+    if tensor.dtype() != DType::F32 {
+        return Operand::Bool(&tensor.bytes()[layout.start_offset()..][..layout.num_elements()]);
+    }
+    if !computation.takes_views {
+        return Operand::Float(elements(tensor));
+    }
+    let strides = layout.strides();
+    Operand::View(View {
+        elements: tensor.storage::<f32>(),
+        start: layout.start_offset(),
+        // None of them is reversed.
+        strides: std::array::from_fn(|i| strides.get(i).map_or(0, |s| s.unsigned_abs())),
+    })
+}
+
+/// The tensor with its elements in sequence, as its shape says; itself where they lie so already.
+pub(crate) fn in_sequence(tensor: FlexTensor) -> FlexTensor {
+    if tensor.is_contiguous() {
+        tensor
+    } else {
+        tensor.to_contiguous()
+    }
+}
+
+/// The elements of an f32 tensor that lies in sequence.
+pub(crate) fn elements(tensor: &FlexTensor) -> &[f32] {
+    tensor
+        .as_slice::<f32>()
+        .unwrap_or_else(|| unreachable!("an f32 tensor in sequence is a slice"))
+}
+
+/// The elements of an f32 tensor to write over, if nobody else holds them and they are all there is.
+fn own_elements(tensor: &mut FlexTensor) -> Option<&mut [f32]> {
+    let len = tensor.layout().num_elements();
+    let whole = tensor.is_contiguous() && tensor.layout().start_offset() == 0;
+    let elements = tensor.try_storage_mut::<f32>()?;
+    (whole && elements.len() == len).then_some(elements)
+}
+
+/// The same elements in sequence, under another physical shape.
+fn reshaped(tensor: FlexTensor, shape: &[usize]) -> Tensor<Flex> {
+    Tensor::Float(tensor.with_layout(Layout::contiguous(Shape::from(shape))))
+}
+
+/// A tensor of these elements, of the physical shape.
+pub(crate) fn tensor(elements: Vec<f32>, shape: &[usize]) -> Tensor<Flex> {
+    let layout = Layout::contiguous(Shape::from(shape));
+    Tensor::Float(FlexTensor::new(
+        Bytes::from_elems(elements),
+        layout,
+        DType::F32,
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_nobody_else_holds_is_written_over() {
+        let mut one = tensor(vec![1.0, 2.0], &[2]).into_float();
+        let other = one.clone();
+        assert!(own_elements(&mut one).is_none());
+        drop(other);
+        assert_eq!(own_elements(&mut one), Some(&mut [1.0, 2.0][..]));
+    }
+}

@@ -1,0 +1,90 @@
+//! Elements on the host in the sequence of their type's memory.
+
+use burn_flex::{Flex, FlexDevice};
+use mirage_backend::burn::{Align, Storage, Tensor};
+use mirage_ir::{DType, TensorData, TensorType};
+
+use super::program::floats_of;
+
+/// The elements of an input, an output or a state.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Data {
+    /// f32.
+    Floats(Vec<f32>),
+    /// Any other dtype.
+    Bytes(Vec<u8>),
+}
+
+impl Data {
+    /// Zeros of a type.
+    pub(super) fn zeros(ty: &TensorType) -> Self {
+        if ty.dtype == DType::F32 {
+            Data::Floats(vec![0.0; ty.numel()])
+        } else {
+            Data::Bytes(vec![0; ty.bytes()])
+        }
+    }
+
+    /// The floats; which data has them is known by its type.
+    pub(super) fn floats(&self) -> &[f32] {
+        match self {
+            Data::Floats(x) => x,
+            Data::Bytes(_) => unreachable!("data of type f32"),
+        }
+    }
+
+    /// The bytes of another dtype.
+    pub(super) fn bytes(&self) -> &[u8] {
+        match self {
+            Data::Bytes(x) => x,
+            Data::Floats(_) => unreachable!("data of another type than f32"),
+        }
+    }
+
+    /// Takes over the content of data of the same type.
+    pub(super) fn copy_from(&mut self, other: &Data) {
+        match (self, other) {
+            (Data::Floats(a), Data::Floats(b)) => a.copy_from_slice(b),
+            (Data::Bytes(a), Data::Bytes(b)) => a.copy_from_slice(b),
+            _ => unreachable!("data of one type"),
+        }
+    }
+
+    /// The elements under a physical shape.
+    pub(super) fn to_tensor_data(
+        &self,
+        dtype: DType,
+        shape: Vec<usize>,
+    ) -> Result<TensorData, String> {
+        match self {
+            Data::Floats(x) => TensorData::from_f32(shape, x),
+            Data::Bytes(x) => TensorData::new(dtype, shape, x.clone()),
+        }
+    }
+
+    /// From logical row-major elements of a type.
+    pub(super) fn from_logical(
+        data: &TensorData,
+        ty: &TensorType,
+        storage: &Storage,
+    ) -> Result<Self, String> {
+        let tensor = Tensor::<Flex>::from_data(data, storage, &FlexDevice);
+        let physical = Align::from_logical(ty).lay_out(tensor).to_data(ty.dtype)?;
+        Ok(if ty.dtype == DType::F32 {
+            Data::Floats(floats_of(physical.bytes()).collect())
+        } else {
+            Data::Bytes(physical.bytes().to_vec())
+        })
+    }
+
+    /// To logical row-major elements.
+    pub(super) fn to_logical(
+        &self,
+        ty: &TensorType,
+        storage: &Storage,
+    ) -> Result<TensorData, String> {
+        let physical = self.to_tensor_data(ty.dtype, ty.physical_shape())?;
+        let tensor = Tensor::<Flex>::from_data(&physical, storage, &FlexDevice);
+        Align::to_logical(ty).view(tensor).to_data(ty.dtype)
+    }
+}

@@ -1,0 +1,275 @@
+//! Graphs with a static plan: where every value stands and in which sequence steps run is fixed at
+//! compile, so that an execution allocates nothing but what the engine's own operations do.
+
+mod build;
+mod data;
+mod memory;
+mod program;
+
+use std::{collections::BTreeMap, time::Duration};
+
+use bumpalo::Bump;
+use burn_flex::Flex;
+use mirage_backend::{
+    BackendError, Buffer, Executable, MemoryReport, NodeTime, PortInfo, Ports, check_data,
+    burn::{Engine, Prepared},
+};
+use mirage_ir::{Graph, NodeId, Params, TensorData, TensorType};
+
+use self::{
+    build::{Built, build},
+    data::Data,
+    program::{Given, Observer, Place, Program},
+};
+use crate::kernels::memory::settle;
+
+/// The graph attribute that asks for a static plan.
+const STATIC_PLAN: &str = "static_plan";
+
+/// Whether a graph asks for a static plan.
+pub(crate) fn is_wanted(graph: &Graph) -> bool {
+    graph.attrs().get(STATIC_PLAN).and_then(|v| v.as_bool()) == Some(true)
+}
+
+/// A graph on planned memory.
+pub(crate) struct StaticExecutable {
+    engine: Engine<Flex>,
+    ports: Ports,
+    program: Program,
+    outputs: Vec<Place>,
+    /// Where the states' new contents stand after a run.
+    becomes: Vec<Place>,
+    states: Vec<Data>,
+    /// The new contents, until all of them are there.
+    next: Vec<Data>,
+    memory: MemoryReport,
+    notes: Vec<String>,
+    /// Lists that live as long as an execution.
+    lists: Bump,
+}
+
+impl StaticExecutable {
+    /// Plans a verified graph, and runs it once on zeros, so that every thread has the scratch
+    /// memory that it needs. The parameters are not held afterwards.
+    pub(crate) fn compile(
+        engine: &Engine<Flex>,
+        graph: &Graph,
+        params: &Params,
+    ) -> Result<Self, BackendError> {
+        let mut prepared = Prepared::new(engine, graph, params)?;
+        let Built {
+            program,
+            outputs,
+            states: becomes,
+            engine_runs,
+        } = build(&mut prepared)?;
+        let ports = Ports::of(graph);
+        let planned = (size_of_val(&program.floats[..]) + program.bytes.len()) as u64;
+        let zeros = |ports: &[PortInfo]| ports.iter().map(|p| Data::zeros(&p.ty)).collect();
+        let mut notes = engine.kernels.notes(graph);
+        notes.extend(note(&engine_runs));
+        let mut executable = StaticExecutable {
+            engine: engine.clone(),
+            memory: MemoryReport {
+                weight_bytes: prepared.weight_bytes(),
+                state_bytes: ports.state_bytes(),
+                planned_peak_bytes: planned,
+                held_bytes: Some(planned),
+            },
+            program,
+            outputs,
+            becomes,
+            states: zeros(&ports.states),
+            next: zeros(&ports.states),
+            ports,
+            notes,
+            lists: Bump::new(),
+        };
+        let inputs: Vec<Data> = zeros(&executable.ports.inputs);
+        let inputs: Vec<&Data> = inputs.iter().collect();
+        if let Err(message) = executable.run(&inputs, None) {
+            tracing::debug!(message, "the first run, on zeros, failed");
+        }
+        settle();
+        Ok(executable)
+    }
+
+    fn run(&mut self, inputs: &[&Data], mut observer: Option<Observer<'_>>) -> Result<(), String> {
+        let (program, states) = (&mut self.program, &self.states);
+        let mut result = Ok(());
+        let given = Given { inputs, states };
+        self.engine
+            .kernels
+            .run(&mut || result = program.run(given, observer.take()));
+        result
+    }
+
+    fn execute_with(
+        &mut self,
+        inputs: &[Buffer],
+        outputs: &mut [Buffer],
+        observer: Option<Observer<'_>>,
+    ) -> Result<(), BackendError> {
+        self.ports.check_inputs::<Data>(inputs)?;
+        self.ports.check_outputs::<Data>(outputs)?;
+        let mut lists = std::mem::take(&mut self.lists);
+        let result = self.execute_checked(inputs, outputs, observer, &lists);
+        lists.reset();
+        self.lists = lists;
+        result.map_err(|e| self.failed(e))
+    }
+
+    fn execute_checked(
+        &mut self,
+        inputs: &[Buffer],
+        outputs: &mut [Buffer],
+        observer: Option<Observer<'_>>,
+        lists: &Bump,
+    ) -> Result<(), String> {
+        let inputs = lists.alloc_slice_fill_iter(inputs.iter().map(content));
+        self.run(inputs, observer)?;
+        let states = &self.states;
+        let given = Given { inputs, states };
+        for (place, output) in self.outputs.iter().zip(outputs) {
+            if let Some(to) = output.content_mut::<Data>() {
+                self.program.copy(place, &given, to);
+            }
+        }
+        for (place, to) in self.becomes.iter().zip(&mut self.next) {
+            self.program.copy(place, &given, to);
+        }
+        std::mem::swap(&mut self.states, &mut self.next);
+        Ok(())
+    }
+
+    fn fresh_outputs(&self) -> Vec<Buffer> {
+        let fresh = |p: &PortInfo| Buffer::new(p.ty.clone(), Data::zeros(&p.ty));
+        self.ports.outputs.iter().map(fresh).collect()
+    }
+
+    fn failed(&self, message: String) -> BackendError {
+        BackendError::Engine {
+            backend: self.engine.name.to_owned(),
+            message,
+        }
+    }
+
+    fn place(&self, data: &TensorData, ty: &TensorType, what: &str) -> Result<Data, BackendError> {
+        check_data(data, ty, what)?;
+        Data::from_logical(data, ty, &self.program.storage).map_err(|e| self.failed(e))
+    }
+
+    fn fetch(&self, data: &Data, ty: &TensorType) -> Result<TensorData, BackendError> {
+        data.to_logical(ty, &self.program.storage)
+            .map_err(|e| self.failed(e))
+    }
+}
+
+/// The content of a buffer that was checked.
+fn content(buffer: &Buffer) -> &Data {
+    buffer
+        .content::<Data>()
+        .unwrap_or_else(|| unreachable!("the inputs were checked"))
+}
+
+/// What a user should know of operations that the engine runs.
+fn note(engine_runs: &[String]) -> Option<String> {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for op in engine_runs {
+        *counts.entry(op).or_default() += 1;
+    }
+    let counts: Vec<String> = counts.iter().map(|(op, n)| format!("{n} {op}")).collect();
+    (!counts.is_empty()).then(|| {
+        format!(
+            "the static plan leaves {} to burn-flex, which copies and allocates for them in every \
+             frame",
+            counts.join(", ")
+        )
+    })
+}
+
+impl Executable for StaticExecutable {
+    fn inputs(&self) -> &[PortInfo] {
+        &self.ports.inputs
+    }
+
+    fn outputs(&self) -> &[PortInfo] {
+        &self.ports.outputs
+    }
+
+    fn states(&self) -> &[PortInfo] {
+        &self.ports.states
+    }
+
+    fn upload(&self, data: &TensorData, ty: &TensorType) -> Result<Buffer, BackendError> {
+        Ok(Buffer::new(ty.clone(), self.place(data, ty, "the tensor")?))
+    }
+
+    fn download(&self, buffer: &Buffer) -> Result<TensorData, BackendError> {
+        match buffer.content() {
+            Some(data) => self.fetch(data, buffer.ty()),
+            None => Err(BackendError::Argument(format!(
+                "{buffer:?} lies on another backend"
+            ))),
+        }
+    }
+
+    fn execute(&mut self, inputs: &[Buffer]) -> Result<Vec<Buffer>, BackendError> {
+        let mut outputs = self.fresh_outputs();
+        self.execute_with(inputs, &mut outputs, None)?;
+        Ok(outputs)
+    }
+
+    fn execute_into(
+        &mut self,
+        inputs: &[Buffer],
+        outputs: &mut [Buffer],
+    ) -> Result<(), BackendError> {
+        self.execute_with(inputs, outputs, None)
+    }
+
+    fn profile(&mut self, inputs: &[Buffer]) -> Result<(Vec<Buffer>, Vec<NodeTime>), BackendError> {
+        let mut times: Vec<NodeTime> = Vec::new();
+        let mut record = |node: NodeId, time: Duration| {
+            // The steps of a region's body follow one another and count as one node.
+            match times.last_mut().filter(|last| last.node == node) {
+                Some(last) => last.time += time,
+                None => times.push(NodeTime { node, time }),
+            }
+        };
+        let mut outputs = self.fresh_outputs();
+        self.execute_with(inputs, &mut outputs, Some(&mut record))?;
+        Ok((outputs, times))
+    }
+
+    fn synchronize(&self) -> Result<(), BackendError> {
+        Ok(())
+    }
+
+    fn export_state(&self, name: &str) -> Result<TensorData, BackendError> {
+        let i = self.ports.state(name)?;
+        self.fetch(&self.states[i], &self.ports.states[i].ty)
+    }
+
+    fn import_state(&mut self, name: &str, data: &TensorData) -> Result<(), BackendError> {
+        let i = self.ports.state(name)?;
+        let ty = self.ports.states[i].ty.clone();
+        self.states[i] = self.place(data, &ty, &format!("state `{name}`"))?;
+        Ok(())
+    }
+
+    fn reset_states(&mut self) -> Result<(), BackendError> {
+        for (state, port) in self.states.iter_mut().zip(&self.ports.states) {
+            *state = Data::zeros(&port.ty);
+        }
+        Ok(())
+    }
+
+    fn memory(&self) -> MemoryReport {
+        self.memory
+    }
+
+    fn notes(&self) -> &[String] {
+        &self.notes
+    }
+}

@@ -1,0 +1,275 @@
+//! A program on planned memory.
+
+use std::{ops::Range, time::Instant};
+
+use bumpalo::Bump;
+use burn_flex::{Flex, FlexDevice};
+use mirage_backend::burn::{self as engine, Kernel, Storage, Tensor};
+use mirage_ir::{DType, NodeId, TensorData, TensorType};
+
+use super::{
+    data::Data,
+    memory::{Carved, carve},
+};
+use crate::kernels::{
+    computation::{Computation, Operand, Space, View},
+    flex::elements,
+};
+
+/// What holds the memory of a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Root {
+    Input(usize),
+    State(usize),
+    Weight(usize),
+    /// Planned memory: the buffer's number, then its offset.
+    Planned(usize),
+}
+
+/// Where a value stands.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    pub(super) root: Root,
+    /// Its type; of a view the type that it has, not that of what it views.
+    pub(super) ty: TensorType,
+    /// Strides of its physical dimensions, where a kernel takes them.
+    pub(super) strides: Option<[usize; 4]>,
+}
+
+pub(super) enum Work {
+    /// One of our kernels.
+    Own(Computation),
+    /// The engine's: operands and results are copied, and it allocates.
+    Engine(Kernel<Flex>),
+}
+
+/// One node of a program.
+pub(super) struct Step {
+    /// The node of the compiled graph that it belongs to.
+    pub(super) node: NodeId,
+    pub(super) op: String,
+    pub(super) path: std::sync::Arc<str>,
+    pub(super) work: Work,
+    pub(super) operands: Vec<Place>,
+    /// The operand that the first result is written over.
+    pub(super) in_place: Option<usize>,
+    /// Where results stand, by planned memory of their dtype.
+    pub(super) results: Vec<(TensorType, usize)>,
+    /// Where the workspace stands.
+    pub(super) workspace: usize,
+}
+
+/// What is given anew for an execution.
+#[derive(Clone, Copy)]
+pub(super) struct Given<'a> {
+    pub(super) inputs: &'a [&'a Data],
+    pub(super) states: &'a [Data],
+}
+
+/// Steps, the weights that they read and the memory that they work in.
+pub(super) struct Program {
+    pub(super) steps: Vec<Step>,
+    pub(super) weights: Vec<Tensor<Flex>>,
+    /// Planned memory of f32, and of all other dtypes.
+    pub(super) floats: Vec<f32>,
+    pub(super) bytes: Vec<u8>,
+    pub(super) storage: Storage,
+    /// Lists that live as long as a step.
+    pub(super) lists: Bump,
+}
+
+/// What is told how long each step took.
+pub(super) type Observer<'a> = &'a mut (dyn FnMut(NodeId, std::time::Duration) + Send);
+
+impl Program {
+    /// Runs every step.
+    pub(super) fn run(
+        &mut self,
+        given: Given<'_>,
+        mut observer: Option<Observer<'_>>,
+    ) -> Result<(), String> {
+        for step in &self.steps {
+            let start = Instant::now();
+            let memory = Memory {
+                floats: &mut self.floats,
+                bytes: &mut self.bytes,
+                weights: &self.weights,
+                given: &given,
+                lists: &self.lists,
+            };
+            memory.run(step, &self.storage).map_err(|message| {
+                let place = if step.path.is_empty() {
+                    String::new()
+                } else {
+                    format!(" at `{}`", step.path)
+                };
+                let node = step.node.index();
+                format!("node {node} ({}{place}) failed: {message}", step.op)
+            })?;
+            self.lists.reset();
+            if let Some(observer) = &mut observer {
+                observer(step.node, start.elapsed());
+            }
+        }
+        Ok(())
+    }
+
+    /// The value that stands at a place after a run.
+    pub(super) fn copy(&self, place: &Place, given: &Given<'_>, to: &mut Data) {
+        let len = place.ty.numel();
+        match (place.root, to) {
+            (Root::Input(i), to) => to.copy_from(given.inputs[i]),
+            (Root::State(i), to) => to.copy_from(&given.states[i]),
+            (Root::Weight(i), Data::Floats(to)) => to.copy_from_slice(weight(&self.weights[i])),
+            (Root::Weight(i), Data::Bytes(to)) => {
+                let data = self.weights[i].clone().to_data(place.ty.dtype);
+                if let Ok(data) = data {
+                    to.copy_from_slice(data.bytes());
+                }
+            }
+            (Root::Planned(at), Data::Floats(to)) => to.copy_from_slice(&self.floats[at..][..len]),
+            (Root::Planned(at), Data::Bytes(to)) => {
+                let len = to.len();
+                to.copy_from_slice(&self.bytes[at..][..len]);
+            }
+        }
+    }
+}
+
+fn weight(tensor: &Tensor<Flex>) -> &[f32] {
+    match tensor {
+        Tensor::Float(t) => elements(t),
+        _ => unreachable!("a weight of floats"),
+    }
+}
+
+/// All that a step reads and writes.
+struct Memory<'m, 'g> {
+    floats: &'m mut [f32],
+    bytes: &'m mut [u8],
+    weights: &'m [Tensor<Flex>],
+    given: &'m Given<'g>,
+    lists: &'m Bump,
+}
+
+impl Memory<'_, '_> {
+    fn run(self, step: &Step, storage: &Storage) -> Result<(), String> {
+        match &step.work {
+            Work::Own(computation) => {
+                self.own(computation, step);
+                Ok(())
+            }
+            Work::Engine(kernel) => self.engine(kernel, step, storage),
+        }
+    }
+
+    fn own(self, computation: &Computation, step: &Step) {
+        let lists = self.lists;
+        let written = step.results.len() + 1;
+        let range = |i: usize| match step.results.get(i) {
+            Some((ty, at)) => *at..at + ty.numel(),
+            None => step.workspace..step.workspace + computation.workspace,
+        };
+        let carved = carve(self.floats, (0..written).map(range), lists);
+        let (bytes, weights, given) = (&*self.bytes, self.weights, self.given);
+        let operand = |(i, place): (usize, &Place)| -> Operand<'_> {
+            if step.in_place == Some(i) {
+                return Operand::InResult;
+            }
+            if place.ty.dtype != DType::F32 {
+                return Operand::Bool(match place.root {
+                    Root::Planned(at) => &bytes[at..][..place.ty.numel()],
+                    Root::Input(i) => given.inputs[i].bytes(),
+                    Root::State(i) => given.states[i].bytes(),
+                    Root::Weight(i) => bools(&weights[i]),
+                });
+            }
+            let elements = match place.root {
+                Root::Planned(at) => carved.read(at..at + place.ty.numel()),
+                Root::Input(i) => given.inputs[i].floats(),
+                Root::State(i) => given.states[i].floats(),
+                Root::Weight(i) => weight(&weights[i]),
+            };
+            match place.strides {
+                Some(strides) => Operand::View(View {
+                    elements,
+                    start: 0,
+                    strides,
+                }),
+                None => Operand::Float(elements),
+            }
+        };
+        let operands = lists.alloc_slice_fill_iter(step.operands.iter().enumerate().map(operand));
+        let Carved { written, .. } = carved;
+        let (results, workspace) = written.split_at_mut(step.results.len());
+        computation.run(
+            operands,
+            Space {
+                results,
+                workspace: workspace[0],
+            },
+        );
+    }
+
+    fn engine(
+        self,
+        kernel: &Kernel<Flex>,
+        step: &Step,
+        storage: &Storage,
+    ) -> Result<(), String> {
+        let operands: Result<Vec<Tensor<Flex>>, String> = step
+            .operands
+            .iter()
+            .map(|place| self.tensor(place, storage))
+            .collect();
+        let results = engine::call(kernel, operands?, step.results.len())?;
+        for ((ty, at), result) in step.results.iter().zip(results) {
+            let data = result.to_data(ty.dtype)?;
+            if ty.dtype == DType::F32 {
+                let to = &mut self.floats[*at..][..ty.numel()];
+                to.iter_mut().zip(floats_of(data.bytes())).for_each(|(to, x)| *to = x);
+            } else {
+                self.bytes[*at..][..ty.bytes()].copy_from_slice(data.bytes());
+            }
+        }
+        Ok(())
+    }
+
+    /// A value as a tensor of the engine.
+    fn tensor(&self, place: &Place, storage: &Storage) -> Result<Tensor<Flex>, String> {
+        let ty = &place.ty;
+        let shape = ty.physical_shape();
+        let of_data = |data: &Data| data.to_tensor_data(ty.dtype, shape.clone());
+        let range = |at: usize, len: usize| -> Range<usize> { at..at + len };
+        let data = match place.root {
+            // As it is held, which is how the kernel was told that it is.
+            Root::Weight(i) => return Ok(self.weights[i].clone()),
+            Root::Input(i) => of_data(self.given.inputs[i]),
+            Root::State(i) => of_data(&self.given.states[i]),
+            Root::Planned(at) if ty.dtype == DType::F32 => {
+                TensorData::from_f32(shape, &self.floats[range(at, ty.numel())])
+            }
+            Root::Planned(at) => {
+                TensorData::new(ty.dtype, shape, self.bytes[range(at, ty.bytes())].to_vec())
+            }
+        };
+        Ok(Tensor::from_data(&data?, storage, &FlexDevice))
+    }
+}
+
+/// The bools of a weight that lies in sequence.
+fn bools(tensor: &Tensor<Flex>) -> &[u8] {
+    match tensor {
+        Tensor::Bool(t) => {
+            let layout = t.layout();
+            &t.bytes()[layout.start_offset()..][..layout.num_elements()]
+        }
+        _ => unreachable!("a weight of bools"),
+    }
+}
+
+/// Floats from their bytes on the host, little endian.
+pub(super) fn floats_of(bytes: &[u8]) -> impl Iterator<Item = f32> + '_ {
+    let float = |b: &[u8]| f32::from_le_bytes([b[0], b[1], b[2], b[3]]);
+    bytes.chunks_exact(4).map(float)
+}
