@@ -82,8 +82,9 @@ fn check<T: Any>(kind: &str, ports: &[PortInfo], buffers: &[Buffer]) -> Result<(
     if buffers.len() != ports.len() {
         let names: Vec<&str> = ports.iter().map(|p| &*p.name).collect();
         return Err(BackendError::Argument(format!(
-            "{} {kind}s given, the graph has {} ({})",
+            "{} {kind}s given, the graph {} {} ({})",
             buffers.len(),
+            if kind == "input" { "takes" } else { "gives" },
             names.len(),
             names.join(", ")
         )));

@@ -18,9 +18,7 @@ pub(super) struct Compiled<B: Backend> {
 }
 
 /// Gives every node of an execution its instruction and every value its slot.
-pub(super) fn compile<B: Backend>(
-    prepared: &mut Prepared<B>,
-) -> Result<Compiled<B>, BackendError> {
+pub(super) fn compile<B: Backend>(prepared: &mut Prepared<B>) -> Result<Compiled<B>, BackendError> {
     let mut plan = SlotPlan::new(prepared.graph().values().len());
     let mut slots = Vec::new();
     for (value, tensor) in prepared.take_weights() {

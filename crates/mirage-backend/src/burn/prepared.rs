@@ -141,11 +141,7 @@ impl<B: Backend> Prepared<B> {
             graph,
             node,
             inputs: types(&node.inputs),
-            packed: node
-                .inputs
-                .iter()
-                .map(|v| self.packed[v.index()])
-                .collect(),
+            packed: node.inputs.iter().map(|v| self.packed[v.index()]).collect(),
             outputs: types(&node.outputs),
             engine: &self.engine,
             storage: self.storage,
@@ -236,10 +232,7 @@ impl<B: Backend> Prepared<B> {
 impl<B: Backend> Prepared<B> {
     /// Computes what depends on parameters alone. Gives the values that an execution reads; a
     /// parameter is uploaded when it is first needed and gone after its last use.
-    fn run_prologue(
-        &mut self,
-        params: &Params,
-    ) -> Result<Vec<(ValueId, Tensor<B>)>, BackendError> {
+    fn run_prologue(&mut self, params: &Params) -> Result<Vec<(ValueId, Tensor<B>)>, BackendError> {
         let values = self.graph().values().len();
         let mut last_use = vec![None; values];
         for &id in self.prologue.nodes() {

@@ -95,7 +95,9 @@ pub fn call<B: Backend>(
     let count = operands.len();
     let mut slots: Vec<Option<Tensor<B>>> = operands.into_iter().map(Some).collect();
     slots.resize(count + results, None);
-    let inputs: Vec<Operand> = (0..count).map(|slot| Operand { slot, moves: true }).collect();
+    let inputs: Vec<Operand> = (0..count)
+        .map(|slot| Operand { slot, moves: true })
+        .collect();
     let outputs: Vec<usize> = (count..count + results).collect();
     let mut args = Args {
         slots: &mut slots,

@@ -4,6 +4,8 @@
 //! stay in the nearest cache; a running maximum and sum make up for what is not seen yet (Milakov,
 //! Gimelshein: Online normalizer calculation for softmax, 2018; Dao et al.: FlashAttention, 2022).
 
+use std::ops::Range;
+
 use burn_flex::Flex;
 use mirage_backend::burn::NodeContext;
 use mirage_ir::{DType, TensorType, ops::Attention};
@@ -22,21 +24,24 @@ use super::{
 /// Keys of a block: a multiple of every panel's width.
 const BLOCK: usize = 256;
 
-/// Whether the kernel takes this attention: f32, without mask, bias, cap or causality.
+/// Whether the kernel takes this attention: f32, without cap or causality. It counts on physical
+/// dimensions being the logical ones, which an order of the same memory need not have.
 pub(crate) fn takes(op: &Attention, operands: &[&TensorType]) -> bool {
-    let plain = !op.mask && !op.bias && !op.causal && op.softcap.is_none();
-    plain
-        && operands
-            .iter()
-            .all(|t| t.dtype == DType::F32 && t.numel() > 0)
+    let takes = |t: &TensorType| {
+        matches!(t.dtype, DType::F32 | DType::Bool) && t.order.is_row_major() && t.numel() > 0
+    };
+    !op.causal && op.softcap.is_none() && operands.iter().all(|t| takes(t))
 }
 
 pub(crate) fn lower(cx: &NodeContext<'_, Flex>) -> Option<Computation> {
     let op = cx.node.op.get::<Attention>()?;
     let (q, k, v) = (&cx.inputs[0], &cx.inputs[1], &cx.inputs[2]);
-    if !takes(op, &[q, k, v]) {
+    if !takes(op, &cx.inputs.iter().collect::<Vec<_>>()) {
         return None;
     }
+    let mask = op.mask.then(|| (3, steps(&cx.inputs[3])));
+    let bias = op.bias.then(|| 3 + usize::from(op.mask));
+    let bias = bias.map(|i| (i, broadcast(&cx.inputs[i])));
     let shape = Shape {
         heads: q.shape[0] * q.shape[1],
         heads_each: q.shape[1],
@@ -53,11 +58,59 @@ pub(crate) fn lower(cx: &NodeContext<'_, Flex>) -> Option<Computation> {
         let [q, k, v] = [0, 1, 2].map(|i| x[i].view());
         let (keys, values) = space.workspace.split_at_mut(keys);
         shape.pack(k, v, keys, values);
-        shape.run(q, keys, values, space.results[0]);
+        let extra = Extra {
+            mask: mask.map(|(i, steps)| (x[i].bools(), steps)),
+            bias: bias.map(|(i, dims)| (x[i].view(), dims)),
+        };
+        shape.run(q, keys, values, extra, space.results[0]);
     });
     compute.takes_views = true;
     compute.workspace = workspace;
     Some(compute)
+}
+
+/// The step along each dimension of a row-major operand that broadcasts: 0 where it is repeated.
+fn steps(ty: &TensorType) -> [usize; 4] {
+    let (strides, repeats) = (ty.strides(), broadcast(ty));
+    std::array::from_fn(|d| if repeats[d] { 0 } else { strides[d] })
+}
+
+/// Along which dimensions an operand is repeated.
+fn broadcast(ty: &TensorType) -> [bool; 4] {
+    std::array::from_fn(|d| ty.shape[d] == 1)
+}
+
+/// What changes scores: keys that are left out, and numbers that are added.
+#[derive(Clone, Copy)]
+struct Extra<'a> {
+    mask: Option<(&'a [u8], [usize; 4])>,
+    bias: Option<(View<'a>, [bool; 4])>,
+}
+
+impl Extra<'_> {
+    /// Changes the scores of one query with the keys from `first` on.
+    #[inline(always)]
+    fn apply(&self, [batch, head, query]: [usize; 3], first: usize, scores: &mut [f32]) {
+        if let Some((bias, repeats)) = self.bias {
+            let step = |d: usize| if repeats[d] { 0 } else { bias.strides[d] };
+            let row = bias.start + batch * step(0) + head * step(1) + query * step(2);
+            for (n, score) in scores.iter_mut().enumerate() {
+                *score += bias.elements[row + (first + n) * step(3)];
+            }
+        }
+        if let Some((mask, steps)) = self.mask {
+            let row = batch * steps[0] + head * steps[1] + query * steps[2];
+            for (n, score) in scores.iter_mut().enumerate() {
+                if mask[row + (first + n) * steps[3]] != 0 {
+                    *score = f32::NEG_INFINITY;
+                }
+            }
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.mask.is_none() && self.bias.is_none()
+    }
 }
 
 /// Where a head of a tensor `[B,H,rows,columns]` starts.
@@ -97,7 +150,7 @@ impl Shape {
         });
     }
 
-    fn run(&self, q: View<'_>, keys: &[f32], values: &[f32], out: &mut [f32]) {
+    fn run(&self, q: View<'_>, keys: &[f32], values: &[f32], extra: Extra<'_>, out: &mut [f32]) {
         let width = self.by_key.n;
         let share = (self.heads * self.queries).div_ceil(4 * threads());
         let rows = share.clamp(ROWS, 16 * ROWS).next_multiple_of(ROWS);
@@ -105,6 +158,7 @@ impl Shape {
             dispatch(Run {
                 shape: self,
                 q,
+                extra,
                 keys: &keys[*head * self.by_depth.len()..][..self.by_depth.len()],
                 values: &values[*head * self.by_key.len()..][..self.by_key.len()],
                 head: *head,
@@ -130,6 +184,7 @@ impl Shape {
 struct Run<'a> {
     shape: &'a Shape,
     q: View<'a>,
+    extra: Extra<'a>,
     keys: &'a [f32],
     values: &'a [f32],
     head: usize,
@@ -145,6 +200,7 @@ impl WithSimd for Run<'_> {
         let shape = self.shape;
         let width = shape.by_key.n;
         let count = self.out.len() / width;
+        let (extra, head, first) = (self.extra, self.head, self.first);
         let mut queries = Scratch::new(0, count * shape.depth);
         let queries = queries.elements();
         self.gather(queries);
@@ -167,15 +223,20 @@ impl WithSimd for Run<'_> {
                 .chunks(ROWS * shape.depth)
                 .zip(self.out.chunks_mut(ROWS * width))
                 .zip(most.chunks_mut(ROWS).zip(sums.chunks_mut(ROWS)));
-            for ((queries, out), state) in groups {
+            for (group, ((queries, out), state)) in groups.enumerate() {
                 let scores = scores.elements();
                 block.scores(simd, queries, scores);
+                if !extra.is_empty() {
+                    let first = first + group * ROWS;
+                    block.change(extra, head, first..first + state.0.len(), scores);
+                }
                 block.exponentials(scores, state, out);
                 block.weigh(simd, scores, products.elements(), out);
             }
         }
         for (out, sum) in self.out.chunks_exact_mut(width).zip(sums) {
-            let factor = 1.0 / *sum;
+            // Nothing was summed up where every key is left out: the result is 0.
+            let factor = if *sum == 0.0 { 0.0 } else { 1.0 / *sum };
             out.iter_mut().for_each(|x| *x *= factor);
         }
     }
@@ -228,9 +289,22 @@ impl Block<'_> {
     }
 
     #[inline(always)]
-    fn panels(&self) -> std::ops::Range<usize> {
+    fn panels(&self) -> Range<usize> {
         let width = self.shape.by_depth.width();
         self.start / width..self.end.div_ceil(width)
+    }
+
+    /// Applies mask and bias to the scores of queries of a head.
+    #[inline(always)]
+    fn change(&self, extra: Extra<'_>, head: usize, queries: Range<usize>, scores: &mut [f32]) {
+        let each = self.shape.heads_each;
+        for (r, query) in queries.enumerate() {
+            for (i, panel) in self.panels().enumerate() {
+                let key = self.shape.by_depth.columns(panel).start;
+                let scores = &mut scores[self.row(i, panel, r)];
+                extra.apply([head / each, head % each, query], key, scores);
+            }
+        }
     }
 
     /// Replaces scores by their exponentials below the running maximum, which is raised first; what
@@ -250,6 +324,13 @@ impl Block<'_> {
                 lanes.take_in(&scores[self.row(i, panel, r)], larger);
             }
             let largest = lanes.together(larger);
+            if largest == f32::NEG_INFINITY {
+                // Every key so far is left out.
+                for (i, panel) in self.panels().enumerate() {
+                    scores[self.row(i, panel, r)].fill(0.0);
+                }
+                continue;
+            }
             if largest > *most {
                 let factor = exp(*most - largest);
                 *sum *= factor;
@@ -267,7 +348,7 @@ impl Block<'_> {
 
     /// Where the scores of query `r` with the keys of a panel stand; `i` counts panels in the block.
     #[inline(always)]
-    fn row(&self, i: usize, panel: usize, r: usize) -> std::ops::Range<usize> {
+    fn row(&self, i: usize, panel: usize, r: usize) -> Range<usize> {
         let panels = &self.shape.by_depth;
         let start = i * ROWS * panels.width() + r * panels.padded(panel);
         start..start + panels.columns(panel).len()

@@ -31,6 +31,14 @@ impl<'a> Operand<'a> {
         }
     }
 
+    /// The bools of an operand in sequence.
+    pub(crate) fn bools(self) -> &'a [u8] {
+        match self {
+            Operand::Bool(x) => x,
+            _ => unreachable!("an operand of bools in sequence"),
+        }
+    }
+
     /// The floats with strides.
     pub(crate) fn view(self) -> View<'a> {
         match self {
@@ -80,9 +88,7 @@ pub(crate) struct Computation {
 
 impl Computation {
     /// A kernel that takes operands in sequence, works beside them, and needs no memory.
-    pub(crate) fn new(
-        run: impl Fn(&[Operand<'_>], Space<'_, '_>) + Send + Sync + 'static,
-    ) -> Self {
+    pub(crate) fn new(run: impl Fn(&[Operand<'_>], Space<'_, '_>) + Send + Sync + 'static) -> Self {
         Computation {
             takes_views: false,
             in_place: Vec::new(),

@@ -28,7 +28,11 @@ pub(crate) fn kernel(
                 other => Some(in_sequence(other.into_bool())),
             })
             .collect();
-        let is_own = |&&i: &&usize| operands[i].as_mut().is_some_and(|t| own_elements(t).is_some());
+        let is_own = |&&i: &&usize| {
+            operands[i]
+                .as_mut()
+                .is_some_and(|t| own_elements(t).is_some())
+        };
         let target = computation.in_place.iter().find(is_own).copied();
         let mut own = target.and_then(|i| operands[i].take());
         let mut fresh: Vec<Vec<f32>> = shapes[usize::from(own.is_some())..]

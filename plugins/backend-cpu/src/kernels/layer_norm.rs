@@ -79,13 +79,7 @@ impl Norm<'_> {
     }
 
     /// `sum` = `a` + `b`, of which one may stand there, and `out` = the norm of its rows.
-    fn run_of_sum(
-        &self,
-        a: Option<&[f32]>,
-        b: Option<&[f32]>,
-        sum: &mut [f32],
-        out: &mut [f32],
-    ) {
+    fn run_of_sum(&self, a: Option<&[f32]>, b: Option<&[f32]>, sum: &mut [f32], out: &mut [f32]) {
         let part = self.part(out.len());
         let one = |(i, (sum, out)): (usize, (&mut [f32], &mut [f32]))| {
             let [a, b] = [a, b].map(|x| x.map(|x| &x[i * part..][..out.len()]));

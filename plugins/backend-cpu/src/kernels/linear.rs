@@ -91,7 +91,10 @@ pub(crate) fn lower(cx: &NodeContext<'_, Flex>) -> Option<Computation> {
             residual: residual.map(|i| x[i].floats()),
             activation: fused.activation,
         };
-        let rows = Matrix { k, x: x[0].floats() };
+        let rows = Matrix {
+            k,
+            x: x[0].floats(),
+        };
         plan.run(&rows, panels, epilogue, space.result());
     }))
 }

@@ -199,12 +199,14 @@ mod tests {
     fn threads_have_as_much_scratch_memory_as_any_of_them() {
         drop(Scratch::new(3, 1234));
         settle();
-        let lens = rayon::broadcast(|_| SCRATCH.with(|s| {
-            let buffer = s[3].take();
-            let len = buffer.len();
-            s[3].set(buffer);
-            len
-        }));
+        let lens = rayon::broadcast(|_| {
+            SCRATCH.with(|s| {
+                let buffer = s[3].take();
+                let len = buffer.len();
+                s[3].set(buffer);
+                len
+            })
+        });
         assert!(lens.iter().all(|&len| len >= 1234), "{lens:?}");
     }
 }

@@ -19,6 +19,7 @@ mod panels;
 mod product;
 mod rearrange;
 mod reduce;
+mod reduction;
 mod softmax;
 mod spatial;
 mod vector;
@@ -69,7 +70,7 @@ pub(crate) fn computation(cx: &NodeContext<'_, Flex>) -> Option<Computation> {
 /// The kernel for a node of a static plan, if there is one: also of what the generic executor does
 /// without moving elements, or leaves to the engine.
 pub(crate) fn planned(cx: &NodeContext<'_, Flex>) -> Option<Computation> {
-    let more: [Family; 2] = [rearrange::lower, spatial::lower];
+    let more: [Family; 3] = [rearrange::lower, reduction::lower, spatial::lower];
     computation(cx).or_else(|| more.iter().find_map(|family| family(cx)))
 }
 

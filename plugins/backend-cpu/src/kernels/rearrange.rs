@@ -40,7 +40,10 @@ pub(crate) fn lower(cx: &NodeContext<'_, Flex>) -> Option<Computation> {
         (0, (0..out.rank()).map(step).collect())
     } else if let Some(op) = op.get::<Slice>() {
         let start = op.start.iter().zip(&own).map(|(s, o)| s * o).sum();
-        (start, op.step.iter().zip(&own).map(|(s, o)| s * o).collect())
+        (
+            start,
+            op.step.iter().zip(&own).map(|(s, o)| s * o).collect(),
+        )
     } else {
         return op.is::<Reshape>().then(|| reshape(x, out)).flatten();
     };
@@ -64,7 +67,11 @@ fn reshape(x: &TensorType, out: &TensorType) -> Option<Computation> {
 
 /// The result's elements in sequence, read with a step along each of its dimensions.
 fn gather(start: usize, dimensions: Vec<(usize, usize)>) -> Computation {
-    let walk = Walk::of(dimensions.into_iter().map(|(size, step)| (size, vec![step])));
+    let walk = Walk::of(
+        dimensions
+            .into_iter()
+            .map(|(size, step)| (size, vec![step])),
+    );
     Computation::new(move |x, mut space| {
         let (x, out) = (&x[0].floats()[start..], space.result());
         let part = out.len().div_ceil(3 * threads());

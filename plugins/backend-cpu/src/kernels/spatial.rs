@@ -67,9 +67,8 @@ fn taps(
     if let Some(op) = cx.node.op.get::<MaxPool>() {
         let along = |d: usize| -> Taps {
             let element = |o: usize| {
-                let inside = |k: usize| {
-                    (o * op.stride[d] + k * op.dilation[d]).checked_sub(op.padding[d])
-                };
+                let inside =
+                    |k: usize| (o * op.stride[d] + k * op.dilation[d]).checked_sub(op.padding[d]);
                 let within = (0..op.kernel[d]).filter_map(inside);
                 let within = within.filter(|&i| i < x.shape[2 + d]);
                 within.map(|i| (i, 1.0)).collect()
@@ -135,14 +134,22 @@ impl WithSimd for Lines<'_> {
         let from = w.from[1] * w.group;
         let mut scratch = Scratch::new(0, from);
         let combined = scratch.elements();
-        for (i, out) in self.out.chunks_exact_mut(w.columns.len() * w.group).enumerate() {
+        for (i, out) in self
+            .out
+            .chunks_exact_mut(w.columns.len() * w.group)
+            .enumerate()
+        {
             let line = self.first + i;
             let (plane, row) = (line / w.rows.len(), line % w.rows.len());
             let plane = &self.x[plane * w.from[0] * from..][..w.from[0] * from];
             let taps = w.rows[row].iter();
-            w.combine(combined, taps.map(|&(y, weight)| (&plane[y * from..][..from], weight)));
+            w.combine(
+                combined,
+                taps.map(|&(y, weight)| (&plane[y * from..][..from], weight)),
+            );
             for (out, taps) in out.chunks_exact_mut(w.group).zip(&w.columns) {
-                let element = |&(x, weight): &(usize, f32)| (&combined[x * w.group..][..w.group], weight);
+                let element =
+                    |&(x, weight): &(usize, f32)| (&combined[x * w.group..][..w.group], weight);
                 w.combine(out, taps.iter().map(element));
             }
         }

@@ -123,7 +123,9 @@ impl Aliases {
         for (_, node) in prepared.nodes() {
             let [x, ..] = node.inputs[..] else { continue };
             let out = node.output();
-            let same_bytes = node.op.is_view(&graph.input_types(node), &graph.output_types(node));
+            let same_bytes = node
+                .op
+                .is_view(&graph.input_types(node), &graph.output_types(node));
             if same_bytes && !aliases.strides.contains_key(&x) {
                 aliases.root[out.index()] = aliases.root[x.index()];
             } else if let Some(permute) = node.op.get::<Permute>().filter(|_| wanted[out.index()]) {

@@ -60,7 +60,10 @@ pub(super) struct Carved<'l, 'm, T> {
 impl<'m, T> Carved<'_, 'm, T> {
     /// Elements that are not written.
     pub(super) fn read(&self, range: Range<usize>) -> &'m [T] {
-        let piece = self.rest.partition_point(|(start, _)| *start <= range.start) - 1;
+        let piece = self
+            .rest
+            .partition_point(|(start, _)| *start <= range.start)
+            - 1;
         let (start, piece) = self.rest[piece];
         &piece[range.start - start..range.end - start]
     }

@@ -11,8 +11,9 @@ use std::{collections::BTreeMap, time::Duration};
 use bumpalo::Bump;
 use burn_flex::Flex;
 use mirage_backend::{
-    BackendError, Buffer, Executable, MemoryReport, NodeTime, PortInfo, Ports, check_data,
+    BackendError, Buffer, Executable, MemoryReport, NodeTime, PortInfo, Ports,
     burn::{Engine, Prepared},
+    check_data,
 };
 use mirage_ir::{Graph, NodeId, Params, TensorData, TensorType};
 

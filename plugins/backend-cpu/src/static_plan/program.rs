@@ -211,12 +211,7 @@ impl Memory<'_, '_> {
         );
     }
 
-    fn engine(
-        self,
-        kernel: &Kernel<Flex>,
-        step: &Step,
-        storage: &Storage,
-    ) -> Result<(), String> {
+    fn engine(self, kernel: &Kernel<Flex>, step: &Step, storage: &Storage) -> Result<(), String> {
         let operands: Result<Vec<Tensor<Flex>>, String> = step
             .operands
             .iter()
@@ -227,7 +222,9 @@ impl Memory<'_, '_> {
             let data = result.to_data(ty.dtype)?;
             if ty.dtype == DType::F32 {
                 let to = &mut self.floats[*at..][..ty.numel()];
-                to.iter_mut().zip(floats_of(data.bytes())).for_each(|(to, x)| *to = x);
+                to.iter_mut()
+                    .zip(floats_of(data.bytes()))
+                    .for_each(|(to, x)| *to = x);
             } else {
                 self.bytes[*at..][..ty.bytes()].copy_from_slice(data.bytes());
             }

@@ -7,6 +7,7 @@ use mirage_backend_cpu::CpuBackend;
 use mirage_ir::{
     Graph, GraphError, Op, Params, TensorType, ValueId,
     interp::{self, Difference, Tensor},
+    text,
 };
 
 /// The graph compiled on the backend.
@@ -43,18 +44,68 @@ pub(crate) fn execute(
     })
 }
 
-/// The largest difference of any result between the backend and the interpreter.
+/// A network with every kernel that a static plan has: convolutions, norms, attention over views,
+/// pooling, resampling, concatenation, a state.
+const NETWORK: &str = r#"graph "network" {static_plan = true} {
+  input %0 "x": f32[1,8,32,32]
+  state %1 "last": f32[1,8,32,32] -> %26
+  param %2 "w": f32[8,8,3,3]
+  param %3 "g": f32[8]
+  param %4 "v": f32[8,8]
+  param %5 "mix": f32[8,16,1,1]
+  %6: f32[1,8,32,32] = conv(%0, %2, %3) {dilation = [1, 1], groups = 1, padding = [1, 1], stride = [1, 1]}
+  %7: f32[1,8,32,32] = group_norm(%6, %3, %3) {eps = 1e-5, groups = 2}
+  %8: f32[1,8,32,32] = silu(%7)
+  %9: f32[1,8,16,16] = max_pool(%8) {ceil_mode = false, dilation = [1, 1], kernel = [2, 2], padding = [0, 0], stride = [2, 2]}
+  %10: f32[1,8,256] = reshape(%9) {shape = [1, 8, 256]}
+  %11: f32[1,256,8] = permute(%10) {axes = [0, 2, 1]}
+  %12: f32[1,256,8] = layer_norm(%11, %3) {eps = 1e-5}
+  %13: f32[1,256,8] = linear(%12, %4, %3)
+  %14: f32[1,256,2,4] = reshape(%13) {shape = [1, 256, 2, 4]}
+  %15: f32[1,2,256,4] = permute(%14) {axes = [0, 2, 1, 3]}
+  %16: f32[1,2,256,4] = attention(%15, %15, %15)
+  %17: f32[1,256,2,4] = permute(%16) {axes = [0, 2, 1, 3]}
+  %18: f32[1,256,8] = reshape(%17) {shape = [1, 256, 8]}
+  %19: f32[1,256,8] = add(%18, %11)
+  %20: f32[1,8,256] = permute(%19) {axes = [0, 2, 1]}
+  %21: f32[1,8,16,16] = reshape(%20) {shape = [1, 8, 16, 16]}
+  %22: f32[1,8,32,32] = resize(%21) {align_corners = false, mode = "bilinear", size = [32, 32]}
+  %23: f32[1,16,32,32] = concat(%22, %8) {dim = 1}
+  %24: f32[1,8,32,32] = conv(%23, %5) {dilation = [1, 1], groups = 1, padding = [0, 0], stride = [1, 1]}
+  %25: f32[1,8,32,32] = add(%24, %1)
+  %26: f32[1,8,32,32] = tanh(%25)
+  %27: f32[1,8,1,1] = reduce_mean(%26) {dims = [2, 3]}
+  %28: f32[1,8,32,32] = mul(%26, %27)
+  output "y" = %28
+}"#;
+
+pub(crate) fn network() -> Graph {
+    text::parse(NETWORK).unwrap()
+}
+
+/// The same graph, with a static plan.
+pub(crate) fn planned(graph: &Graph) -> Graph {
+    let mut planned = graph.clone();
+    planned.set_attr("static_plan", true);
+    planned
+}
+
+/// The largest difference of any result between the backend, without and with a static plan, and
+/// the interpreter.
 pub(crate) fn difference(
     graph: &Graph,
     params: &Params,
     inputs: &[Tensor],
     states: &[Tensor],
 ) -> Difference {
-    let got = compile(graph, params)
-        .and_then(|mut executable| execute(executable.as_mut(), inputs, states))
-        .unwrap_or_else(|e| panic!("{e}\n{graph}"));
     let want = interp::run(graph, params, inputs, states).unwrap();
-    between(&got, &want)
+    let of = |graph: &Graph| {
+        let got = compile(graph, params)
+            .and_then(|mut executable| execute(executable.as_mut(), inputs, states))
+            .unwrap_or_else(|e| panic!("{e}\n{graph}"));
+        between(&got, &want)
+    };
+    of(graph).max(of(&planned(graph)))
 }
 
 /// The largest difference of any result of two runs. A result whose elements are all below 1e-3 is

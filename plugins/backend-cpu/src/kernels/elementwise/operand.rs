@@ -30,7 +30,10 @@ impl Walk {
         for (size, steps) in dimensions {
             operands = steps.len();
             let last = all.last_mut().filter(|outer: &&mut Vec<usize>| {
-                outer.iter().zip(&steps).all(|(outer, s)| *outer == s * size)
+                outer
+                    .iter()
+                    .zip(&steps)
+                    .all(|(outer, s)| *outer == s * size)
             });
             match (size, last) {
                 (1, _) => {}
