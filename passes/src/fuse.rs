@@ -319,6 +319,33 @@ mod tests {
     }
 
     #[test]
+    fn a_larger_region_without_a_kernel_takes_nothing_from_a_kernel() {
+        let source = r#"graph "g" {
+          input %0 "x": f32[1,4,2,2]
+          param %1 "w": f32[4,4,1,1]
+          param %2 "gamma": f32[4]
+          param %3 "beta": f32[4]
+          %4: f32[1,4,2,2] = conv(%0, %1) {dilation = [1, 1], groups = 1, padding = [0, 0], stride = [1, 1]}
+          %5: f32[1,4,2,2] = group_norm(%4, %2, %3) {eps = 1e-5, groups = 2}
+          %6: f32[1,4,2,2] = silu(%5)
+          output "y" = %6
+        }"#;
+        let options = Options::from_pairs(&INFO, [("force", "true")]).unwrap();
+        let kinds = |capabilities: &Capabilities| -> Vec<String> {
+            let mut graph = text::parse(source).unwrap();
+            Fuse.run(&mut graph, &PassContext::new(capabilities, &options))
+                .unwrap();
+            let regions = graph.nodes().iter().filter_map(|n| n.op.get::<Region>());
+            regions.map(|r| r.kind.clone()).collect()
+        };
+        assert_eq!(kinds(&everything()), ["conv_norm_act"]);
+        assert_eq!(kinds(&Capabilities::default()), ["conv_norm_act"]);
+        let mut some = everything();
+        some.lines.retain(|l| l.op == "region:group_norm_silu");
+        assert_eq!(kinds(&some), ["group_norm_silu"]);
+    }
+
+    #[test]
     fn only_the_kinds_asked_for_are_formed() {
         let outcome = outcome(&[("kinds", "conv_act")], &everything());
         assert_eq!(outcome.lines(), ["0 matches: no operations form a region"]);
