@@ -194,12 +194,3 @@ fn a_temporal_blend_is_one_elementwise_region() {
     }
     "#);
 }
-
-#[test]
-fn a_kind_that_there_is_not_is_answered_with_those_there_are() {
-    mirage_passes::link();
-    let registry = Registry::linked().unwrap();
-    let info = registry.get("fuse").unwrap().info();
-    let error = Options::from_pairs(info, [("kinds", "foo")]).unwrap_err();
-    insta::assert_snapshot!(error, @"option `kinds` does not take `foo`: expected one of act_group_norm, act_layer_norm, add_layer_norm, conv_act, conv_norm_act, elementwise, group_norm_silu, layer_norm_linear, linear_act");
-}
