@@ -292,6 +292,19 @@ mod tests {
         }
     }
 
+    #[test]
+    fn every_known_kind_has_a_rule_and_is_formed_by_default() {
+        let known = regions::KINDS.iter().map(|k| k.name);
+        let mut known: Vec<&str> = known.chain([regions::ELEMENTWISE]).collect();
+        known.sort_unstable();
+        assert_eq!(KINDS, known);
+        let mut ruled: Vec<&str> = RULES.iter().map(|(kind, _)| *kind).collect();
+        ruled.sort_unstable();
+        assert_eq!(KINDS, ruled);
+        let defaults = Options::defaults(&INFO);
+        assert!(KINDS.iter().all(|kind| defaults.has("kinds", kind)));
+    }
+
     const CHAIN: &str = r#"graph "g" {
       input %0 "x": f32[4]
       %1: f32[4] = exp(%0)

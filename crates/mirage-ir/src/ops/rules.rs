@@ -136,9 +136,7 @@ pub(super) fn positive(what: &str, values: &[usize], len: usize) -> Result<(), O
 /// How many operations so many of so many are, at most `u64::MAX`: shapes that no machine could ever
 /// compute are valid.
 pub(super) fn operations(factors: &[usize]) -> u64 {
-    let product = factors
-        .iter()
-        .try_fold(1u64, |product, &f| product.checked_mul(f as u64));
+    let product = factors.iter().try_fold(1u64, |product, &f| product.checked_mul(f as u64));
     match product {
         Some(product) => product,
         None if factors.contains(&0) => 0,
