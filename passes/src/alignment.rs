@@ -26,7 +26,6 @@ use mirage_ir::{
     DType, Graph, Node, NodeId, TensorType,
     analysis::Prologue,
     ops::{Conv, ConvTranspose, Linear},
-    target::Capabilities,
 };
 
 /// Which channels of a layer.
@@ -72,7 +71,8 @@ pub struct Misaligned {
 }
 
 /// The channel counts of convolutions and linear layers that miss the multiple which `multiple`
-/// wants for an operation's name and dtype (0 or 1 for none), in topological order, the input side
+/// wants for an operation's name and dtype (0 or 1 for none; a backend's own are
+/// [`mirage_ir::target::Capabilities::channel_multiple`]), in topological order, the input side
 /// before the output side. What is computed once at compile does not count.
 pub fn alignment(graph: &Graph, multiple: impl Fn(&str, DType) -> usize) -> Vec<Misaligned> {
     let prologue = Prologue::of(graph);
@@ -105,16 +105,6 @@ pub fn alignment(graph: &Graph, multiple: impl Fn(&str, DType) -> usize) -> Vec<
         }
     }
     found
-}
-
-/// The number that the backend wants channel counts of this operation to be a multiple of; 1 where
-/// its capabilities state none. Later lines outrank earlier ones.
-pub fn channel_multiple(capabilities: &Capabilities, op: &str, dtype: DType) -> usize {
-    let lines = capabilities.lines.iter().rev();
-    lines
-        .filter(|line| line.dtypes.contains(&dtype))
-        .find(|line| line.op == op || line.op == "*")
-        .map_or(1, |line| line.channel_multiple.max(1))
 }
 
 /// The least multiple of `multiple` that is not below `size`; `size` itself for a multiple of 0.

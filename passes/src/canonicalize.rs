@@ -1,5 +1,5 @@
 //! Raises what capture recorded into the operations that the other passes look for: group norm, layer
-//! norm, SiLU, GELU, linear; and merges chains of views.
+//! norm, SiLU, GELU, linear; and merges chains of views, of which those that change nothing go.
 //!
 //! Each kind of pattern has a file in this pass's folder.
 //!
@@ -55,7 +55,7 @@ static INFO: PassInfo = PassInfo {
     always: true,
     ..PassInfo::new(
         "canonicalize",
-        1,
+        2,
         "raises recorded patterns to norms, activations and linear layers; merges views",
         Phase::Legalize,
         Numerics::Reassociates,

@@ -1,9 +1,10 @@
 //! Forms regions: several operations that a backend has one kernel for.
 //!
-//! Named kinds come first (a product with its residual and activation, a norm with its SiLU, a sum
-//! with its norm), then trees of what is left of functions of elements. Only kinds that the
-//! backend's capabilities list in the dtype at hand are formed, unless `force` asks for all: then a
-//! backend without the kernel runs the body.
+//! Named kinds come first, larger ones before those that are part of them (a convolution with its
+//! norm and activation, a product with its residual and activation, a norm with its SiLU, a sum with
+//! its norm), then trees of what is left of functions of elements. Only kinds that the backend's
+//! capabilities list in the dtype at hand are formed, unless `force` asks for all: then those with a
+//! kernel take first what they can, and a backend without the kernel runs the body.
 //!
 //! ```mirage before
 //! graph "example" {
@@ -56,6 +57,9 @@
 
 mod elementwise;
 mod named;
+mod norm;
+mod norm_product;
+mod product;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -74,10 +78,14 @@ use mirage_pass::{
 pub(crate) struct Fuse;
 
 const KINDS: &[&str] = &[
+    "act_group_norm",
+    "act_layer_norm",
     "add_layer_norm",
     "conv_act",
+    "conv_norm_act",
     "elementwise",
     "group_norm_silu",
+    "layer_norm_linear",
     "linear_act",
 ];
 
@@ -86,7 +94,7 @@ static INFO: PassInfo = PassInfo {
         OptionSpec {
             name: "kinds",
             kind: OptionKind::Set(KINDS),
-            default: "add_layer_norm+conv_act+elementwise+group_norm_silu+linear_act",
+            default: "act_group_norm+act_layer_norm+add_layer_norm+conv_act+conv_norm_act+elementwise+group_norm_silu+layer_norm_linear+linear_act",
             doc: "the kinds of regions to form",
         },
         OptionSpec {
@@ -104,7 +112,7 @@ static INFO: PassInfo = PassInfo {
     ],
     ..PassInfo::new(
         "fuse",
-        1,
+        2,
         "forms regions that the backend has kernels for",
         Phase::Fuse,
         Numerics::Exact,
@@ -116,19 +124,32 @@ mirage_pass::register!(Fuse);
 /// Forms the regions of one kind and gives how many there are.
 type Rule = fn(&Fusing, &View, &mut Patch) -> Result<usize, GraphError>;
 
-/// In the order in which they are tried: elementwise trees take what the named kinds leave.
+/// In the order in which they are tried: a kind stands before those that are part of it, and
+/// elementwise trees take what the named kinds leave.
 const RULES: &[(&str, Rule)] = &[
+    ("conv_norm_act", |f, v, p| {
+        named::each_node(norm_product::conv_norm_act, f, v, p)
+    }),
+    ("layer_norm_linear", |f, v, p| {
+        named::each_node(norm_product::layer_norm_linear, f, v, p)
+    }),
     ("group_norm_silu", |f, v, p| {
-        named::each_node(named::group_norm_silu, f, v, p)
+        named::each_node(norm::group_norm_silu, f, v, p)
     }),
     ("conv_act", |f, v, p| {
-        named::each_node(named::conv_act, f, v, p)
+        named::each_node(product::conv_act, f, v, p)
     }),
     ("linear_act", |f, v, p| {
-        named::each_node(named::linear_act, f, v, p)
+        named::each_node(product::linear_act, f, v, p)
     }),
     ("add_layer_norm", |f, v, p| {
-        named::each_node(named::add_layer_norm, f, v, p)
+        named::each_node(norm::add_layer_norm, f, v, p)
+    }),
+    ("act_group_norm", |f, v, p| {
+        named::each_node(norm::act_group_norm, f, v, p)
+    }),
+    ("act_layer_norm", |f, v, p| {
+        named::each_node(norm::act_layer_norm, f, v, p)
     }),
     ("elementwise", elementwise::trees),
 ];
@@ -141,10 +162,7 @@ impl Pass for Fuse {
     fn run(&self, graph: &mut Graph, cx: &PassContext<'_>) -> Result<Outcome, PassError> {
         let mut formed = BTreeMap::new();
         let mut without = Vec::new();
-        for (kind, rule) in RULES
-            .iter()
-            .filter(|(kind, _)| cx.options.has("kinds", kind))
-        {
+        for (kind, rule) in rules(cx) {
             let fusing = Fusing {
                 kind,
                 prologue: Prologue::of(graph),
@@ -159,7 +177,7 @@ impl Pass for Fuse {
                 let next = patch.apply()?;
                 *graph = next;
             }
-            if !cx.options.bool("force") && !fusing.has_any_kernel() {
+            if !cx.options.bool("force") && !has_any_kernel(cx, kind) {
                 without.push(*kind);
             }
         }
@@ -181,6 +199,20 @@ impl Pass for Fuse {
     }
 }
 
+/// The rules for the kinds asked for. Those with a kernel come first, so that `force` takes nothing
+/// from a kernel for the body of a larger region.
+fn rules(cx: &PassContext<'_>) -> Vec<&'static (&'static str, Rule)> {
+    let asked = |(kind, _): &&(&str, Rule)| cx.options.has("kinds", kind);
+    let mut rules: Vec<_> = RULES.iter().filter(asked).collect();
+    rules.sort_by_key(|(kind, _)| !has_any_kernel(cx, kind));
+    rules
+}
+
+fn has_any_kernel(cx: &PassContext<'_>, kind: &str) -> bool {
+    let has = |dtype| cx.capabilities.has_region(kind, dtype);
+    DType::ALL.into_iter().any(has)
+}
+
 /// What the rules share.
 struct Fusing<'a> {
     kind: &'a str,
@@ -194,12 +226,6 @@ impl Fusing<'_> {
     /// Whether a region of the rule's kind is wanted in this dtype.
     fn wants(&self, ty: &TensorType) -> bool {
         self.cx.options.bool("force") || self.cx.capabilities.has_region(self.kind, ty.dtype)
-    }
-
-    fn has_any_kernel(&self) -> bool {
-        DType::ALL
-            .into_iter()
-            .any(|d| self.cx.capabilities.has_region(self.kind, d))
     }
 
     /// Whether the value is computed in every execution, and by one taker alone: it may vanish into a
@@ -243,7 +269,7 @@ mod tests {
     fn everything() -> Capabilities {
         let line = |kind: &&str| Capability {
             op: format!("region:{kind}"),
-            dtypes: vec![DType::F32],
+            dtypes: vec![DType::F32, DType::F16],
             orders: Vec::new(),
             channel_multiple: 1,
             support: Support::Fast,
@@ -255,9 +281,28 @@ mod tests {
 
     #[test]
     fn examples() {
-        crate::example::check_on(&Fuse, &everything(), include_str!("fuse.rs"));
-        crate::example::check_on(&Fuse, &everything(), include_str!("fuse/named.rs"));
-        crate::example::check_on(&Fuse, &everything(), include_str!("fuse/elementwise.rs"));
+        for source in [
+            include_str!("fuse.rs"),
+            include_str!("fuse/elementwise.rs"),
+            include_str!("fuse/norm.rs"),
+            include_str!("fuse/norm_product.rs"),
+            include_str!("fuse/product.rs"),
+        ] {
+            crate::example::check_on(&Fuse, &everything(), source);
+        }
+    }
+
+    #[test]
+    fn every_known_kind_has_a_rule_and_is_formed_by_default() {
+        let known = regions::KINDS.iter().map(|k| k.name);
+        let mut known: Vec<&str> = known.chain([regions::ELEMENTWISE]).collect();
+        known.sort_unstable();
+        assert_eq!(KINDS, known);
+        let mut ruled: Vec<&str> = RULES.iter().map(|(kind, _)| *kind).collect();
+        ruled.sort_unstable();
+        assert_eq!(KINDS, ruled);
+        let defaults = Options::defaults(&INFO);
+        assert!(KINDS.iter().all(|kind| defaults.has("kinds", kind)));
     }
 
     const CHAIN: &str = r#"graph "g" {
@@ -279,11 +324,38 @@ mod tests {
         let none = Capabilities::default();
         let refused = outcome(&[], &none);
         assert!(
-            refused.lines()[0].contains("no kernel for group_norm_silu"),
+            refused.lines()[0].contains("no kernel for conv_norm_act, layer_norm_linear"),
             "{refused:?}"
         );
         assert_eq!(outcome(&[("force", "true")], &none).rewrites(), 1);
         assert_eq!(outcome(&[], &everything()).rewrites(), 1);
+    }
+
+    #[test]
+    fn a_larger_region_without_a_kernel_takes_nothing_from_a_kernel() {
+        let source = r#"graph "g" {
+          input %0 "x": f32[1,4,2,2]
+          param %1 "w": f32[4,4,1,1]
+          param %2 "gamma": f32[4]
+          param %3 "beta": f32[4]
+          %4: f32[1,4,2,2] = conv(%0, %1) {dilation = [1, 1], groups = 1, padding = [0, 0], stride = [1, 1]}
+          %5: f32[1,4,2,2] = group_norm(%4, %2, %3) {eps = 1e-5, groups = 2}
+          %6: f32[1,4,2,2] = silu(%5)
+          output "y" = %6
+        }"#;
+        let options = Options::from_pairs(&INFO, [("force", "true")]).unwrap();
+        let kinds = |capabilities: &Capabilities| -> Vec<String> {
+            let mut graph = text::parse(source).unwrap();
+            Fuse.run(&mut graph, &PassContext::new(capabilities, &options))
+                .unwrap();
+            let regions = graph.nodes().iter().filter_map(|n| n.op.get::<Region>());
+            regions.map(|r| r.kind.clone()).collect()
+        };
+        assert_eq!(kinds(&everything()), ["conv_norm_act"]);
+        assert_eq!(kinds(&Capabilities::default()), ["conv_norm_act"]);
+        let mut some = everything();
+        some.lines.retain(|l| l.op == "region:group_norm_silu");
+        assert_eq!(kinds(&some), ["group_norm_silu"]);
     }
 
     #[test]

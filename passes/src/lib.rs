@@ -21,6 +21,7 @@ mod graph_capture;
 mod lower_precision;
 mod merge_qkv;
 mod pad_channels;
+mod permutes;
 mod sdpa;
 
 /// Makes the passes of this crate known to a program: without a call, the linker leaves them out.

@@ -53,7 +53,7 @@ use mirage_pass::{
     Numerics, OptionKind, OptionSpec, Outcome, Pass, PassContext, PassError, PassInfo, Phase,
 };
 
-use crate::alignment::{Layer, Misaligned, alignment, channel_multiple};
+use crate::alignment::{Layer, Misaligned, alignment};
 use padding::Padding;
 
 /// See the module.
@@ -98,7 +98,7 @@ impl Pass for PadChannels {
     fn run(&self, graph: &mut Graph, cx: &PassContext<'_>) -> Result<Outcome, PassError> {
         let multiple = |op: &str, dtype: DType| match usize::try_from(cx.options.int("multiple")) {
             Ok(given) if given > 0 => given,
-            _ => channel_multiple(cx.capabilities, op, dtype),
+            _ => cx.capabilities.channel_multiple(op, dtype),
         };
         let found = alignment(graph, multiple);
         let (blocked, found): (Vec<_>, Vec<_>) =

@@ -1,6 +1,11 @@
 //! softmax(q·kᵀ·scale + bias)·v as one `attention`, so that a backend can compute it without holding
 //! the scores.
 //!
+//! A `select` that fills scores with −∞ is a mask. So is one that fills a finite number of -1e4 or
+//! less, with the option `masks`. The result differs only for a query whose keys are all masked:
+//! `attention` gives 0 there, where softmax of −∞ alone is NaN, and where softmax of one finite number
+//! gives the mean of v. A bias that adds −∞ stays a bias, with the same difference.
+//!
 //! ```mirage before
 //! graph "example" {
 //!   input %0 "q": f32[1,2,16,8]
@@ -19,10 +24,8 @@
 //!   input %0 "q": f32[1,2,16,8]
 //!   input %1 "k": f32[1,2,16,8]
 //!   input %2 "v": f32[1,2,16,8]
-//!   %3: f32[1,2,8,16] = permute(%1) {axes = [0, 1, 3, 2]}
-//!   %4: f32[1,2,16,8] = permute(%3) {axes = [0, 1, 3, 2]}
-//!   %5: f32[1,2,16,8] = attention(%0, %4, %2) {scale = 0.25}
-//!   output "y" = %5
+//!   %3: f32[1,2,16,8] = attention(%0, %1, %2) {scale = 0.25}
+//!   output "y" = %3
 //! }
 //! ```
 
@@ -40,6 +43,8 @@ use mirage_pass::{
     rewrite::{Patch, View, rewrite},
 };
 
+use crate::permutes::{is_identity, unpermuted};
+
 /// See the module.
 pub(crate) struct Sdpa;
 
@@ -53,11 +58,11 @@ static INFO: PassInfo = PassInfo {
         name: "masks",
         kind: OptionKind::Bool,
         default: "false",
-        doc: "also take a finite fill below -1e4 as a mask: a query whose keys are all masked then gives 0 instead of a mean",
+        doc: "take a finite fill of -1e4 or less as a mask, as -∞ always is: a query whose keys are all masked then gives 0 instead of the mean of v",
     }],
     ..PassInfo::new(
         "sdpa",
-        1,
+        2,
         "softmax(q·kᵀ)·v as one attention operation",
         Phase::Simplify,
         Numerics::Reassociates,
@@ -66,8 +71,7 @@ static INFO: PassInfo = PassInfo {
 
 mirage_pass::register!(Sdpa);
 
-/// Scores with this finite fill and below count as masked with the option `masks`. A fill of −∞ always
-/// does: it differs only where every key is masked, which is NaN without attention and 0 with it.
+/// Scores with this finite fill and below count as masked with the option `masks`.
 const MASKED: f64 = -1e4;
 
 impl Pass for Sdpa {
@@ -141,18 +145,13 @@ impl Scores {
             return Err("weights used elsewhere too");
         }
         let (_, operands) = view.made_by::<Softmax>(weights).ok_or("no operand")?;
-        let mut scores = operands[0];
-        let mut mask = None;
-        if let Some((_, &[condition, fill, rest])) = view.made_by::<Select>(scores) {
-            let masked = view.uniform(fill).is_some_and(|f| f.as_f64() <= MASKED);
-            if !masked || !masks {
-                return Err(
-                    "its scores are filled by a mask (the option `masks` takes that as a mask)",
-                );
+        let (mask, scores) = match view.made_by::<Select>(operands[0]) {
+            Some((_, &[condition, fill, scores])) => {
+                check_fill(view, fill, masks)?;
+                (Some(condition), scores)
             }
-            mask = Some(condition);
-            scores = rest;
-        }
+            _ => (None, operands[0]),
+        };
         let (mut scores, bias) = match view.binary(scores, Binary::Add) {
             Some([a, b]) if product(view, a).is_some() => (a, Some(b)),
             Some([a, b]) if product(view, b).is_some() => (b, Some(a)),
@@ -176,11 +175,18 @@ impl Scores {
             &view.ty(transposed).shape,
             &view.ty(v).shape,
         );
-        if qs[..rank - 2] != ks[..rank - 2] || qs[..rank - 2] != vs[..rank - 2] {
+        let batch = &qs[..rank - 2];
+        if [ks, vs, &ty.shape].iter().any(|s| s[..rank - 2] != *batch) {
             return Err("broadcast batch dimensions");
         }
         if rank == 3 && (mask.is_some() || bias.is_some()) {
             return Err("3 dimensions and a mask or a bias");
+        }
+        if qs[rank - 2] != ty.shape[rank - 2] || ks[rank - 1] != ty.shape[rank - 1] {
+            return Err("a mask or a bias that broadcasts the scores");
+        }
+        if !mask.iter().chain(&bias).all(|&m| view.ty(m).is_row_major()) {
+            return Err("a mask or a bias that is not row-major");
         }
         Ok(Scores {
             q,
@@ -189,6 +195,14 @@ impl Scores {
             mask,
             bias,
         })
+    }
+
+    /// x and axes of the permute that gives the keys, which is none where kᵀ was a permute of k.
+    fn keys(&self, view: &View) -> (ValueId, Vec<usize>) {
+        let rank = view.ty(self.transposed).rank();
+        let mut axes: Vec<usize> = (0..rank).collect();
+        axes.swap(rank - 2, rank - 1);
+        unpermuted(view, self.transposed, axes)
     }
 
     fn fuse(
@@ -211,9 +225,10 @@ impl Scores {
             ..Attention::default()
         };
         let mut at = patch.at(id);
-        let mut axes: Vec<usize> = (0..rank).collect();
-        axes.swap(rank - 2, rank - 1);
-        let k = at.op(Permute::of(axes), &[self.transposed])?;
+        let k = match self.keys(view) {
+            (k, axes) if is_identity(&axes) && view.ty(k).is_row_major() => k,
+            (x, axes) => at.op(Permute::of(axes), &[x])?,
+        };
         let mut operands = vec![self.q, k, v];
         if rank == 3 {
             for operand in &mut operands {
@@ -228,6 +243,19 @@ impl Scores {
             fused = at.op(Reshape::to(view.ty(out).shape.clone()), &[fused])?;
         }
         at.replace(out, fused)
+    }
+}
+
+/// Whether scores with this fill count as masked; why not, otherwise.
+fn check_fill(view: &View, fill: ValueId, masks: bool) -> Result<(), &'static str> {
+    match view.uniform(fill).map(|f| f.as_f64()) {
+        Some(f64::NEG_INFINITY) => Ok(()),
+        Some(fill) if fill <= MASKED && masks => Ok(()),
+        Some(fill) if fill <= MASKED => Err(
+            "a mask fills their scores with a finite number, which is not quite -∞ (the option `masks` takes it as a mask)",
+        ),
+        Some(_) => Err("a select fills their scores with a number above -1e4, which masks nothing"),
+        None => Err("a select fills their scores with a tensor that is no constant"),
     }
 }
 

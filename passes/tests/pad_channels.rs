@@ -15,7 +15,7 @@ use mirage_ir::{
     },
     target::Capabilities,
 };
-use mirage_passes::alignment::{Side, alignment, channel_multiple};
+use mirage_passes::alignment::{Side, alignment};
 use networks::{Case, Network, wanting, work};
 
 const ANY_COST: &str = "pad_channels{multiple=4,max_overhead=1000}";
@@ -303,7 +303,7 @@ fn asks_the_backend_and_weighs_the_whole_graph() {
     );
     // 5 more channels into 16, with the kernel that the network has, for each of 64 places.
     let found = alignment(&case.graph, |op, dtype| {
-        channel_multiple(&wanting(8), op, dtype)
+        wanting(8).channel_multiple(op, dtype)
     });
     let [found] = &found[..] else {
         panic!("{found:?}")

@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand, ValueEnum};
 use mirage_ir::{DType, Graph, cost::graph_cost, target::Capabilities};
 use mirage_pass::{Manager, PassSpec, PipelineSpec, Registry, plan};
-use mirage_passes::alignment::{Misaligned, alignment, channel_multiple};
+use mirage_passes::alignment::{Misaligned, alignment};
 use mirage_stream::capture_forward;
 use serde::Serialize;
 
@@ -142,7 +142,7 @@ impl AlignmentArgs {
     }
 
     fn wanted(&self, capabilities: &Capabilities, op: &str, dtype: DType) -> usize {
-        match (self.multiple, channel_multiple(capabilities, op, dtype)) {
+        match (self.multiple, capabilities.channel_multiple(op, dtype)) {
             (Some(n), _) => usize::from(n),
             (None, 0 | 1) => USUAL_MULTIPLE,
             (None, backends) => backends,

@@ -64,10 +64,88 @@ impl Capabilities {
             .any(|c| c.op == name && c.dtypes.contains(&dtype))
     }
 
+    /// The number that the operation's kernels in this dtype want channel counts to be a multiple of;
+    /// 1 for no preference, also where the operation is not known or the line states 0.
+    ///
+    /// ```
+    /// use mirage_ir::{DType, target::{Capabilities, Capability, Support}};
+    ///
+    /// let line = |op: &str, dtype, channel_multiple| Capability {
+    ///     op: op.to_owned(),
+    ///     dtypes: vec![dtype],
+    ///     orders: vec![],
+    ///     channel_multiple,
+    ///     support: Support::Fast,
+    /// };
+    /// let capabilities = Capabilities {
+    ///     lines: vec![line("*", DType::F16, 8), line("conv", DType::F16, 16)],
+    /// };
+    /// assert_eq!(capabilities.channel_multiple("conv", DType::F16), 16);
+    /// assert_eq!(capabilities.channel_multiple("linear", DType::F16), 8);
+    /// assert_eq!(capabilities.channel_multiple("conv", DType::F32), 1);
+    /// ```
+    pub fn channel_multiple(&self, op: &str, dtype: DType) -> usize {
+        self.find(op, dtype)
+            .map_or(1, |c| c.channel_multiple.max(1))
+    }
+
     fn find(&self, op: &str, dtype: DType) -> Option<&Capability> {
         let matches = |c: &&Capability| {
             (c.op == op || (c.op == "*" && !op.starts_with("region:"))) && c.dtypes.contains(&dtype)
         };
         self.lines.iter().rev().find(matches)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(op: &str, dtypes: &[DType], channel_multiple: usize) -> Capability {
+        Capability {
+            op: op.to_owned(),
+            dtypes: dtypes.to_vec(),
+            orders: Vec::new(),
+            channel_multiple,
+            support: Support::Fast,
+        }
+    }
+
+    #[test]
+    fn a_channel_multiple_goes_by_operation_and_dtype() {
+        let lines = vec![
+            line("*", &[DType::F32, DType::F16], 4),
+            line("linear", &[DType::F16], 16),
+            line("conv", &[DType::F16, DType::BF16], 8),
+            line("conv", &[DType::F32], 0),
+            line("region:conv_act", &[DType::F16], 32),
+        ];
+        let capabilities = Capabilities { lines };
+        for (op, dtype, multiple) in [
+            ("linear", DType::F16, 16),
+            ("linear", DType::F32, 4),
+            ("conv", DType::F16, 8),
+            ("conv", DType::BF16, 8),
+            ("conv", DType::F32, 1),
+            ("linear", DType::BF16, 1),
+            ("region:conv_act", DType::F16, 32),
+            // `*` is every operation, and no region.
+            ("region:linear_act", DType::F16, 1),
+        ] {
+            let is = capabilities.channel_multiple(op, dtype);
+            assert_eq!(is, multiple, "{op} in {dtype}");
+        }
+        assert_eq!(
+            Capabilities::default().channel_multiple("conv", DType::F32),
+            1
+        );
+    }
+
+    #[test]
+    fn of_lines_for_one_operation_the_last_counts() {
+        let conv = |multiple| line("conv", &[DType::F32], multiple);
+        let lines = vec![conv(8), conv(16), line("*", &[DType::F32], 2)];
+        let capabilities = Capabilities { lines };
+        assert_eq!(capabilities.channel_multiple("conv", DType::F32), 2);
     }
 }

@@ -1,4 +1,4 @@
-//! Chains of views.
+//! Chains of views: one is left of each, or none where the elements are back in their places.
 //!
 //! ```mirage before
 //! graph "example" {
@@ -18,40 +18,70 @@
 //!   output "y" = %2
 //! }
 //! ```
+//! ```mirage before
+//! graph "back" {
+//!   input %0 "x": f32[2,3,4]
+//!   %1: f32[2,4,3] = permute(%0) {axes = [0, 2, 1]}
+//!   %2: f32[2,3,4] = permute(%1) {axes = [0, 2, 1]}
+//!   %3: f32[2,3,4] = silu(%2)
+//!   %4: f32[6,4] = reshape(%3) {shape = [6, 4]}
+//!   %5: f32[2,3,4] = reshape(%4) {shape = [2, 3, 4]}
+//!   output "y" = %5
+//! }
+//! ```
+//! ```mirage after
+//! graph "back" {
+//!   input %0 "x": f32[2,3,4]
+//!   %1: f32[2,3,4] = silu(%0)
+//!   output "y" = %1
+//! }
+//! ```
 
 use mirage_ir::{
-    GraphError, Node, NodeId,
+    GraphError, Node, NodeId, ValueId,
     ops::{Permute, Reshape},
 };
 use mirage_pass::rewrite::{Patch, View};
 
-/// A permute of a permute, or a reshape of a reshape, as one.
+use crate::permutes::{is_identity, unpermuted};
+
+/// Permutes of permutes, or reshapes of reshapes, as one; as none where the result is the operand.
 pub(super) fn merge(
     view: &View,
     id: NodeId,
     node: &Node,
     patch: &mut Patch,
 ) -> Result<(), GraphError> {
-    if let Some(outer) = node.op.get::<Permute>()
-        && let Some((inner, &[x])) = view.made_by::<Permute>(node.inputs[0])
-    {
-        let axes = outer.axes.iter().map(|&a| inner.axes[a]).collect();
-        let mut at = patch.at(id);
-        let merged = at.op(
-            Permute {
-                axes,
-                order: outer.order.clone(),
-            },
-            &[x],
-        )?;
-        return at.replace(node.output(), merged);
+    let (operand, out) = (node.inputs.first().copied(), node.output());
+    if let (Some(outer), Some(operand)) = (node.op.get::<Permute>(), operand) {
+        let (x, axes) = unpermuted(view, operand, outer.axes.clone());
+        // In another memory order, the permute is a copy, not nothing.
+        if is_identity(&axes) && view.ty(x) == view.ty(out) {
+            return patch.replace(out, x);
+        }
+        if x != operand {
+            let order = outer.order.clone();
+            let merged = patch.at(id).op(Permute { axes, order }, &[x])?;
+            return patch.replace(out, merged);
+        }
     }
-    if let Some(outer) = node.op.get::<Reshape>()
-        && let Some((_, &[x])) = view.made_by::<Reshape>(node.inputs[0])
-    {
-        let mut at = patch.at(id);
-        let merged = at.op(outer.clone(), &[x])?;
-        return at.replace(node.output(), merged);
+    if let (Some(outer), Some(operand)) = (node.op.get::<Reshape>(), operand) {
+        let x = unreshaped(view, operand);
+        if view.ty(x) == view.ty(out) {
+            return patch.replace(out, x);
+        }
+        if x != operand {
+            let merged = patch.at(id).op(outer.clone(), &[x])?;
+            return patch.replace(out, merged);
+        }
     }
     Ok(())
+}
+
+/// The value behind reshapes.
+fn unreshaped(view: &View, mut value: ValueId) -> ValueId {
+    while let Some((_, &[x])) = view.made_by::<Reshape>(value) {
+        value = x;
+    }
+    value
 }

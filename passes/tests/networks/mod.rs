@@ -171,18 +171,48 @@ impl Case {
                 other.to_owned()
             };
             for pair in [[spec, &other], [&other, spec]] {
-                let steps = pair.map(|spec| single(&registry, spec));
-                let plan = Plan {
-                    steps: steps.into_iter().flat_map(|p| p.steps).collect(),
-                };
-                let (graph, _) = Manager::new()
-                    .run(&plan, &self.graph, capabilities)
-                    .unwrap_or_else(|e| panic!("{pair:?}: {e}\n{}", self.graph));
-                let off = self.difference(&graph);
-                let within = off <= bound(&plan);
-                assert!(within, "{pair:?}: off by {off:.3e}\n{}", self.graph);
+                self.one_after_the_other(&pair, capabilities);
             }
         }
+    }
+
+    /// Runs the passes in this sequence. The result is valid, computes the same within their bounds, and
+    /// has nothing left to do for the last of them. Gives the rewrites of each.
+    pub(crate) fn one_after_the_other(
+        &self,
+        specs: &[impl AsRef<str>],
+        capabilities: &Capabilities,
+    ) -> Vec<usize> {
+        let registry = registry();
+        let names = specs
+            .iter()
+            .map(AsRef::as_ref)
+            .collect::<Vec<_>>()
+            .join(", ");
+        let steps = specs.iter().map(|spec| single(&registry, spec.as_ref()));
+        let plan = Plan {
+            steps: steps.flat_map(|p| p.steps).collect(),
+        };
+        let (graph, report) = Manager::new()
+            .run(&plan, &self.graph, capabilities)
+            .unwrap_or_else(|e| panic!("{names}: {e}\n{}", self.graph));
+        let off = self.difference(&graph);
+        assert!(
+            off <= bound(&plan),
+            "{names}: off by {off:.3e}\n{}",
+            self.graph
+        );
+        let last = plan.steps.last().unwrap();
+        let mut again = graph.clone();
+        let outcome = last
+            .pass
+            .run(&mut again, &PassContext::new(capabilities, &last.options))
+            .unwrap();
+        assert!(
+            !outcome.is_changed(),
+            "{names}: the last fires again: {outcome:?}\n{graph}"
+        );
+        report.passes.iter().map(|p| p.rewrites).collect()
     }
 
     /// What each node of another graph gives on this one's parameters and inputs.

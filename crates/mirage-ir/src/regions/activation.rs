@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ops::Unary;
+use crate::{GraphBuilder, GraphError, ValueId, ops::Unary};
 
 /// A function of elements that ends a region, as an attribute.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,5 +44,17 @@ impl Activation {
     /// The activation that is this function, if one is.
     pub fn of(f: Unary) -> Option<Self> {
         Self::PAIRS.iter().find(|(_, g)| *g == f).map(|(a, _)| *a)
+    }
+}
+
+/// The activation of a value, or the value itself where there is none.
+pub(super) fn apply(
+    b: &mut GraphBuilder,
+    activation: Activation,
+    value: ValueId,
+) -> Result<ValueId, GraphError> {
+    match activation.function() {
+        Some(f) => b.op(f, &[value]),
+        None => Ok(value),
     }
 }

@@ -6,8 +6,12 @@
 //! The kind [`ELEMENTWISE`] is not among them: any tree of functions of elements is one, and its
 //! body alone defines it.
 
+mod act_norm;
 mod activation;
 mod add_layer_norm;
+mod body;
+mod conv_norm;
+mod norm_linear;
 mod norm_silu;
 mod product;
 
@@ -32,9 +36,13 @@ pub struct RegionKind {
 
 /// The known kinds.
 pub static KINDS: &[RegionKind] = &[
+    act_norm::ACT_GROUP_NORM,
+    act_norm::ACT_LAYER_NORM,
     add_layer_norm::ADD_LAYER_NORM,
     product::CONV_ACT,
+    conv_norm::CONV_NORM_ACT,
     norm_silu::GROUP_NORM_SILU,
+    norm_linear::LAYER_NORM_LINEAR,
     product::LINEAR_ACT,
 ];
 

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::{Activation, RegionKind, read};
+use super::{Activation, RegionKind, activation, body, read};
 use crate::{
-    Attrs, Graph, GraphError, Op, OpError, TensorType,
+    Attrs, Graph, Op, OpError, TensorType,
     ops::{Binary, Conv, Linear},
 };
 
@@ -48,35 +48,12 @@ fn expand<T: DeserializeOwned + Into<Op>>(
     let mut names = vec!["x", "weight"];
     names.extend(product.bias.then_some("bias"));
     names.extend(product.residual.then_some("residual"));
-    crate::op_ensure!(
-        inputs.len() == names.len(),
-        "takes {}; got {} inputs",
-        names.join(", "),
-        inputs.len()
-    );
-    body(name, product, &names, inputs).map_err(|e| OpError::new(e.to_string()))
-}
-
-fn body<T: Into<Op>>(
-    name: &str,
-    product: Product<T>,
-    names: &[&'static str],
-    inputs: &[&TensorType],
-) -> Result<Graph, GraphError> {
-    let mut b = Graph::builder(name);
-    let values: Vec<_> = names
-        .iter()
-        .zip(inputs)
-        .map(|(&name, &ty)| b.input(name, ty.clone()))
-        .collect();
-    let operands = values.len() - usize::from(product.residual);
-    let mut out = b.op(product.op, &values[..operands])?;
-    if product.residual {
-        out = b.op(Binary::Add, &[out, values[operands]])?;
-    }
-    if let Some(f) = product.activation.function() {
-        out = b.op(f, &[out])?;
-    }
-    b.output("out", out);
-    b.finish()
+    body::body(name, &names, inputs, |b, values| {
+        let (operands, residual) = values.split_at(values.len() - usize::from(product.residual));
+        let mut out = b.op(product.op, operands)?;
+        if let [residual] = residual {
+            out = b.op(Binary::Add, &[out, *residual])?;
+        }
+        activation::apply(b, product.activation, out)
+    })
 }

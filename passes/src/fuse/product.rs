@@ -1,0 +1,114 @@
+//! Products with what follows them.
+//!
+//! ```mirage before
+//! graph "example" {
+//!   input %0 "x": f32[2,8]
+//!   input %1 "skip": f32[2,8]
+//!   param %2 "w": f32[8,8]
+//!   param %3 "b": f32[8]
+//!   param %4 "gamma": f32[8]
+//!   %5: f32[2,8] = linear(%0, %2, %3)
+//!   %6: f32[2,8] = gelu(%5)
+//!   %7: f32[2,8] = add(%6, %1)
+//!   %8: f32[2,8] = layer_norm(%7, %4) {eps = 1e-5}
+//!   output "y" = %8
+//!   output "residual" = %7
+//! }
+//! ```
+//! ```mirage after
+//! graph "example" {
+//!   input %0 "x": f32[2,8]
+//!   input %1 "skip": f32[2,8]
+//!   param %2 "w": f32[8,8]
+//!   param %3 "b": f32[8]
+//!   param %4 "gamma": f32[8]
+//!   %5: f32[2,8] = region(%0, %2, %3) {attributes = {activation = "gelu", bias = true, op = {}, residual = false}, kind = "linear_act"} graph "linear_act" {
+//!     input %0 "x": f32[2,8]
+//!     input %1 "weight": f32[8,8]
+//!     input %2 "bias": f32[8]
+//!     %3: f32[2,8] = linear(%0, %1, %2)
+//!     %4: f32[2,8] = gelu(%3)
+//!     output "out" = %4
+//!   }
+//!   %6: f32[2,8], %7: f32[2,8] = region(%5, %1, %4) {attributes = {eps = 1e-5}, kind = "add_layer_norm"} graph "add_layer_norm" {
+//!     input %0 "a": f32[2,8]
+//!     input %1 "b": f32[2,8]
+//!     input %2 "gamma": f32[8]
+//!     %3: f32[2,8] = add(%0, %1)
+//!     %4: f32[2,8] = layer_norm(%3, %2) {eps = 1e-5}
+//!     output "sum" = %3
+//!     output "normed" = %4
+//!   }
+//!   output "y" = %7
+//!   output "residual" = %6
+//! }
+//! ```
+
+use mirage_ir::{
+    Attrs, GraphError, Node, NodeId, Operation, ValueId,
+    ops::{Binary, Conv, Linear},
+    regions::Activation,
+};
+use mirage_pass::rewrite::{Patch, View};
+
+use super::{
+    Fusing,
+    named::{attribute, ending, finish},
+};
+
+/// A convolution with a residual, an activation or both.
+pub(super) fn conv_act(
+    fusing: &Fusing,
+    view: &View,
+    id: NodeId,
+    node: &Node,
+    patch: &mut Patch,
+) -> Result<bool, GraphError> {
+    product::<Conv>(fusing, view, id, node, patch)
+}
+
+/// A linear layer with a residual, an activation or both.
+pub(super) fn linear_act(
+    fusing: &Fusing,
+    view: &View,
+    id: NodeId,
+    node: &Node,
+    patch: &mut Patch,
+) -> Result<bool, GraphError> {
+    product::<Linear>(fusing, view, id, node, patch)
+}
+
+fn product<T: Operation>(
+    fusing: &Fusing,
+    view: &View,
+    id: NodeId,
+    node: &Node,
+    patch: &mut Patch,
+) -> Result<bool, GraphError> {
+    let out = node.output();
+    if !fusing.wants(view.ty(out)) || fusing.prologue.is_fixed(out) {
+        return Ok(false);
+    }
+    let Some((act, inner)) = ending(fusing, view, node) else {
+        return Ok(false);
+    };
+    let with_residual = view.either(inner, Binary::Add, |product, residual| {
+        let is_product = view.made_by::<T>(product).is_some() && fusing.is_interior(view, product);
+        (is_product && view.ty(residual) == view.ty(product)).then_some((product, Some(residual)))
+    });
+    let (value, residual) = match with_residual {
+        Some(found) => found,
+        None if act != Activation::None => (inner, None),
+        None => return Ok(false),
+    };
+    let Some((op, operands)) = view.made_by::<T>(value) else {
+        return Ok(false);
+    };
+    let mut attributes = Attrs::new();
+    attributes.insert("op".into(), op.attrs().into());
+    attributes.insert("bias".into(), (operands.len() == 3).into());
+    attributes.insert("residual".into(), residual.is_some().into());
+    attributes.insert("activation".into(), attribute(view, act)?);
+    let operands: Vec<ValueId> = operands.iter().copied().chain(residual).collect();
+    finish(fusing, view, id, attributes, &operands, patch)
+}
