@@ -41,7 +41,10 @@ fn costs_beyond_what_can_be_counted_are_the_largest_number() {
     .expect("every type fits");
     assert_eq!(graph_cost(&graph).flops, u64::MAX);
     // Nothing, many times.
-    assert_eq!(flops(Matmul {}, &["f32[0,16777216]", "f32[16777216,16777216]"]), 0);
+    assert_eq!(
+        flops(Matmul {}, &["f32[0,16777216]", "f32[16777216,16777216]"]),
+        0
+    );
 }
 
 #[test]

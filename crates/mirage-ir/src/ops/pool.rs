@@ -143,7 +143,9 @@ impl Operation for MaxPool {
     }
 
     fn flops(&self, _inputs: &[&TensorType], outputs: &[TensorType]) -> u64 {
-        self.kernel.iter().fold(outputs[0].numel() as u64, |n, &k| n.saturating_mul(k as u64))
+        self.kernel.iter().fold(outputs[0].numel() as u64, |n, &k| {
+            n.saturating_mul(k as u64)
+        })
     }
 }
 
@@ -199,7 +201,9 @@ impl Operation for AvgPool {
     }
 
     fn flops(&self, _inputs: &[&TensorType], outputs: &[TensorType]) -> u64 {
-        self.kernel.iter().fold(outputs[0].numel() as u64, |n, &k| n.saturating_mul(k as u64))
+        self.kernel.iter().fold(outputs[0].numel() as u64, |n, &k| {
+            n.saturating_mul(k as u64)
+        })
     }
 }
 
