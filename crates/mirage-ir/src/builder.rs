@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     Attrs, Graph, GraphError, Node, NodeId, Op, Port, Source, State, TensorType, Value, ValueId,
+    ops::{Call, Reorder},
 };
 
 /// Builds a [`Graph`]. Operands must exist before they are used, so the nodes are in topological
@@ -162,6 +163,71 @@ impl GraphBuilder {
     /// Adds a node with one output.
     pub fn op(&mut self, op: impl Into<Op>, inputs: &[ValueId]) -> Result<ValueId, GraphError> {
         Ok(self.push(op, inputs)?[0])
+    }
+
+    /// Adds the nodes of a body in the place of a call; gives its outputs. Its parameters are this
+    /// graph's of the same name, which are added where they are missing. The nodes keep their module
+    /// paths.
+    ///
+    /// # Errors
+    /// Operands that are not the body's inputs, and a body with states.
+    pub fn inline(
+        &mut self,
+        body: &Arc<Graph>,
+        inputs: &[ValueId],
+    ) -> Result<Vec<ValueId>, GraphError> {
+        let call = Op::new(Call::new(body.clone()));
+        let types: Vec<&TensorType> = inputs.iter().map(|&v| self.graph.ty(v)).collect();
+        call.infer(&types)
+            .map_err(|e| self.node_error(&call, e.to_string()))?;
+        let path = self.path.clone();
+        let mut values: Vec<Option<ValueId>> = vec![None; body.values().len()];
+        for (port, &operand) in body.inputs().iter().zip(inputs) {
+            let want = body.ty(port.value);
+            let order = want.order.clone();
+            values[port.value.index()] = Some(match self.ty(operand) == want {
+                true => operand,
+                // The same memory under another name of its order.
+                false => self.op(Reorder { order }, &[operand])?,
+            });
+        }
+        for port in body.params() {
+            let ty = body.ty(port.value);
+            let known = self.graph.params.iter().find(|p| p.name == port.name);
+            let value = known.map(|p| p.value);
+            values[port.value.index()] = match value {
+                Some(value) if self.ty(value) != ty => {
+                    let (name, is) = (&port.name, self.ty(value));
+                    return Err(
+                        self.error(format!("parameter `{name}` is {is}, but {ty} in the body"))
+                    );
+                }
+                Some(value) => Some(value),
+                None => Some(self.param(port.name.clone(), ty.clone())),
+            };
+        }
+        for node in body.nodes() {
+            let operands = self.inlined(&values, node.inputs.iter())?;
+            self.path = node.path.clone();
+            let outputs = self.push(node.op.clone(), &operands)?;
+            for (&v, new) in node.outputs.iter().zip(outputs) {
+                values[v.index()] = Some(new);
+            }
+        }
+        self.path = path;
+        self.inlined(&values, body.outputs().iter().map(|p| &p.value))
+    }
+
+    /// What stands for values of a body here.
+    fn inlined<'v>(
+        &self,
+        values: &[Option<ValueId>],
+        of: impl Iterator<Item = &'v ValueId>,
+    ) -> Result<Vec<ValueId>, GraphError> {
+        of.map(|v| {
+            values[v.index()].ok_or_else(|| self.error(format!("{v} of the body is not defined")))
+        })
+        .collect()
     }
 
     /// Adds an output.

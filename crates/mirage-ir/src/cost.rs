@@ -1,6 +1,8 @@
 //! What a graph costs: operations, bytes moved, bytes held.
 
-use crate::{Graph, Node, NodeId, ValueId, analysis::Prologue};
+use std::collections::{HashMap, HashSet};
+
+use crate::{Graph, Node, NodeId, Source, ValueId, analysis::Prologue, callees::callee};
 
 /// The cost of one node's execution.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -16,12 +18,16 @@ pub struct NodeCost {
 impl NodeCost {
     /// Bytes read and written.
     pub fn bytes(&self) -> u64 {
-        self.bytes_read + self.bytes_written
+        self.bytes_read.saturating_add(self.bytes_written)
     }
 }
 
-/// The cost of one node.
+/// The cost of one node; of a call what an execution of its body costs.
 pub fn node_cost(graph: &Graph, node: &Node) -> NodeCost {
+    Program::default().node(graph, node).0
+}
+
+fn own_cost(graph: &Graph, node: &Node) -> NodeCost {
     let inputs = graph.input_types(node);
     let outputs = graph.output_types(node);
     if node.op.is_view(&inputs, &outputs) {
@@ -51,35 +57,88 @@ pub struct GraphCost {
     pub peak_activation_bytes: u64,
 }
 
-/// The cost of one execution of a graph.
+/// The cost of one execution of a graph. A body that it calls counts at each call; the weights that
+/// the body reads count once, and a parameter that several graphs read counts once too.
 pub fn graph_cost(graph: &Graph) -> GraphCost {
-    let prologue = Prologue::of(graph);
-    let mut cost = GraphCost {
-        weight_bytes: prologue
-            .kept()
-            .iter()
-            .map(|&v| graph.ty(v).bytes() as u64)
-            .sum(),
-        peak_activation_bytes: peak(graph, &prologue),
-        ..GraphCost::default()
-    };
-    for node in graph
-        .nodes()
-        .iter()
-        .filter(|n| !prologue.is_fixed(n.output()))
-    {
-        let c = node_cost(graph, node);
-        // A valid graph may cost more than can be counted.
-        cost.flops = cost.flops.saturating_add(c.flops);
-        cost.bytes = cost.bytes.saturating_add(c.bytes());
-        cost.activation_bytes = cost.activation_bytes.saturating_add(c.bytes_written);
+    let mut program = Program::default();
+    let cost = program.graph(graph);
+    GraphCost {
+        weight_bytes: program.weight_bytes,
+        ..cost
     }
-    cost
+}
+
+/// The graphs of a program that have been costed.
+#[derive(Default)]
+struct Program<'g> {
+    /// The cost of each body, without its weights.
+    bodies: HashMap<*const Graph, GraphCost>,
+    /// Parameters that executions read as they are.
+    params: HashSet<&'g str>,
+    /// Bytes of those and of what else is computed once for executions to read.
+    weight_bytes: u64,
+}
+
+impl<'g> Program<'g> {
+    fn graph(&mut self, graph: &'g Graph) -> GraphCost {
+        let prologue = Prologue::of(graph);
+        self.hold(graph, &prologue);
+        let mut cost = GraphCost::default();
+        let mut inner_peaks = vec![0; graph.nodes().len()];
+        for (id, node) in graph.iter().filter(|(_, n)| !prologue.is_fixed(n.output())) {
+            let (c, inner_peak) = self.node(graph, node);
+            inner_peaks[id.index()] = inner_peak;
+            // A valid graph may cost more than can be counted.
+            cost.flops = cost.flops.saturating_add(c.flops);
+            cost.bytes = cost.bytes.saturating_add(c.bytes());
+            cost.activation_bytes = cost.activation_bytes.saturating_add(c.bytes_written);
+        }
+        cost.peak_activation_bytes = peak(graph, &prologue, &inner_peaks);
+        cost
+    }
+
+    /// Counts the fixed values that an execution of this graph reads.
+    fn hold(&mut self, graph: &'g Graph, prologue: &Prologue) {
+        for &v in prologue.kept() {
+            let is_new = match graph.value(v).source {
+                Source::Param(i) => self.params.insert(&graph.params()[i].name),
+                _ => true,
+            };
+            if is_new {
+                self.weight_bytes = self.weight_bytes.saturating_add(bytes(graph, v));
+            }
+        }
+    }
+
+    /// The cost of a node, and the most bytes that are alive inside of it at once, its operands left
+    /// out.
+    fn node(&mut self, graph: &'g Graph, node: &'g Node) -> (NodeCost, u64) {
+        let Some(body) = callee(&node.op) else {
+            return (own_cost(graph, node), 0);
+        };
+        let cost = match self.bodies.get(&std::sync::Arc::as_ptr(body)) {
+            Some(&known) => known,
+            None => {
+                let cost = self.graph(body);
+                self.bodies.insert(std::sync::Arc::as_ptr(body), cost);
+                cost
+            }
+        };
+        let inputs = body.inputs().iter().map(|p| bytes(body, p.value));
+        let inside = inputs.fold(cost.peak_activation_bytes, u64::saturating_sub);
+        let node_cost = NodeCost {
+            flops: cost.flops,
+            bytes_read: cost.bytes - cost.activation_bytes,
+            bytes_written: cost.activation_bytes,
+        };
+        (node_cost, inside)
+    }
 }
 
 /// The peak of [`GraphCost::peak_activation_bytes`]: a sweep over the nodes that adds what each one
-/// writes and takes away what no later one reads.
-fn peak(graph: &Graph, prologue: &Prologue) -> u64 {
+/// writes and takes away what no later one reads. `inside` says what is alive in a node while it
+/// runs, besides its operands.
+fn peak(graph: &Graph, prologue: &Prologue, inside: &[u64]) -> u64 {
     let buffers = Buffers::of(graph, prologue);
     let entering = graph
         .inputs()
@@ -90,6 +149,7 @@ fn peak(graph: &Graph, prologue: &Prologue) -> u64 {
     let mut most = alive;
     let mut freed_after = vec![0u64; graph.nodes().len()];
     for (id, node) in graph.iter() {
+        most = most.max(alive.saturating_add(inside[id.index()]));
         for &v in node
             .outputs
             .iter()

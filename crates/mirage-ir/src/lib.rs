@@ -10,6 +10,7 @@
 
 pub mod analysis;
 mod builder;
+mod callees;
 pub mod cost;
 mod dtype;
 mod error;

@@ -107,8 +107,8 @@ impl Params {
         self.0.is_empty()
     }
 
-    /// Whether every parameter of `graph` is here with its dtype and shape; the error names the
-    /// first that is not.
+    /// Whether every parameter of `graph` and of the bodies that it calls is here with its dtype and
+    /// shape; the error names the first that is not.
     pub fn check(&self, graph: &Graph) -> Result<(), GraphError> {
         let error = |message| {
             Err(GraphError::Graph {
@@ -116,14 +116,13 @@ impl Params {
                 message,
             })
         };
-        for port in graph.params() {
-            let ty = graph.ty(port.value);
-            match self.get(&port.name) {
-                None => return error(format!("parameter `{}` has no value", port.name)),
+        for (name, ty) in graph.all_params() {
+            match self.get(name) {
+                None => return error(format!("parameter `{name}` has no value")),
                 Some(d) if d.dtype != ty.dtype || d.shape != ty.shape => {
                     return error(format!(
-                        "parameter `{}` is {ty}, its value {}{:?}",
-                        port.name, d.dtype, d.shape
+                        "parameter `{name}` is {ty}, its value {}{:?}",
+                        d.dtype, d.shape
                     ));
                 }
                 Some(_) => {}

@@ -6,14 +6,20 @@ use std::{
 };
 
 use crate::{
-    Graph, GraphError, Node, NodeId, OpError, Source, TensorType, ValueId, op_bail, op_ensure,
-    ops::Region,
+    Graph, GraphError, Node, NodeId, OpError, Source, TensorType, ValueId,
+    callees::{by_identity, own_params},
+    op_bail, op_ensure,
+    ops::{Call, Region},
     regions,
     text::{MAX_DEPTH, PrintOptions, print_with},
 };
 
 /// The most dimensions of a tensor.
 const MAX_RANK: usize = 16;
+
+/// The most nodes of a program with every body in place of the nodes that have it: as bodies are
+/// shared, a small graph could otherwise stand for more work than any machine does.
+const MAX_NODES: usize = 1 << 20;
 
 /// The most bytes of a tensor: what a 64-bit machine addresses. Sizes can be added without overflow.
 const MAX_BYTES: usize = 1 << 48;
@@ -26,27 +32,41 @@ const MAX_BYTES: usize = 1 << 48;
 ///    bytes;
 /// 4. names are unique among inputs, among parameters, among states and among outputs;
 /// 5. a state's new content lies in memory as the state does;
-/// 6. bodies satisfy all this too and nest at most 32 deep, and the body of a known kind of region
-///    equals the kind's expansion.
+/// 6. bodies satisfy all this too and nest at most 32 deep; the body of a known kind of region
+///    equals the kind's expansion, and no region's body calls another;
+/// 7. a parameter of one name has one type in the graph and in all that it calls;
+/// 8. with every body in place of the nodes that have it there are at most 2²⁰ nodes.
 ///
 /// The error names the first node that is wrong, with its operation and module path. The time is
 /// linear in the size of the graph; a body that many nodes share is checked once.
 pub fn verify(graph: &Graph) -> Result<(), GraphError> {
-    Verifier::default().graph(graph, 0).map(|_height| ())
+    Verifier::default().graph(graph, 0)?;
+    parameters(graph)
 }
 
 #[derive(Default)]
 struct Verifier {
-    /// Bodies that are sound, and how deep bodies nest in them.
-    bodies: HashMap<*const Graph, usize>,
+    /// Bodies that are sound.
+    bodies: HashMap<*const Graph, Facts>,
+}
+
+/// What is known of a sound graph.
+#[derive(Clone, Copy, Default)]
+struct Facts {
+    /// How deep bodies nest in it.
+    height: usize,
+    /// How many nodes it has, those of its bodies counted where they are used.
+    nodes: usize,
+    /// Whether a node is a call.
+    calls: bool,
 }
 
 impl Verifier {
-    /// Checks a graph that lies in `depth` others; gives how deep bodies nest in it.
-    fn graph(&mut self, graph: &Graph, depth: usize) -> Result<usize, GraphError> {
+    /// Checks a graph that lies in `depth` others.
+    fn graph(&mut self, graph: &Graph, depth: usize) -> Result<Facts, GraphError> {
         let mut defined = Defined(vec![false; graph.values.len()]);
         ports(graph, &mut defined)?;
-        let mut height = 0;
+        let mut facts = Facts::default();
         for (id, node) in graph.iter() {
             let inner = self
                 .node(graph, id, node, &mut defined, depth)
@@ -57,7 +77,9 @@ impl Verifier {
                     path: node.path.to_string(),
                     message: e.to_string(),
                 })?;
-            height = height.max(inner);
+            facts.height = facts.height.max(inner.height);
+            facts.nodes = facts.nodes.saturating_add(1 + inner.nodes);
+            facts.calls |= inner.calls || node.op.is::<Call>();
         }
         if let Some(v) = defined.0.iter().position(|d| !d) {
             return Err(error(
@@ -67,7 +89,13 @@ impl Verifier {
         }
         outputs(graph, &defined)?;
         states(graph, &defined)?;
-        Ok(height)
+        if facts.nodes > MAX_NODES {
+            return Err(error(
+                graph,
+                format!("has more than {MAX_NODES} nodes, those of its bodies among them"),
+            ));
+        }
+        Ok(facts)
     }
 
     fn node(
@@ -77,14 +105,14 @@ impl Verifier {
         node: &Node,
         defined: &mut Defined,
         depth: usize,
-    ) -> Result<usize, OpError> {
+    ) -> Result<Facts, OpError> {
         for &v in &node.inputs {
             op_ensure!(defined.has(v), "operand {v} is not defined before its use");
         }
         // The body first: the operation infers its types from it.
-        let height = match node.op.body() {
-            Some(body) => 1 + self.body(body, depth + 1)?,
-            None => 0,
+        let facts = match node.op.body() {
+            Some(body) => self.body(body, depth + 1)?,
+            None => Facts::default(),
         };
         let inferred = node.op.infer(&graph.input_types(node))?;
         op_ensure!(!node.outputs.is_empty(), "has no output");
@@ -103,26 +131,55 @@ impl Verifier {
             sound(ty)?;
         }
         if let Some(region) = node.op.get::<Region>() {
+            op_ensure!(
+                !facts.calls,
+                "the body of a region has no calls: inline them"
+            );
             check_expansion(region, node.op.body())?;
         }
-        Ok(height)
+        Ok(facts)
     }
 
-    fn body(&mut self, body: &Arc<Graph>, depth: usize) -> Result<usize, OpError> {
-        let height = match self.bodies.get(&Arc::as_ptr(body)) {
-            Some(&height) => height,
-            None if depth > MAX_DEPTH => 0,
+    /// Checks a body; gives what is known of a node that has it.
+    fn body(&mut self, body: &Arc<Graph>, depth: usize) -> Result<Facts, OpError> {
+        let facts = match self.bodies.get(&Arc::as_ptr(body)) {
+            Some(&facts) => facts,
+            None if depth > MAX_DEPTH => Facts::default(),
             None => self
                 .graph(body, depth)
                 .map_err(|e| OpError::new(format!("in the body: {e}")))?,
         };
         op_ensure!(
-            depth + height <= MAX_DEPTH,
+            depth + facts.height <= MAX_DEPTH,
             "bodies nest deeper than {MAX_DEPTH} levels"
         );
-        self.bodies.insert(Arc::as_ptr(body), height);
-        Ok(height)
+        self.bodies.insert(Arc::as_ptr(body), facts);
+        Ok(Facts {
+            height: 1 + facts.height,
+            ..facts
+        })
     }
+}
+
+/// A program's parameters are those of its graphs, by name: one name, one type.
+fn parameters(program: &Graph) -> Result<(), GraphError> {
+    let mut known: HashMap<&str, (&TensorType, &Graph)> = HashMap::new();
+    let callees = by_identity(program).into_iter().map(|body| &**body);
+    for graph in std::iter::once(program).chain(callees) {
+        for (name, ty) in own_params(graph) {
+            match known.insert(name, (ty, graph)) {
+                Some((other, place)) if other != ty => {
+                    let message = format!(
+                        "parameter `{name}` is {ty}, but {other} in `{}`: one of a name is one parameter",
+                        place.name
+                    );
+                    return Err(error(graph, message));
+                }
+                _ => {}
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Which values the part of the graph that was checked defines.

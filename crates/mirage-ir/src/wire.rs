@@ -12,28 +12,37 @@
 //!  outputs: [{name, value}]}
 //! ```
 //!
+//! A graph with calls is in version 2, which has a third object between those two, the distinct
+//! bodies: `[graph]`, each after those that it calls. A call has no `body` but a `callee`, its
+//! body's number among them.
+//!
 //! Values are numbers, each defined once, `0..` the count of all values: a graph keeps its numbers,
 //! unlike in [`text`](crate::text) form. A type is its text, `f16[1,8,4,4]@[0,2,3,1]`. Attributes are
 //! maps of bools, 64-bit integers, 64-bit floats, strings, arrays and maps. An operation that the
 //! reader does not know stays as it is. Fields that a reader does not know are skipped;
-//! [`SCHEMA_VERSION`] counts the changes that an older reader would get wrong.
+//! [`SCHEMA_VERSION`] counts the changes that an older reader would get wrong, and a graph is written
+//! in the first version that can hold it.
 
 mod schema;
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use self::schema::{
     Attributes, Definition, GraphForm, Header, NodeForm, PortForm, ResultForm, StateForm,
 };
 use crate::{
     Graph, GraphError, Node, NodeId, Port, Source, State, TensorType, Value, ValueId,
-    text::decode_op,
+    callees::callee,
+    text::{MAX_DEPTH, decode_op},
 };
 
-/// The version of the form that this build writes and reads.
-pub const SCHEMA_VERSION: u32 = 1;
+/// The newest version of the form: this build reads it and all before it.
+pub const SCHEMA_VERSION: u32 = 2;
+
+/// The version of graphs without calls.
+const WITHOUT_CALLS: u32 = 1;
 
 const FORMAT: &str = "mirage-graph";
 
@@ -43,15 +52,26 @@ const MAX_NESTING: usize = 192;
 
 /// The wire form of a sound graph.
 pub fn encode(graph: &Graph) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let mut serializer = rmp_serde::Serializer::new(&mut bytes).with_struct_map();
+    let mut bodies = Bodies::default();
+    let form = bodies.graph(graph);
+    let has_calls = !bodies.forms.is_empty();
     let header = Header {
         format: FORMAT.into(),
-        version: SCHEMA_VERSION,
+        version: if has_calls {
+            SCHEMA_VERSION
+        } else {
+            WITHOUT_CALLS
+        },
     };
+    let mut bytes = Vec::new();
+    let mut serializer = rmp_serde::Serializer::new(&mut bytes).with_struct_map();
     header
         .serialize(&mut serializer)
-        .and_then(|()| GraphForm::from(graph).serialize(&mut serializer))
+        .and_then(|()| match has_calls {
+            true => bodies.forms.serialize(&mut serializer),
+            false => Ok(()),
+        })
+        .and_then(|()| form.serialize(&mut serializer))
         .expect("memory takes every write, and every part of a graph has a form");
     bytes
 }
@@ -72,54 +92,85 @@ pub fn decode(bytes: &[u8]) -> Result<Graph, GraphError> {
         );
         return Err(error(message));
     }
-    if header.version != SCHEMA_VERSION {
+    if !(WITHOUT_CALLS..=SCHEMA_VERSION).contains(&header.version) {
         return Err(error(format!(
-            "the graph is in version {} of the wire form, this build reads version {SCHEMA_VERSION}: \
+            "the graph is in version {} of the wire form, this build reads up to version {SCHEMA_VERSION}: \
              make it anew with the same release",
             header.version
         )));
     }
-    let form = GraphForm::deserialize(&mut deserializer).map_err(|e| {
+    let forms: Vec<GraphForm> = match header.version {
+        WITHOUT_CALLS => Vec::new(),
+        _ => read(&mut deserializer, bytes)?,
+    };
+    let form: GraphForm = read(&mut deserializer, bytes)?;
+    match deserializer.get_ref().len() {
+        0 => {}
+        rest => return Err(error(format!("{rest} bytes follow the graph in wire form"))),
+    }
+    let mut callees = Vec::with_capacity(forms.len());
+    for form in forms {
+        let (body, height) = graph(form, &callees)?;
+        callees.push((Arc::new(body), height));
+    }
+    let (graph, _) = graph(form, &callees)?;
+    crate::verify(&graph)?;
+    Ok(graph)
+}
+
+type Deserializer<'b> = rmp_serde::Deserializer<rmp_serde::decode::ReadReader<&'b [u8]>>;
+
+/// The next object.
+fn read<T: DeserializeOwned>(
+    deserializer: &mut Deserializer<'_>,
+    bytes: &[u8],
+) -> Result<T, GraphError> {
+    T::deserialize(&mut *deserializer).map_err(|e| {
         let at = bytes.len() - deserializer.get_ref().len();
         error(format!(
             "the wire form is broken at byte {at} of {}: {e}",
             bytes.len()
         ))
-    })?;
-    match deserializer.get_ref().len() {
-        0 => {}
-        rest => return Err(error(format!("{rest} bytes follow the graph in wire form"))),
-    }
-    let graph = Graph::try_from(form)?;
-    crate::verify(&graph)?;
-    Ok(graph)
+    })
 }
 
 fn error(message: String) -> GraphError {
     GraphError::Wire(message)
 }
 
-impl From<&Graph> for GraphForm {
-    fn from(graph: &Graph) -> Self {
+/// The bodies of calls, in wire form as they are met.
+#[derive(Default)]
+struct Bodies<'g> {
+    forms: Vec<GraphForm>,
+    /// The body behind each form.
+    distinct: Vec<&'g Arc<Graph>>,
+    numbers: HashMap<*const Graph, u32>,
+}
+
+impl<'g> Bodies<'g> {
+    /// The number of a body. Equal ones have one number.
+    fn number(&mut self, body: &'g Arc<Graph>) -> u32 {
+        if let Some(&number) = self.numbers.get(&Arc::as_ptr(body)) {
+            return number;
+        }
+        let number = match self.distinct.iter().position(|known| *known == body) {
+            Some(number) => number,
+            None => {
+                let form = self.graph(body);
+                self.forms.push(form);
+                self.distinct.push(body);
+                self.forms.len() - 1
+            }
+        } as u32;
+        self.numbers.insert(Arc::as_ptr(body), number);
+        number
+    }
+
+    fn graph(&mut self, graph: &'g Graph) -> GraphForm {
         let port = |p: &Port| PortForm {
             name: p.name.clone(),
             value: p.value.0,
             ty: type_of(graph, p.value),
-        };
-        let node = |n: &Node| NodeForm {
-            op: n.op.name().into_owned(),
-            attrs: Attributes(n.op.attrs()),
-            inputs: n.inputs.iter().map(|v| v.0).collect(),
-            outputs: n
-                .outputs
-                .iter()
-                .map(|&v| Definition {
-                    value: v.0,
-                    ty: type_of(graph, v),
-                })
-                .collect(),
-            path: n.path.clone(),
-            body: n.op.body().map(|body| Box::new(GraphForm::from(&**body))),
         };
         let state = |s: &State| StateForm {
             name: s.name.clone(),
@@ -127,21 +178,36 @@ impl From<&Graph> for GraphForm {
             ty: type_of(graph, s.input),
             becomes: s.output.0,
         };
+        let output = |p: &Port| ResultForm {
+            name: p.name.clone(),
+            value: p.value.0,
+        };
         GraphForm {
             name: graph.name.clone(),
             attrs: Attributes(graph.attrs.clone()),
             inputs: graph.inputs.iter().map(port).collect(),
             params: graph.params.iter().map(port).collect(),
             states: graph.states.iter().map(state).collect(),
-            nodes: graph.nodes.iter().map(node).collect(),
-            outputs: graph
-                .outputs
-                .iter()
-                .map(|p| ResultForm {
-                    name: p.name.clone(),
-                    value: p.value.0,
-                })
-                .collect(),
+            nodes: graph.nodes.iter().map(|n| self.node(graph, n)).collect(),
+            outputs: graph.outputs.iter().map(output).collect(),
+        }
+    }
+
+    fn node(&mut self, graph: &'g Graph, node: &'g Node) -> NodeForm {
+        let definition = |&v: &ValueId| Definition {
+            value: v.0,
+            ty: type_of(graph, v),
+        };
+        let callee = callee(&node.op);
+        let inline = node.op.body().filter(|_| callee.is_none());
+        NodeForm {
+            op: node.op.name().into_owned(),
+            attrs: Attributes(node.op.attrs()),
+            inputs: node.inputs.iter().map(|v| v.0).collect(),
+            outputs: node.outputs.iter().map(definition).collect(),
+            path: node.path.clone(),
+            body: inline.map(|body| Box::new(self.graph(body))),
+            callee: callee.map(|body| self.number(body)),
         }
     }
 }
@@ -150,37 +216,35 @@ fn type_of(graph: &Graph, value: ValueId) -> TensorType {
     graph.ty(value).clone()
 }
 
-impl TryFrom<GraphForm> for Graph {
-    type Error = GraphError;
-
-    fn try_from(form: GraphForm) -> Result<Self, GraphError> {
-        let mut values = Values::new(&form);
-        let inputs = ports(form.inputs, &mut values, Source::Input)?;
-        let params = ports(form.params, &mut values, Source::Param)?;
-        let states = states(form.states, &mut values)?;
-        let nodes = form.nodes.into_iter().enumerate();
-        let nodes = nodes
-            .map(|(i, n)| node(i, n, &mut values))
-            .collect::<Result<_, _>>()?;
-        let outputs = form.outputs.into_iter();
-        let outputs = outputs
-            .map(|p| Port {
-                name: p.name,
-                value: ValueId(p.value),
-            })
-            .collect();
-        let values = values.finish();
-        Ok(Graph {
-            name: form.name,
-            attrs: form.attrs.0,
-            values,
-            inputs,
-            params,
-            states,
-            nodes,
-            outputs,
-        })
+/// A graph from its form, and how deep bodies nest in it. `callees` are the bodies that it may call,
+/// likewise.
+fn graph(form: GraphForm, callees: &[(Arc<Graph>, usize)]) -> Result<(Graph, usize), GraphError> {
+    let mut values = Values::new(&form);
+    let inputs = ports(form.inputs, &mut values, Source::Input)?;
+    let params = ports(form.params, &mut values, Source::Param)?;
+    let states = states(form.states, &mut values)?;
+    let mut nodes = Vec::with_capacity(form.nodes.len());
+    let mut height = 0;
+    for (i, form) in form.nodes.into_iter().enumerate() {
+        let (node, inner) = node(i, form, &mut values, callees)?;
+        nodes.push(node);
+        height = height.max(inner);
     }
+    let output = |p: ResultForm| Port {
+        name: p.name,
+        value: ValueId(p.value),
+    };
+    let graph = Graph {
+        name: form.name,
+        attrs: form.attrs.0,
+        values: values.finish(),
+        inputs,
+        params,
+        states,
+        nodes,
+        outputs: form.outputs.into_iter().map(output).collect(),
+    };
+    Ok((graph, height))
 }
 
 /// The table of values, filled in any sequence.
@@ -239,15 +303,37 @@ fn states(forms: Vec<StateForm>, values: &mut Values) -> Result<Vec<State>, Grap
     forms.into_iter().enumerate().map(state).collect()
 }
 
-fn node(index: usize, form: NodeForm, values: &mut Values) -> Result<Node, GraphError> {
+/// A node from its form, and how deep bodies nest at it.
+fn node(
+    index: usize,
+    form: NodeForm,
+    values: &mut Values,
+    callees: &[(Arc<Graph>, usize)],
+) -> Result<(Node, usize), GraphError> {
     let id = NodeId::from_index(index);
     let types: Vec<TensorType> = form.outputs.iter().map(|d| d.ty.clone()).collect();
-    let body = form
-        .body
-        .map(|b| Graph::try_from(*b).map(Arc::new))
-        .transpose()?;
-    let op = decode_op(&form.op, form.attrs.0, body, &types)
-        .map_err(|e| error(format!("node {index} ({}): {e}", form.op)))?;
+    let wrong = |message: String| error(format!("node {index} ({}): {message}", form.op));
+    let body = match (form.body, form.callee) {
+        (None, None) => None,
+        (Some(inline), None) => {
+            let (body, height) = graph(*inline, callees)?;
+            Some((Arc::new(body), height))
+        }
+        (None, Some(callee)) => match callees.get(callee as usize) {
+            Some(known) => Some(known.clone()),
+            None => {
+                let message = format!("no body before this graph has the number {callee}");
+                return Err(wrong(message));
+            }
+        },
+        (Some(_), Some(_)) => return Err(wrong("has a body and a callee".to_owned())),
+    };
+    let (body, height) = body.map_or((None, 0), |(body, height)| (Some(body), 1 + height));
+    // What drops or verifies a graph follows its bodies, so their nesting is bounded from the start.
+    if height > MAX_DEPTH {
+        return Err(wrong(format!("bodies nest deeper than {MAX_DEPTH} levels")));
+    }
+    let op = decode_op(&form.op, form.attrs.0, body, &types).map_err(|e| wrong(e.to_string()))?;
     let define = |(output, d): (usize, Definition)| {
         values.define(d.value, d.ty, Source::Node { node: id, output })
     };
@@ -258,10 +344,11 @@ fn node(index: usize, form: NodeForm, values: &mut Values) -> Result<Node, Graph
         .map(define)
         .collect::<Result<_, _>>()?;
     let inputs = form.inputs.into_iter().map(ValueId).collect();
-    Ok(Node {
+    let node = Node {
         op,
         inputs,
         outputs,
         path: form.path,
-    })
+    };
+    Ok((node, height))
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use mirage_ir::{
-    DType, Graph, Order,
+    DType, Graph, Node, Order,
     generate::{Generated, Options, generate},
     interp::{Elements, Run, Tensor, run},
     ops, verify,
@@ -69,8 +69,33 @@ fn nearly_every_operation_occurs() {
         seen.extend(op_names(&graph(seed, &Options::default()).graph));
     }
     let missing: Vec<&str> = ops::names().filter(|n| !seen.contains(*n)).collect();
-    // What another engine defines cannot be interpreted.
-    assert_eq!(missing, ["extern"]);
+    // Calls are made on request; what another engine defines cannot be interpreted.
+    assert_eq!(missing, ["call", "extern"]);
+}
+
+#[test]
+fn calls_are_made_on_request_and_stay_finite() {
+    let options = Options {
+        calls: true,
+        ..Options::default()
+    };
+    let (mut shared, mut nested, mut with_params) = (0, 0, 0);
+    for seed in 0..500 {
+        let g = graph(seed, &options);
+        let results = execute(seed, &g, &g.states);
+        assert!(
+            results.outputs.iter().chain(&results.states).all(is_finite),
+            "seed {seed}"
+        );
+        let callees = g.graph.callees();
+        let is_call = |n: &&Node| n.op.is::<ops::Call>();
+        let calls = g.graph.nodes().iter().filter(is_call).count();
+        shared += usize::from(calls > callees.len());
+        nested += usize::from(callees.iter().any(|b| !b.callees().is_empty()));
+        with_params += usize::from(callees.iter().any(|b| !b.params().is_empty()));
+        assert_eq!(g.graph.all_params().len(), g.params.len(), "seed {seed}");
+    }
+    assert!(shared > 100 && nested > 20 && with_params > 100);
 }
 
 #[test]

@@ -11,6 +11,7 @@ fn random_graphs_survive_both_forms() {
     let dtypes = vec![DType::F64, DType::F32, DType::F16, DType::BF16];
     let options = Options {
         dtypes,
+        calls: true,
         ..Options::default()
     };
     for seed in 0..500 {
@@ -34,8 +35,12 @@ fn random_graphs_survive_both_forms() {
 /// What was read computes what was printed, bit for bit.
 #[test]
 fn a_graph_that_was_read_computes_the_same() {
+    let options = Options {
+        calls: true,
+        ..Options::default()
+    };
     for seed in 0..100 {
-        let g = generate(seed, &Options::default()).unwrap();
+        let g = generate(seed, &options).unwrap();
         let read = text::parse(&text::print(&g.graph)).unwrap();
         let run = |graph| interp::run(graph, &g.params, &g.inputs, &g.states).unwrap();
         let (before, after) = (run(&g.graph), run(&read));

@@ -199,32 +199,54 @@ fn region_inputs_fit_the_body() {
 
 /// A region that holds `depth` others, one in the other.
 fn nested(depth: usize) -> Result<Graph, GraphError> {
-    let leaf = || {
-        let mut b = Graph::builder("leaf");
-        let x = b.input("x", f32(&[1]));
-        b.output("y", x);
-        b.finish()
-    };
     (0..depth).try_fold(leaf()?, |body, _| {
         let body = Arc::new(body);
         let mut b = Graph::builder("level");
         let x = b.input("x", f32(&[1]));
-        // Twice the same body: checked once, or this test would not end.
-        let y = b.op(Region::new("k", Attrs::new(), body.clone()), &[x])?;
-        let y = b.op(Region::new("k", Attrs::new(), body), &[y])?;
+        let y = b.op(Region::new("k", Attrs::new(), body), &[x])?;
         b.output("y", y);
         b.finish()
     })
 }
 
+fn leaf() -> Result<Graph, GraphError> {
+    let mut b = Graph::builder("leaf");
+    let x = b.input("x", f32(&[1]));
+    b.output("y", x);
+    b.finish()
+}
+
 #[test]
-fn bodies_nest_to_a_limit_and_shared_ones_are_checked_once() {
+fn bodies_nest_to_a_limit() {
     verify(&nested(32).unwrap()).unwrap();
     let message = nested(33).unwrap_err().to_string();
     assert!(
         message.ends_with("(region): bodies nest deeper than 32 levels"),
         "{message}"
     );
+}
+
+/// Each level calls the one below twice: a few nodes that stand for 2^`depth`.
+fn doubled(depth: usize) -> Graph {
+    (0..depth).fold(leaf().unwrap(), |body, _| {
+        let call = Op::new(Call::new(Arc::new(body)));
+        let mut b = Graph::builder("level");
+        let x = b.input("x", f32(&[1]));
+        let y = b.op(call.clone(), &[x]).unwrap();
+        let y = b.op(call, &[y]).unwrap();
+        b.output("y", y);
+        b.finish_unverified()
+    })
+}
+
+#[test]
+fn shared_bodies_are_checked_once_and_stand_for_a_limited_number_of_nodes() {
+    verify(&doubled(19)).unwrap();
+    for depth in [20, 32] {
+        let message = verify(&doubled(depth)).unwrap_err().to_string();
+        let end = "has more than 1048576 nodes, those of its bodies among them";
+        assert!(message.ends_with(end), "{message}");
+    }
 }
 
 /// No operation's rules panic, whatever its attributes and inputs are.

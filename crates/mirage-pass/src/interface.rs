@@ -3,8 +3,8 @@
 use mirage_ir::{Graph, Port, State, TensorType};
 
 /// Checks that `after` can take the place of `before`: the same inputs, outputs and states by name,
-/// position and type, and no parameter that `before` has not. Parameters may be dropped, and are
-/// changed through the prologue only. The error names the port and both types.
+/// position and type, and no parameter that `before` and the bodies that it calls have not.
+/// Parameters may be dropped, and are changed through the prologue only. The error names the port and both types.
 pub fn check_interface(before: &Graph, after: &Graph) -> Result<(), String> {
     let ports =
         |graph: &Graph, ports: &[Port]| types(graph, ports.iter().map(|p| (&p.name, p.value)));
@@ -25,10 +25,7 @@ pub fn check_interface(before: &Graph, after: &Graph) -> Result<(), String> {
         &states(before, before.states()),
         &states(after, after.states()),
     )?;
-    subset(
-        &ports(before, before.params()),
-        &ports(after, after.params()),
-    )
+    subset(&before.all_params(), &after.all_params())
 }
 
 type Named = (String, TensorType);
@@ -61,7 +58,7 @@ fn same(kind: &str, before: &[Named], after: &[Named]) -> Result<(), String> {
     }
 }
 
-fn subset(before: &[Named], after: &[Named]) -> Result<(), String> {
+fn subset(before: &[(&str, &TensorType)], after: &[(&str, &TensorType)]) -> Result<(), String> {
     for (name, is) in after {
         match before.iter().find(|(other, _)| other == name) {
             None => return Err(format!("parameter `{name}` ({is}) is new")),

@@ -13,7 +13,8 @@ pub trait Pass: Send + Sync {
     /// What the pass says about itself.
     fn info(&self) -> &'static PassInfo;
 
-    /// Rewrites the graph. What it leaves in `graph` after an error is thrown away.
+    /// Rewrites the graph. What it leaves in `graph` after an error is thrown away. Bodies that the
+    /// graph calls are not its business: the manager runs it on each of them.
     fn run(&self, graph: &mut Graph, cx: &PassContext<'_>) -> Result<Outcome, PassError>;
 }
 
@@ -25,14 +26,27 @@ pub struct PassContext<'a> {
     pub capabilities: &'a Capabilities,
     /// The pass's options.
     pub options: &'a Options,
+    /// Whether the graph is the body of calls. Then its interface must stay, whatever the pass may do
+    /// to that of a program.
+    pub is_body: bool,
 }
 
 impl<'a> PassContext<'a> {
-    /// A context of these parts.
+    /// A context of these parts, for the graph of a program.
     pub fn new(capabilities: &'a Capabilities, options: &'a Options) -> Self {
         PassContext {
             capabilities,
             options,
+            is_body: false,
+        }
+    }
+
+    /// The same for the body of calls.
+    #[must_use]
+    pub fn of_body(self) -> Self {
+        PassContext {
+            is_body: true,
+            ..self
         }
     }
 }

@@ -1,8 +1,10 @@
 //! The graph as it grows: which values there are, how large they can be, and new ones.
 
+use std::collections::HashMap;
+
 use super::{
-    Generated, Options, contraction, elementwise, lookup, normalization, rng::Rng, scalar, shape,
-    spatial,
+    Generated, Options, call, contraction, elementwise, lookup, normalization, rng::Rng, scalar,
+    shape, spatial,
 };
 use crate::{
     DType, Graph, GraphBuilder, GraphError, Op, OpError, Params, TensorType, ValueId,
@@ -33,8 +35,10 @@ pub(super) struct Generator<'a> {
     pub(super) builder: GraphBuilder,
     pub(super) rng: Rng,
     pub(super) options: &'a Options,
+    /// Whether the graph becomes the body of calls, which has no states.
+    is_body: bool,
     pool: Vec<Operand>,
-    params: Params,
+    pub(super) params: Params,
     inputs: Vec<Tensor>,
     states: Vec<Tensor>,
 }
@@ -45,11 +49,25 @@ impl<'a> Generator<'a> {
             builder: Graph::builder(format!("generated-{seed}")),
             rng: Rng::new(seed),
             options,
+            is_body: false,
             pool: Vec::new(),
             params: Params::new(),
             inputs: Vec::new(),
             states: Vec::new(),
         }
+    }
+
+    /// The generator of a body.
+    pub(super) fn of_body(seed: u64, options: &'a Options) -> Self {
+        Generator {
+            is_body: true,
+            ..Self::new(seed, options)
+        }
+    }
+
+    /// The bounds of the values that nodes may take.
+    pub(super) fn bounds(&self) -> HashMap<ValueId, f64> {
+        self.pool.iter().map(|o| (o.value, o.bound)).collect()
     }
 
     /// The first inputs, and a state now and then.
@@ -65,7 +83,7 @@ impl<'a> Generator<'a> {
             let data = self.uniform(&ty, -1.0, 1.0)?;
             self.input(ty, data, self.options.range)?;
         }
-        if self.rng.chance(0.3) {
+        if !self.is_body && self.rng.chance(0.3) {
             let ty = self.builder.ty(self.pool[0].value).clone();
             let data = self.uniform(&ty, -1.0, 1.0)?;
             self.states.push(data);
@@ -80,7 +98,7 @@ impl<'a> Generator<'a> {
 
     /// Nodes, up to the number asked for.
     pub(super) fn grow(&mut self) -> Result<(), GraphError> {
-        let recipes: Vec<Recipe> = [
+        let mut recipes: Vec<Recipe> = [
             elementwise::RECIPES,
             scalar::RECIPES,
             shape::RECIPES,
@@ -90,6 +108,11 @@ impl<'a> Generator<'a> {
             lookup::RECIPES,
         ]
         .concat();
+        if self.options.calls {
+            // Often enough among so many others.
+            let share = recipes.len() / 8;
+            recipes.extend(call::RECIPES.iter().cycle().take(share));
+        }
         let target = self.rng.between(1, self.options.max_nodes.max(1));
         // Under a narrow filter most recipes find nothing to do.
         for attempt in 0..target * 40 {
@@ -229,7 +252,15 @@ impl<'a> Generator<'a> {
         if self.rng.chance(0.3) {
             return self.input(ty, data, bound);
         }
-        let name = format!("parameter{}", self.params.len());
+        let name = match self.is_body {
+            // One of a name is one parameter in the whole program.
+            true => format!(
+                "{}.parameter{}",
+                self.builder.graph().name(),
+                self.params.len()
+            ),
+            false => format!("parameter{}", self.params.len()),
+        };
         let data = data.to_data(ty.dtype).map_err(|e| self.error(&e))?;
         self.params.insert(name.clone(), data);
         let operand = Operand {
@@ -253,7 +284,7 @@ impl<'a> Generator<'a> {
     }
 
     /// Makes a value available to nodes; those of one dimension are for parameters of layers only.
-    fn offer(&mut self, operand: Operand) {
+    pub(super) fn offer(&mut self, operand: Operand) {
         if self.builder.ty(operand.value).rank() >= 2 {
             self.pool.push(operand);
         }

@@ -14,6 +14,7 @@
 //! # Ok::<(), mirage_ir::GraphError>(())
 //! ```
 
+mod call;
 mod contraction;
 mod elementwise;
 mod generator;
@@ -42,6 +43,9 @@ pub struct Options {
     /// Whether to leave out operations that jump (`floor`, comparisons of floats, …), so that
     /// another arithmetic gives nearly the same result.
     pub continuous: bool,
+    /// Whether to use calls: graphs of their own that are called a few times. What consumes graphs
+    /// handles them in ways of its own, so they are not among the operations by default.
+    pub calls: bool,
 }
 
 impl Default for Options {
@@ -52,6 +56,7 @@ impl Default for Options {
             ops: None,
             range: 1.0,
             continuous: false,
+            calls: false,
         }
     }
 }

@@ -16,6 +16,11 @@ impl Rng {
         z ^ (z >> 31)
     }
 
+    /// A seed for another source.
+    pub(super) fn seed(&mut self) -> u64 {
+        self.next()
+    }
+
     /// From `low` to `high`, both included.
     pub(super) fn between(&mut self, low: usize, high: usize) -> usize {
         low + (self.next() % (high - low + 1) as u64) as usize

@@ -1,10 +1,11 @@
 //! Running a graph.
 
-use std::{borrow::Cow, sync::Arc};
+use std::borrow::Cow;
 
 use super::Tensor;
 use crate::{
-    Graph, GraphError, Node, NodeId, OpError, Params, Source, ValueId, analysis::Liveness, op_bail,
+    Graph, GraphError, Node, NodeId, OpError, Params, Source, ValueId, analysis::Liveness,
+    callees::callee, op_bail,
 };
 
 /// What an execution gives.
@@ -53,13 +54,16 @@ pub fn run_values(
     })
 }
 
-/// Evaluates a body (no parameters, no states) on its inputs in order.
-pub(crate) fn eval_body(body: &Arc<Graph>, inputs: &[&Tensor]) -> Result<Vec<Tensor>, OpError> {
+/// Evaluates a body (no states) on its inputs in order.
+pub(crate) fn eval_body(
+    body: &Graph,
+    params: &Params,
+    inputs: &[&Tensor],
+) -> Result<Vec<Tensor>, OpError> {
     let in_body = |e: GraphError| OpError::new(format!("in the body: {e}"));
-    let params = Params::new();
     let mut memory = Memory {
         graph: body,
-        params: &params,
+        params,
         slots: vec![None; body.values().len()],
     };
     memory.fill_inputs(inputs).map_err(in_body)?;
@@ -164,7 +168,11 @@ impl<'a> Memory<'a> {
             .map(|&v| self.get(v))
             .collect::<Result<Vec<_>, _>>()?;
         let types = self.graph.output_types(node);
-        let outputs = node.op.eval(&operands, &types)?;
+        // A callee reads the program's parameters, which an operation alone does not know.
+        let outputs = match callee(&node.op) {
+            Some(body) => eval_body(body, self.params, &operands)?,
+            None => node.op.eval(&operands, &types)?,
+        };
         if outputs.len() != types.len() {
             op_bail!(
                 "its definition gives {} outputs, must give {}",

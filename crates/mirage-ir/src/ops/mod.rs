@@ -4,6 +4,7 @@
 
 mod attention;
 mod binary;
+mod call;
 mod cast;
 mod conv;
 mod create;
@@ -30,6 +31,7 @@ use std::{
 
 pub use attention::Attention;
 pub use binary::{Binary, Select, WithScalar};
+pub use call::Call;
 pub use cast::{Cast, Reorder};
 pub use conv::{Conv, ConvTranspose};
 pub use create::{Constant, Full};
@@ -72,6 +74,7 @@ static KINDS: &[Kind] = &[
     kind::<AvgPool>(),
     kind::<BatchNorm>(),
     kind::<Binary>(),
+    kind::<Call>(),
     kind::<Cast>(),
     kind::<Concat>(),
     kind::<Constant>(),

@@ -58,20 +58,11 @@ impl Operation for Region {
             body.params().is_empty() && body.states().is_empty(),
             "the body of a region has neither parameters nor states"
         );
-        rules::arity(inputs, body.inputs().len()..=body.inputs().len())?;
-        for (i, (got, port)) in inputs.iter().zip(body.inputs()).enumerate() {
-            let want = body.ty(port.value);
-            op_ensure!(got.same_memory(want), "input {i} must be {want}, got {got}");
-        }
-        Ok(body
-            .outputs()
-            .iter()
-            .map(|p| body.ty(p.value).clone())
-            .collect())
+        rules::body(body, inputs)
     }
 
     fn eval(&self, inputs: &[&Tensor], _outputs: &[TensorType]) -> Result<Vec<Tensor>, OpError> {
-        crate::interp::eval_body(self.definition()?, inputs)
+        crate::interp::eval_body(self.definition()?, &crate::Params::new(), inputs)
     }
 
     fn flops(&self, _inputs: &[&TensorType], _outputs: &[TensorType]) -> u64 {

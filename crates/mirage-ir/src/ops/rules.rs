@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use crate::{DType, OpError, Order, TensorType, op_bail, op_ensure, types::same_layout};
+use crate::{DType, Graph, OpError, Order, TensorType, op_bail, op_ensure, types::same_layout};
 
 /// The number of inputs lies in `range`.
 pub(super) fn arity(inputs: &[&TensorType], range: RangeInclusive<usize>) -> Result<(), OpError> {
@@ -19,6 +19,17 @@ pub(super) fn arity(inputs: &[&TensorType], range: RangeInclusive<usize>) -> Res
         inputs.len()
     );
     Ok(())
+}
+
+/// The inputs are those of a body, in order; gives the types of its outputs.
+pub(super) fn body(body: &Graph, inputs: &[&TensorType]) -> Result<Vec<TensorType>, OpError> {
+    arity(inputs, body.inputs().len()..=body.inputs().len())?;
+    for (i, (got, port)) in inputs.iter().zip(body.inputs()).enumerate() {
+        let want = body.ty(port.value);
+        op_ensure!(got.same_memory(want), "input {i} must be {want}, got {got}");
+    }
+    let outputs = body.outputs().iter();
+    Ok(outputs.map(|p| body.ty(p.value).clone()).collect())
 }
 
 /// All inputs have one dtype; gives it.

@@ -16,12 +16,29 @@
 //! }
 //! ```
 //!
+//! ```text
+//! body "step" graph "step" {
+//!   input %0 "sample": f32[1,3,8,8]
+//!   param %1 "scale": f32[1,3,1,1]
+//!   %2: f32[1,3,8,8] = mul(%0, %1)
+//!   output "sample" = %2
+//! }
+//! graph "frame" {
+//!   input %0 "frame": f32[1,3,8,8]
+//!   %1: f32[1,3,8,8] = call(%0) body "step"
+//!   %2: f32[1,3,8,8] = call(%1) body "step"
+//!   output "image" = %2
+//! }
+//! ```
+//!
 //! - A statement defines a value before another uses it; only a state's new content (`->`) may come
 //!   later. Printing puts inputs, parameters, states, nodes and outputs in this sequence, and
 //!   reading takes them in any.
 //! - A node is `%N: TYPE = op(operands) {attributes} @ "module path" BODY`. Attributes, path and body
 //!   may be missing; a second output follows the first after a comma. A body is a graph of its own,
 //!   whose value numbers have nothing to do with the outer ones.
+//! - The body of a `call` stands in a section of its own before the graph, once however often it is
+//!   called, and the calls name it by its label. A section may call those before it.
 //! - Attributes are a TOML inline table. An op's name that is not a word stands in quotes.
 //! - `#` begins a comment. White space, line ends included, separates and means nothing else.
 //!

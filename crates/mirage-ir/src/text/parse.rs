@@ -24,18 +24,40 @@ pub fn parse(text: &str) -> Result<Graph, GraphError> {
 /// the text states, right or wrong.
 pub fn parse_unverified(text: &str) -> Result<Graph, GraphError> {
     let mut cursor = Cursor::new(text);
-    let graph = graph(&mut cursor, 0)?;
+    let mut bodies = Bodies::new();
+    loop {
+        let place = cursor.place();
+        if !cursor.eat_word("body") {
+            break;
+        }
+        let label = cursor.string("the body's label")?;
+        let (graph, height) = graph(&mut cursor, &bodies, 0)?;
+        if bodies.contains_key(&label) {
+            let message = format!("two bodies are labelled {label:?}: every label stands for one");
+            return Err(cursor.error_at(place, message));
+        }
+        bodies.insert(label, (Arc::new(graph), height));
+    }
+    let (graph, _) = graph(&mut cursor, &bodies, 0)?;
     cursor.end()?;
     Ok(graph)
 }
 
-fn graph(cursor: &mut Cursor<'_>, depth: usize) -> Result<Graph, GraphError> {
+/// The bodies in sections of their own, by label, and how deep bodies nest in each.
+type Bodies = HashMap<String, (Arc<Graph>, usize)>;
+
+/// Reads a graph; gives also how deep bodies nest in it.
+fn graph(
+    cursor: &mut Cursor<'_>,
+    bodies: &Bodies,
+    depth: usize,
+) -> Result<(Graph, usize), GraphError> {
     let place = cursor.place();
     if !cursor.eat_word("graph") {
         return Err(cursor.expected("`graph`"));
     }
     if depth > MAX_DEPTH {
-        return Err(cursor.error_at(place, format!("bodies nest deeper than {MAX_DEPTH} levels")));
+        return Err(too_deep(cursor, place));
     }
     let mut builder = Graph::builder(cursor.string("the graph's name")?);
     if is_table_next(cursor) {
@@ -44,8 +66,10 @@ fn graph(cursor: &mut Cursor<'_>, depth: usize) -> Result<Graph, GraphError> {
     cursor.expect("{")?;
     let mut items = Items {
         cursor,
+        bodies,
         builder,
         depth,
+        height: 0,
         values: HashMap::new(),
         states: Vec::new(),
     };
@@ -55,11 +79,19 @@ fn graph(cursor: &mut Cursor<'_>, depth: usize) -> Result<Graph, GraphError> {
     items.finish()
 }
 
+fn too_deep(cursor: &Cursor<'_>, place: usize) -> GraphError {
+    cursor.error_at(place, format!("bodies nest deeper than {MAX_DEPTH} levels"))
+}
+
 /// What stands between the braces of a graph.
 struct Items<'c, 'a> {
     cursor: &'c mut Cursor<'a>,
+    bodies: &'c Bodies,
     builder: GraphBuilder,
+    /// How many graphs this one lies in.
     depth: usize,
+    /// How deep bodies nest in it, as far as it is read.
+    height: usize,
     /// Values by their number in the text.
     values: HashMap<u32, ValueId>,
     /// For each state the number of its new content, which may come later, and where that stands.
@@ -137,7 +169,7 @@ impl Items<'_, '_> {
         })
     }
 
-    /// `%4: type, %5: type = op(%1, %2) {attributes} @ "path" graph …`
+    /// `%4: type, %5: type = op(%1, %2) {attributes} @ "path" BODY`
     fn node(&mut self) -> Result<(), GraphError> {
         let start = self.cursor.place();
         let (mut definitions, mut types) = (Vec::new(), Vec::new());
@@ -197,14 +229,34 @@ impl Items<'_, '_> {
 
     fn body(&mut self) -> Result<Option<Arc<Graph>>, GraphError> {
         let place = self.cursor.place();
-        if !self.cursor.eat_word("graph") {
+        let (body, height) = if self.cursor.eat_word("body") {
+            self.labelled()?
+        } else if self.cursor.eat_word("graph") {
+            self.cursor.back_to(place);
+            let (body, height) = graph(self.cursor, self.bodies, self.depth + 1)?;
+            (Arc::new(body), height)
+        } else {
             return Ok(None);
+        };
+        // Sections nest without the reader's own depth, so their height is what counts.
+        if self.depth + 1 + height > MAX_DEPTH {
+            return Err(too_deep(self.cursor, place));
         }
-        self.cursor.back_to(place);
-        graph(self.cursor, self.depth + 1).map(|g| Some(Arc::new(g)))
+        self.height = self.height.max(1 + height);
+        Ok(Some(body))
     }
 
-    fn finish(self) -> Result<Graph, GraphError> {
+    /// The body of a label.
+    fn labelled(&mut self) -> Result<(Arc<Graph>, usize), GraphError> {
+        let place = self.cursor.place();
+        let label = self.cursor.string("the body's label")?;
+        self.bodies.get(&label).cloned().ok_or_else(|| {
+            let message = format!("no body before this graph is labelled {label:?}");
+            self.cursor.error_at(place, message)
+        })
+    }
+
+    fn finish(self) -> Result<(Graph, usize), GraphError> {
         let mut graph = self.builder.finish_unverified();
         for (state, (place, number)) in graph.states.iter_mut().zip(self.states) {
             let Some(&value) = self.values.get(&number) else {
@@ -214,6 +266,6 @@ impl Items<'_, '_> {
             };
             state.output = value;
         }
-        Ok(graph)
+        Ok((graph, self.height))
     }
 }

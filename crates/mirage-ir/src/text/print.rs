@@ -1,12 +1,16 @@
 //! A graph to its text form.
 
-use std::fmt::Write;
+use std::{
+    collections::{HashMap, HashSet},
+    fmt::Write,
+    sync::Arc,
+};
 
 use super::{
     cursor::is_name,
     value::{write_string, write_table},
 };
-use crate::{Graph, Node, Port, ValueId};
+use crate::{Graph, Node, Port, ValueId, callees::callee};
 
 /// What to print. The default is everything, which is what [`parse`](super::parse) reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,15 +45,28 @@ pub fn print_with(graph: &Graph, options: PrintOptions) -> String {
         out: String::new(),
         options,
         indent: 0,
+        bodies: Bodies::default(),
     };
     printer.graph(graph);
-    printer.out
+    printer.bodies.sections + &printer.out
 }
 
 struct Printer {
     out: String,
     options: PrintOptions,
     indent: usize,
+    bodies: Bodies,
+}
+
+/// The bodies of calls that have been printed.
+#[derive(Default)]
+struct Bodies {
+    /// Their sections, each after those of the bodies that it calls.
+    sections: String,
+    by_address: HashMap<*const Graph, String>,
+    /// Bodies that print alike are one, so that reading and printing again changes nothing.
+    by_text: HashMap<String, String>,
+    labels: HashSet<String>,
 }
 
 impl Printer {
@@ -135,13 +152,55 @@ impl Printer {
             self.out.push_str(" @ ");
             write_string(&mut self.out, &node.path);
         }
-        match node.op.body() {
-            Some(body) => {
+        match (callee(&node.op), node.op.body()) {
+            (Some(body), _) => {
+                let label = self.label(body);
+                self.out.push_str(" body ");
+                write_string(&mut self.out, &label);
+                self.out.push('\n');
+            }
+            (None, Some(body)) => {
                 self.out.push(' ');
                 self.graph(body);
             }
-            None => self.out.push('\n'),
+            (None, None) => self.out.push('\n'),
         }
+    }
+
+    /// The label of a call's body, whose section is printed at the first call.
+    fn label(&mut self, body: &Arc<Graph>) -> String {
+        if let Some(label) = self.bodies.by_address.get(&Arc::as_ptr(body)) {
+            return label.clone();
+        }
+        let outer = (std::mem::take(&mut self.out), self.indent);
+        self.indent = 0;
+        self.graph(body);
+        let text = std::mem::replace(&mut self.out, outer.0);
+        self.indent = outer.1;
+        let label = match self.bodies.by_text.get(&text) {
+            Some(label) => label.clone(),
+            None => self.section(body, text),
+        };
+        let address = Arc::as_ptr(body);
+        self.bodies.by_address.insert(address, label.clone());
+        label
+    }
+
+    /// Adds the section of a body; gives its label: the body's name, numbered if others have it.
+    fn section(&mut self, body: &Graph, text: String) -> String {
+        let mut labels = (1..).map(|n: usize| match (self.options.names, n) {
+            (false, n) => n.to_string(),
+            (true, 1) => body.name.clone(),
+            (true, n) => format!("{}#{n}", body.name),
+        });
+        let taken = &mut self.bodies.labels;
+        let label = labels.find(|l| taken.insert(l.clone())).unwrap_or_default();
+        self.bodies.sections.push_str("body ");
+        write_string(&mut self.bodies.sections, &label);
+        self.bodies.sections.push(' ');
+        self.bodies.sections.push_str(&text);
+        self.bodies.by_text.insert(text, label.clone());
+        label
     }
 
     fn begin_line(&mut self) {

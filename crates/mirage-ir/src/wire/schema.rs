@@ -53,6 +53,9 @@ pub(super) struct NodeForm {
     pub(super) outputs: Vec<Definition>,
     pub(super) path: Arc<str>,
     pub(super) body: Option<Box<GraphForm>>,
+    /// The number of a call's body among the program's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) callee: Option<u32>,
 }
 
 #[derive(Serialize, Deserialize)]

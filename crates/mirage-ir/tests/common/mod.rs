@@ -33,6 +33,7 @@ pub(crate) fn families() -> Vec<Graph> {
         created(),
         attention(),
         others(),
+        calls(),
     ];
     families.into_iter().collect::<Result<_, _>>().unwrap()
 }
@@ -457,4 +458,42 @@ impl Random {
         }
         bytes
     }
+}
+
+/// A program of two bodies, one of which calls the other, that share a parameter:
+/// step(x) = tanh(scale · x), twice(x) = (step(step(x)), scale · step(x) + bias), and
+/// y = twice(step(x)).
+pub(crate) fn calls() -> Built {
+    let ty = f32(&[2, 3]);
+    let mut b = Graph::builder("step");
+    let x = b.input("x", ty.clone());
+    let scale = b.param("scale", f32(&[1, 3]));
+    b.set_path("scale");
+    let y = b.op(Binary::Mul, &[x, scale])?;
+    let y = b.op(Unary::Tanh, &[y])?;
+    b.output("y", y);
+    let step = Arc::new(b.finish()?);
+
+    let mut b = Graph::builder("twice");
+    let x = b.input("x", ty.clone());
+    let scale = b.param("scale", f32(&[1, 3]));
+    let bias = b.param("bias", f32(&[1, 3]));
+    let once = b.op(Call::new(step.clone()), &[x])?;
+    let again = b.op(Call::new(step.clone()), &[once])?;
+    let other = b.op(Binary::Mul, &[once, scale])?;
+    let other = b.op(Binary::Add, &[other, bias])?;
+    b.output("again", again);
+    b.output("other", other);
+    let twice = Arc::new(b.finish()?);
+
+    let mut b = Graph::builder("calls");
+    let x = b.input("x", ty);
+    b.set_path("first");
+    let once = b.op(Call::new(step), &[x])?;
+    b.set_path("");
+    let first = b.push(Call::new(twice.clone()), &[once])?;
+    let second = b.push(Call::new(twice), &[first[1]])?;
+    b.output("again", second[0]);
+    b.output("other", second[1]);
+    b.finish()
 }

@@ -7,6 +7,8 @@ mod sample;
 mod timing;
 mod verify;
 
+use std::sync::Arc;
+
 use mirage_ir::Graph;
 
 pub use bisect::{Bisect, Bisection};
@@ -43,8 +45,19 @@ pub struct Change<'a> {
     /// The graph that it gave. Valid once [`Verify`] has seen it, which comes before every
     /// instrument that is added to a manager.
     pub after: &'a Graph,
-    /// What the pass says about it.
+    /// What the pass says about it, of the bodies too.
     pub outcome: &'a Outcome,
+    /// The bodies that the graph called before the pass; empty if it did not run on them.
+    pub bodies: &'a [BodyChange],
+}
+
+/// What a step did to the body of calls.
+#[derive(Clone, Debug)]
+pub struct BodyChange {
+    /// The body that the pass was given.
+    pub before: Arc<Graph>,
+    /// The body that is called instead; the same `Arc` if nothing has changed.
+    pub after: Arc<Graph>,
 }
 
 /// Watches a pipeline. Every method but the name does nothing unless an instrument says otherwise.

@@ -33,14 +33,12 @@ impl Sample {
             .map(|s| signal(s.input))
             .collect::<Result<_, _>>()?;
         let mut params = Params::new();
-        for port in graph.params() {
-            let data = match given.and_then(|given| given.get(&port.name)) {
+        for (name, ty) in graph.all_params() {
+            let data = match given.and_then(|given| given.get(name)) {
                 Some(data) => data.clone(),
-                None => random
-                    .weight(graph.ty(port.value))?
-                    .to_data(graph.ty(port.value).dtype)?,
+                None => random.weight(ty)?.to_data(ty.dtype)?,
             };
-            params.insert(port.name.to_string(), data);
+            params.insert(name, data);
         }
         Ok(Sample {
             inputs,

@@ -5,7 +5,8 @@ use mirage_ir::{Graph, verify};
 use super::{Change, Instrument, StepView};
 use crate::{Fault, PassRun, Plan, check_interface};
 
-/// Runs the verifier before the first pass and after each. Always installed.
+/// Runs the verifier before the first pass and after each. The bodies of calls must keep their
+/// interfaces too, or the calls would not fit. Always installed.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Verify;
 
@@ -24,6 +25,11 @@ impl Instrument for Verify {
         change: Change<'_>,
         _run: &mut PassRun,
     ) -> Result<(), Fault> {
+        for body in change.bodies {
+            verify(&body.after).map_err(Fault::Invalid)?;
+            check_interface(&body.before, &body.after)
+                .map_err(|e| Fault::Interface(format!("in `{}`: {e}", body.before.name())))?;
+        }
         verify(change.after).map_err(Fault::Invalid)
     }
 }

@@ -1,12 +1,11 @@
 //! The manager: runs a plan on a graph, with instruments around each pass.
 
 mod error;
+mod program;
 mod report;
 mod reproducer;
 
 use std::{
-    any::Any,
-    panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
     time::{Duration, Instant},
 };
@@ -18,13 +17,14 @@ pub use report::{GraphSummary, PassRun, PipelineReport, Remark};
 pub use reproducer::Reproducer;
 
 use crate::{
-    Fingerprint, Outcome, PassContext, Plan, Step,
+    Fingerprint, Plan,
     instrument::{Change, Instrument, Interface, StepView, Timing, Verdict, Verify},
 };
 
 /// Runs plans.
 ///
-/// Every pass works on a copy. Timing, verification and the check of the interface are instruments
+/// Every pass works on a copy, of the graph and once of each body that it calls: calls that share a
+/// body share what becomes of it. Timing, verification and the check of the interface are instruments
 /// that are always installed, before all others; so other instruments only ever see valid graphs.
 ///
 /// ```
@@ -133,7 +133,6 @@ impl<'a> Manager<'a> {
         capabilities: &Capabilities,
         run: &mut PassRun,
     ) -> Result<Option<Graph>, Fault> {
-        let mut after = before.clone();
         for instrument in self.instruments.iter_mut().rev() {
             if let Verdict::Veto(reason) = instrument.before(view, before) {
                 tracing::debug!(pass = run.name, by = instrument.name(), reason, "vetoed");
@@ -141,17 +140,15 @@ impl<'a> Manager<'a> {
                 return Ok(None);
             }
         }
-        let outcome = run_pass(view.step, &mut after, capabilities);
-        if let Ok(outcome) = &outcome {
-            check_outcome(outcome, before, &after)?;
-        }
-        let outcome = outcome?;
+        let passed = program::run(view.step, before, capabilities)?;
+        let (after, outcome) = (passed.graph, passed.outcome);
         run.record(&outcome);
         for instrument in &mut self.instruments {
             let change = Change {
                 before,
                 after: &after,
                 outcome: &outcome,
+                bodies: &passed.bodies,
             };
             instrument.after(view, change, run)?;
         }
@@ -187,37 +184,5 @@ impl<'a> Manager<'a> {
             written,
             report,
         })
-    }
-}
-
-/// Runs the pass itself. A panic becomes a fault; the program's panic hook sees it nevertheless.
-fn run_pass(step: &Step, graph: &mut Graph, capabilities: &Capabilities) -> Result<Outcome, Fault> {
-    let cx = PassContext::new(capabilities, &step.options);
-    // After a panic the copy is thrown away, so nobody sees it half rewritten.
-    match catch_unwind(AssertUnwindSafe(|| step.pass.run(graph, &cx))) {
-        Ok(result) => Ok(result?),
-        Err(payload) => Err(Fault::Panic(message(&*payload))),
-    }
-}
-
-fn message(payload: &(dyn Any + Send)) -> String {
-    let text = payload.downcast_ref::<String>().map(String::as_str);
-    let text = text.or_else(|| payload.downcast_ref::<&str>().copied());
-    text.unwrap_or("without a message").replace('\n', " ")
-}
-
-/// Whether the outcome is what happened.
-fn check_outcome(outcome: &Outcome, before: &Graph, after: &Graph) -> Result<(), Fault> {
-    match outcome {
-        Outcome::Changed { rewrites: 0, .. } => {
-            Err(Fault::Outcome("says that it changed the graph in 0 places"))
-        }
-        Outcome::Unchanged { .. } if before != after => Err(Fault::Outcome(
-            "says that it left the graph as it was, but did not",
-        )),
-        Outcome::Unchanged { reasons } if reasons.is_empty() => {
-            Err(Fault::Outcome("did nothing and does not say why"))
-        }
-        _ => Ok(()),
     }
 }

@@ -10,7 +10,7 @@ use crate::{Fingerprint, Numerics, Options, Outcome, Phase, Step};
 /// What a graph costs, for comparing it before and after. See [`mirage_ir::cost::GraphCost`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct GraphSummary {
-    /// Nodes.
+    /// Nodes, those of a body once however often it is called.
     pub nodes: usize,
     /// Floating-point operations of one execution; a multiply-add counts two.
     pub flops: u64,
@@ -29,7 +29,10 @@ impl GraphSummary {
     pub fn of(graph: &Graph) -> Self {
         let cost = graph_cost(graph);
         GraphSummary {
-            nodes: graph.nodes().len(),
+            nodes: graph
+                .callees()
+                .into_iter()
+                .fold(graph.nodes().len(), |sum, body| sum + body.nodes().len()),
             flops: cost.flops,
             bytes: cost.bytes,
             weight_bytes: cost.weight_bytes,
