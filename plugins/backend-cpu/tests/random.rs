@@ -70,3 +70,13 @@ fn graphs_of_mixed_dtypes_agree() {
     };
     property(3000..3300, &options, 4e-3);
 }
+
+#[test]
+fn graphs_that_call_bodies_agree() {
+    let options = Options {
+        continuous: true,
+        calls: true,
+        ..Options::default()
+    };
+    property(5000..5300, &options, 1e-5);
+}

@@ -3,7 +3,7 @@
 use burn_backend::Backend;
 use mirage_ir::ValueId;
 
-use super::{Instruction, Prepared, Tensor};
+use super::{Instruction, Prepared, Tensor, call::Bodies};
 use crate::BackendError;
 
 /// A program, and its slots with the weights in place.
@@ -17,8 +17,12 @@ pub(super) struct Compiled<B: Backend> {
     pub(super) slot_of: Vec<usize>,
 }
 
-/// Gives every node of an execution its instruction and every value its slot.
-pub(super) fn compile<B: Backend>(prepared: &mut Prepared<B>) -> Result<Compiled<B>, BackendError> {
+/// Gives every node of an execution its instruction and every value its slot. Bodies that are called
+/// are compiled into `bodies`.
+pub(super) fn compile<B: Backend>(
+    prepared: &mut Prepared<B>,
+    bodies: &mut Bodies<'_, B>,
+) -> Result<Compiled<B>, BackendError> {
     let mut plan = SlotPlan::new(prepared.graph().values().len());
     let mut slots = Vec::new();
     for (value, tensor) in prepared.take_weights() {
@@ -35,7 +39,7 @@ pub(super) fn compile<B: Backend>(prepared: &mut Prepared<B>) -> Result<Compiled
         node.outputs.iter().for_each(|&v| plan.define(v));
         let frees = prepared.dead_after(id, node);
         let slot_of = &plan.slot_of;
-        instructions.push(prepared.instruction(id, &|v| slot_of[v.index()], &frees)?);
+        instructions.push(prepared.instruction(id, &|v| slot_of[v.index()], &frees, bodies)?);
         frees.iter().for_each(|&v| plan.release(v));
     }
     slots.resize(plan.count, None);

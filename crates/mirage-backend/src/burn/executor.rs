@@ -9,6 +9,7 @@ use mirage_ir::{
 
 use super::{
     Align, Engine, Instruction, Prepared, Storage, Tensor,
+    call::Bodies,
     catch::catch,
     compile::{Compiled, compile},
     program::{Observer, run},
@@ -51,16 +52,17 @@ impl<B: Backend> Executor<B> {
         params: &Params,
     ) -> Result<Self, BackendError> {
         let mut prepared = Prepared::new(engine, graph, params)?;
+        let mut bodies = Bodies::new(params);
         let Compiled {
             instructions,
             slots,
             weights,
             slot_of,
-        } = compile(&mut prepared)?;
+        } = compile(&mut prepared, &mut bodies)?;
         let ports = Ports::of(graph);
         let flat = prepared.graph();
         let memory = MemoryReport {
-            weight_bytes: prepared.weight_bytes(),
+            weight_bytes: prepared.weight_bytes() + bodies.weight_bytes(),
             state_bytes: ports.state_bytes(),
             planned_peak_bytes: graph_cost(flat).peak_activation_bytes,
             held_bytes: None,

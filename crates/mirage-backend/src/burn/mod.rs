@@ -12,6 +12,7 @@
 //! A backend with kernels of its own implements [`Kernels`]; the generic instructions are its
 //! fallback and its oracle.
 
+mod call;
 mod catch;
 mod compile;
 mod dtype;

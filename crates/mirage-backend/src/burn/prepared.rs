@@ -4,10 +4,12 @@ use burn_backend::Backend;
 use mirage_ir::{
     Graph, Node, NodeId, Params, Source, TensorType, ValueId,
     analysis::{Liveness, Prologue, Uses},
+    ops::Call,
 };
 
 use super::{
     Align, Engine, Instruction, Kernel, NodeContext, Storage, Tensor,
+    call::Bodies,
     catch::catch,
     flatten::{Flat, flatten},
     lower::lower,
@@ -165,11 +167,15 @@ impl<B: Backend> Prepared<B> {
         id: NodeId,
         slot_of: &dyn Fn(ValueId) -> usize,
         frees: &[ValueId],
+        bodies: &mut Bodies<'_, B>,
     ) -> Result<Instruction<B>, BackendError> {
         let node = self.graph().node(id);
-        let kernel = match self.engine.kernels.lower(&self.context(id)) {
-            Some(kernel) => kernel,
-            None => self.generic(id)?,
+        let kernel = match node.op.get::<Call>().and(node.op.body()) {
+            Some(body) => bodies.kernel(&self.engine, body)?,
+            None => match self.engine.kernels.lower(&self.context(id)) {
+                Some(kernel) => kernel,
+                None => self.generic(id)?,
+            },
         };
         let operand = |&v: &ValueId| Operand {
             slot: slot_of(v),
@@ -244,6 +250,7 @@ impl<B: Backend> Prepared<B> {
         let mut is_kept = vec![false; values];
         kept.iter().for_each(|v| is_kept[v.index()] = true);
         let mut slots: Vec<Option<Tensor<B>>> = vec![None; values];
+        let mut bodies = Bodies::new(params);
         for &id in self.prologue.nodes() {
             let node = self.graph().node(id);
             for &v in &node.inputs {
@@ -251,7 +258,7 @@ impl<B: Backend> Prepared<B> {
             }
             let dies = |v: &ValueId| !is_kept[v.index()] && last_use[v.index()] == Some(id);
             let frees: Vec<ValueId> = node.inputs.iter().copied().filter(dies).collect();
-            let instruction = self.instruction(id, &|v| v.index(), &frees)?;
+            let instruction = self.instruction(id, &|v| v.index(), &frees, &mut bodies)?;
             let sync = || Ok(());
             run(&[instruction], &mut slots, None, sync).map_err(|e| self.failed(e))?;
         }

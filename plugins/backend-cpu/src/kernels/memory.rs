@@ -73,6 +73,7 @@ thread_local! {
 static MOST: [AtomicUsize; PIECES] = [const { AtomicUsize::new(0) }; PIECES];
 
 static MOST_NUMBERS: AtomicUsize = AtomicUsize::new(0);
+static MOST_LISTS: AtomicUsize = AtomicUsize::new(0);
 
 /// Memory of this thread for intermediate elements, kept from call to call. Four pieces of it can be
 /// in use at once, under different numbers.
@@ -151,6 +152,13 @@ pub(crate) fn settle() {
             drop(Scratch::new(number, most.load(Ordering::Relaxed)));
         }
         drop(Numbers::new(MOST_NUMBERS.load(Ordering::Relaxed)));
+        let (lists, most) = (LISTS.take(), MOST_LISTS.load(Ordering::Relaxed));
+        let large = lists.chunk_capacity() >= most;
+        LISTS.set(if large {
+            lists
+        } else {
+            Bump::with_capacity(most)
+        });
     });
 }
 
@@ -159,6 +167,7 @@ pub(crate) fn settle() {
 pub(crate) fn with_lists<R>(f: impl FnOnce(&Bump) -> R) -> R {
     let mut lists = LISTS.take();
     let result = f(&lists);
+    MOST_LISTS.fetch_max(lists.allocated_bytes(), Ordering::Relaxed);
     lists.reset();
     LISTS.set(lists);
     result

@@ -1,21 +1,25 @@
 //! From a prepared graph to a program on planned memory.
 
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+};
 
 use bumpalo::Bump;
 use burn_flex::Flex;
 use mirage_backend::{
     BackendError,
-    burn::{Prepared, Tensor},
+    burn::{Engine, Prepared, Tensor},
 };
 use mirage_ir::{
-    DType, Graph, Node, NodeId, TensorType, ValueId,
-    ops::{Attention, Permute},
+    DType, Graph, Node, NodeId, Params, TensorType, ValueId,
+    ops::{Attention, Call, Permute},
 };
 
 use super::{
+    data::Data,
     memory::{Lifetime, place},
-    program::{Place, Program, Root, Step, Work},
+    program::{Body, LISTS, Place, Program, Root, Step, Work, lock},
 };
 use crate::kernels::{attention, computation::Computation, flex::in_sequence, planned};
 
@@ -24,12 +28,69 @@ pub(super) struct Built {
     pub(super) program: Program,
     pub(super) outputs: Vec<Place>,
     pub(super) states: Vec<Place>,
-    /// Names of the operations that the engine runs, one an occurrence.
-    pub(super) engine_runs: Vec<String>,
+}
+
+/// The bodies of a program, one for each that it calls however often it does.
+pub(super) struct Bodies<'a> {
+    params: &'a Params,
+    built: Vec<(Arc<Graph>, Arc<Mutex<Body>>)>,
+    /// The bytes of all their weights.
+    pub(super) weight_bytes: u64,
+}
+
+impl<'a> Bodies<'a> {
+    /// None so far, of a program with these parameters.
+    pub(super) fn new(params: &'a Params) -> Self {
+        Bodies {
+            params,
+            built: Vec::new(),
+            weight_bytes: 0,
+        }
+    }
+
+    /// Names of the operations that the engine runs in them, one an occurrence.
+    pub(super) fn engine_runs(&self) -> impl Iterator<Item = String> {
+        let runs = |body: &Mutex<Body>| lock(body).program.engine_runs().collect::<Vec<_>>();
+        self.built.iter().flat_map(move |(_, body)| runs(body))
+    }
+
+    /// The bytes of memory planned for them, with that of their inputs.
+    pub(super) fn planned_bytes(&self) -> u64 {
+        let of = |body: &Mutex<Body>| {
+            let body = lock(body);
+            body.program.planned_bytes() + body.inputs.iter().map(Data::len_bytes).sum::<u64>()
+        };
+        self.built.iter().map(|(_, body)| of(body)).sum()
+    }
+
+    fn body(
+        &mut self,
+        engine: &Engine<Flex>,
+        graph: &Arc<Graph>,
+    ) -> Result<Arc<Mutex<Body>>, BackendError> {
+        if let Some((_, body)) = self.built.iter().find(|(g, _)| Arc::ptr_eq(g, graph)) {
+            return Ok(body.clone());
+        }
+        let mut prepared = Prepared::new(engine, graph, self.params)?;
+        let built = build(&mut prepared, self)?;
+        let flat = prepared.graph();
+        let inputs = flat.inputs().iter().map(|p| Data::zeros(flat.ty(p.value)));
+        let body = Arc::new(Mutex::new(Body {
+            program: built.program,
+            inputs: inputs.collect(),
+            outputs: built.outputs,
+        }));
+        self.weight_bytes += prepared.weight_bytes();
+        self.built.push((graph.clone(), body.clone()));
+        Ok(body)
+    }
 }
 
 /// Plans the memory of a prepared graph.
-pub(super) fn build(prepared: &mut Prepared<Flex>) -> Result<Built, BackendError> {
+pub(super) fn build(
+    prepared: &mut Prepared<Flex>,
+    bodies: &mut Bodies<'_>,
+) -> Result<Built, BackendError> {
     let mut roots = HashMap::new();
     let mut weights = Vec::new();
     for (value, tensor) in prepared.take_weights() {
@@ -55,16 +116,11 @@ pub(super) fn build(prepared: &mut Prepared<Flex>) -> Result<Built, BackendError
         bytes: Vec::new(),
     };
     let mut steps = Vec::new();
-    let mut engine_runs = Vec::new();
     for (id, node) in prepared.nodes() {
         if planner.aliases.is_view(node) {
             continue;
         }
-        let step = planner.step(steps.len(), id, node)?;
-        if matches!(step.work, Work::Engine(_)) {
-            engine_runs.push(step.op.clone());
-        }
-        steps.push(step);
+        steps.push(planner.step(steps.len(), id, node, bodies)?);
     }
     let place_of = |v: ValueId| planner.place(v);
     let mut outputs: Vec<Place> = graph.outputs().iter().map(|p| place_of(p.value)).collect();
@@ -94,13 +150,12 @@ pub(super) fn build(prepared: &mut Prepared<Flex>) -> Result<Built, BackendError
         floats: vec![0.0; floats],
         bytes: vec![0; bytes],
         storage: prepared.storage(),
-        lists: Bump::new(),
+        lists: Bump::with_capacity(LISTS),
     };
     Ok(Built {
         program,
         outputs,
         states,
-        engine_runs,
     })
 }
 
@@ -220,10 +275,19 @@ impl Planner<'_> {
         }
     }
 
-    fn step(&mut self, at: usize, id: NodeId, node: &Node) -> Result<Step, BackendError> {
-        let work = match planned(&self.prepared.context(id)) {
-            Some(computation) => Work::Own(computation),
-            None => Work::Engine(self.prepared.generic(id)?),
+    fn step(
+        &mut self,
+        at: usize,
+        id: NodeId,
+        node: &Node,
+        bodies: &mut Bodies<'_>,
+    ) -> Result<Step, BackendError> {
+        let work = if let Some(body) = node.op.get::<Call>().and(node.op.body()) {
+            Work::Call(bodies.body(self.prepared.engine(), body)?)
+        } else if let Some(computation) = planned(&self.prepared.context(id)) {
+            Work::Own(computation)
+        } else {
+            Work::Engine(self.prepared.generic(id)?)
         };
         let mut operands: Vec<Place> = node.inputs.iter().map(|&v| self.place(v)).collect();
         let (mut in_place, mut workspace) = (None, usize::MAX);

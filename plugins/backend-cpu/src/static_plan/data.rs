@@ -15,6 +15,12 @@ pub(super) enum Data {
     Bytes(Vec<u8>),
 }
 
+/// Elements to write over.
+pub(super) enum Elements<'a> {
+    Floats(&'a mut [f32]),
+    Bytes(&'a mut [u8]),
+}
+
 impl Data {
     /// Zeros of a type.
     pub(super) fn zeros(ty: &TensorType) -> Self {
@@ -22,6 +28,14 @@ impl Data {
             Data::Floats(vec![0.0; ty.numel()])
         } else {
             Data::Bytes(vec![0; ty.bytes()])
+        }
+    }
+
+    /// The bytes that it takes.
+    pub(super) fn len_bytes(&self) -> u64 {
+        match self {
+            Data::Floats(x) => size_of_val(&x[..]) as u64,
+            Data::Bytes(x) => x.len() as u64,
         }
     }
 
@@ -41,12 +55,11 @@ impl Data {
         }
     }
 
-    /// Takes over the content of data of the same type.
-    pub(super) fn copy_from(&mut self, other: &Data) {
-        match (self, other) {
-            (Data::Floats(a), Data::Floats(b)) => a.copy_from_slice(b),
-            (Data::Bytes(a), Data::Bytes(b)) => a.copy_from_slice(b),
-            _ => unreachable!("data of one type"),
+    /// The elements to write over.
+    pub(super) fn elements(&mut self) -> Elements<'_> {
+        match self {
+            Data::Floats(x) => Elements::Floats(x),
+            Data::Bytes(x) => Elements::Bytes(x),
         }
     }
 

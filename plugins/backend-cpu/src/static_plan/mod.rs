@@ -18,9 +18,9 @@ use mirage_backend::{
 use mirage_ir::{Graph, NodeId, Params, TensorData, TensorType};
 
 use self::{
-    build::{Built, build},
+    build::{Bodies, Built, build},
     data::Data,
-    program::{Given, Observer, Place, Program},
+    program::{Given, LISTS, Observer, Place, Program},
 };
 use crate::kernels::memory::settle;
 
@@ -58,21 +58,21 @@ impl StaticExecutable {
         params: &Params,
     ) -> Result<Self, BackendError> {
         let mut prepared = Prepared::new(engine, graph, params)?;
+        let mut bodies = Bodies::new(params);
         let Built {
             program,
             outputs,
             states: becomes,
-            engine_runs,
-        } = build(&mut prepared)?;
+        } = build(&mut prepared, &mut bodies)?;
         let ports = Ports::of(graph);
-        let planned = (size_of_val(&program.floats[..]) + program.bytes.len()) as u64;
+        let planned = program.planned_bytes() + bodies.planned_bytes();
         let zeros = |ports: &[PortInfo]| ports.iter().map(|p| Data::zeros(&p.ty)).collect();
         let mut notes = engine.kernels.notes(graph);
-        notes.extend(note(&engine_runs));
+        notes.extend(note(&program, &bodies));
         let mut executable = StaticExecutable {
             engine: engine.clone(),
             memory: MemoryReport {
-                weight_bytes: prepared.weight_bytes(),
+                weight_bytes: prepared.weight_bytes() + bodies.weight_bytes,
                 state_bytes: ports.state_bytes(),
                 planned_peak_bytes: planned,
                 held_bytes: Some(planned),
@@ -84,7 +84,7 @@ impl StaticExecutable {
             next: zeros(&ports.states),
             ports,
             notes,
-            lists: Bump::new(),
+            lists: Bump::with_capacity(LISTS),
         };
         let inputs: Vec<Data> = zeros(&executable.ports.inputs);
         let inputs: Vec<&Data> = inputs.iter().collect();
@@ -133,11 +133,11 @@ impl StaticExecutable {
         let given = Given { inputs, states };
         for (place, output) in self.outputs.iter().zip(outputs) {
             if let Some(to) = output.content_mut::<Data>() {
-                self.program.copy(place, &given, to);
+                self.program.copy(place, &given, to.elements());
             }
         }
         for (place, to) in self.becomes.iter().zip(&mut self.next) {
-            self.program.copy(place, &given, to);
+            self.program.copy(place, &given, to.elements());
         }
         std::mem::swap(&mut self.states, &mut self.next);
         Ok(())
@@ -174,9 +174,9 @@ fn content(buffer: &Buffer) -> &Data {
 }
 
 /// What a user should know of operations that the engine runs.
-fn note(engine_runs: &[String]) -> Option<String> {
-    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    for op in engine_runs {
+fn note(program: &Program, bodies: &Bodies<'_>) -> Option<String> {
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for op in program.engine_runs().chain(bodies.engine_runs()) {
         *counts.entry(op).or_default() += 1;
     }
     let counts: Vec<String> = counts.iter().map(|(op, n)| format!("{n} {op}")).collect();

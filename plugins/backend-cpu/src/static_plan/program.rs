@@ -1,6 +1,10 @@
 //! A program on planned memory.
 
-use std::{ops::Range, time::Instant};
+use std::{
+    ops::Range,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Instant,
+};
 
 use bumpalo::Bump;
 use burn_flex::{Flex, FlexDevice};
@@ -8,7 +12,7 @@ use mirage_backend::burn::{self as engine, Kernel, Storage, Tensor};
 use mirage_ir::{DType, NodeId, TensorData, TensorType};
 
 use super::{
-    data::Data,
+    data::{Data, Elements},
     memory::{Carved, carve},
 };
 use crate::kernels::{
@@ -41,6 +45,15 @@ pub(super) enum Work {
     Own(Computation),
     /// The engine's: operands and results are copied, and it allocates.
     Engine(Kernel<Flex>),
+    /// A body that is called, in memory of its own.
+    Call(Arc<Mutex<Body>>),
+}
+
+/// A body that is called: its program, and where what crosses its border stands.
+pub(super) struct Body {
+    pub(super) program: Program,
+    pub(super) inputs: Vec<Data>,
+    pub(super) outputs: Vec<Place>,
 }
 
 /// One node of a program.
@@ -48,7 +61,7 @@ pub(super) struct Step {
     /// The node of the compiled graph that it belongs to.
     pub(super) node: NodeId,
     pub(super) op: String,
-    pub(super) path: std::sync::Arc<str>,
+    pub(super) path: Arc<str>,
     pub(super) work: Work,
     pub(super) operands: Vec<Place>,
     /// The operand that the first result is written over.
@@ -65,6 +78,9 @@ pub(super) struct Given<'a> {
     pub(super) inputs: &'a [&'a Data],
     pub(super) states: &'a [Data],
 }
+
+/// Bytes for the lists of a step; more is made room for once.
+pub(super) const LISTS: usize = 16 << 10;
 
 /// Steps, the weights that they read and the memory that they work in.
 pub(super) struct Program {
@@ -114,25 +130,55 @@ impl Program {
         Ok(())
     }
 
-    /// The value that stands at a place after a run.
-    pub(super) fn copy(&self, place: &Place, given: &Given<'_>, to: &mut Data) {
-        let len = place.ty.numel();
-        match (place.root, to) {
-            (Root::Input(i), to) => to.copy_from(given.inputs[i]),
-            (Root::State(i), to) => to.copy_from(&given.states[i]),
-            (Root::Weight(i), Data::Floats(to)) => to.copy_from_slice(weight(&self.weights[i])),
-            (Root::Weight(i), Data::Bytes(to)) => {
-                let data = self.weights[i].clone().to_data(place.ty.dtype);
-                if let Ok(data) = data {
+    /// Copies the value that stands at a place after a run.
+    pub(super) fn copy(&self, place: &Place, given: &Given<'_>, to: Elements<'_>) {
+        copy(&self.floats, &self.bytes, &self.weights, place, given, to);
+    }
+
+    /// Names of the operations that the engine runs, one an occurrence; without those in bodies.
+    pub(super) fn engine_runs(&self) -> impl Iterator<Item = String> {
+        let by_engine = |s: &&Step| matches!(s.work, Work::Engine(_));
+        self.steps.iter().filter(by_engine).map(|s| s.op.clone())
+    }
+
+    /// The bytes of planned memory.
+    pub(super) fn planned_bytes(&self) -> u64 {
+        (size_of_val(&self.floats[..]) + self.bytes.len()) as u64
+    }
+}
+
+/// The body, whatever became of an execution before.
+pub(super) fn lock(body: &Mutex<Body>) -> MutexGuard<'_, Body> {
+    body.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Copies the value that stands at a place.
+fn copy(
+    floats: &[f32],
+    bytes: &[u8],
+    weights: &[Tensor<Flex>],
+    place: &Place,
+    given: &Given<'_>,
+    to: Elements<'_>,
+) {
+    let ty = &place.ty;
+    match to {
+        Elements::Floats(to) => to.copy_from_slice(match place.root {
+            Root::Input(i) => given.inputs[i].floats(),
+            Root::State(i) => given.states[i].floats(),
+            Root::Weight(i) => weight(&weights[i]),
+            Root::Planned(at) => &floats[at..][..ty.numel()],
+        }),
+        Elements::Bytes(to) => match place.root {
+            Root::Input(i) => to.copy_from_slice(given.inputs[i].bytes()),
+            Root::State(i) => to.copy_from_slice(given.states[i].bytes()),
+            Root::Weight(i) => {
+                if let Ok(data) = weights[i].clone().to_data(ty.dtype) {
                     to.copy_from_slice(data.bytes());
                 }
             }
-            (Root::Planned(at), Data::Floats(to)) => to.copy_from_slice(&self.floats[at..][..len]),
-            (Root::Planned(at), Data::Bytes(to)) => {
-                let len = to.len();
-                to.copy_from_slice(&self.bytes[at..][..len]);
-            }
-        }
+            Root::Planned(at) => to.copy_from_slice(&bytes[at..][..ty.bytes()]),
+        },
     }
 }
 
@@ -160,6 +206,7 @@ impl Memory<'_, '_> {
                 Ok(())
             }
             Work::Engine(kernel) => self.engine(kernel, step, storage),
+            Work::Call(body) => self.call(&mut lock(body), step),
         }
     }
 
@@ -209,6 +256,26 @@ impl Memory<'_, '_> {
                 workspace: workspace[0],
             },
         );
+    }
+
+    fn call(self, body: &mut Body, step: &Step) -> Result<(), String> {
+        let (floats, bytes) = (&*self.floats, &*self.bytes);
+        for (place, input) in step.operands.iter().zip(&mut body.inputs) {
+            let to = input.elements();
+            copy(floats, bytes, self.weights, place, self.given, to);
+        }
+        let inputs = self.lists.alloc_slice_fill_iter(body.inputs.iter());
+        let states = &[];
+        let given = Given { inputs, states };
+        body.program.run(given, None)?;
+        for ((ty, at), place) in step.results.iter().zip(&body.outputs) {
+            let to = match ty.dtype {
+                DType::F32 => Elements::Floats(&mut self.floats[*at..][..ty.numel()]),
+                _ => Elements::Bytes(&mut self.bytes[*at..][..ty.bytes()]),
+            };
+            body.program.copy(place, &given, to);
+        }
+        Ok(())
     }
 
     fn engine(self, kernel: &Kernel<Flex>, step: &Step, storage: &Storage) -> Result<(), String> {
