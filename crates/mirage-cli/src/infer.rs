@@ -11,9 +11,9 @@ use mirage_ir::{
     DType, Graph, Params, TensorData,
     interp::{self, Elements, Tensor},
 };
-use mirage_model::{AnyModel, Size, TensorSpec};
+use mirage_model::{Size, TensorSpec};
 use mirage_pass::{Manager, Registry};
-use mirage_stream::{capture_forward, prepare};
+use mirage_stream::{MemoryReportBytes, capture_forward, prepare};
 use serde::Serialize;
 
 use crate::{
@@ -21,6 +21,7 @@ use crate::{
     error::{CliError, Ending, Result},
     file::WholeFile,
     output::Stream,
+    resident::Resident,
     table::{Align, Rows, bold, text},
     tensors, units,
 };
@@ -73,9 +74,18 @@ struct InferJson {
     engine: String,
     compile_ms: f64,
     forward_ms: f64,
+    memory: Option<MemoryJson>,
     outputs: Vec<OutputJson>,
     notes: Vec<String>,
     output: String,
+}
+
+/// Bytes that an executable holds, and the process with it, after the forward pass.
+#[derive(Clone, Copy, Serialize)]
+struct MemoryJson {
+    #[serde(flatten)]
+    executable: MemoryReportBytes,
+    resident: Option<Resident>,
 }
 
 #[derive(Serialize)]
@@ -87,6 +97,26 @@ struct OutputJson {
     max: f64,
 }
 
+impl MemoryJson {
+    /// A line for people.
+    fn text(&self) -> String {
+        let MemoryReportBytes {
+            weights,
+            planned_peak,
+            ..
+        } = self.executable;
+        let process = self.resident.map_or(String::new(), |r| {
+            let (now, peak) = (units::bytes(r.now), units::bytes(r.peak));
+            format!("; the process holds {now}, at most {peak}")
+        });
+        format!(
+            "memory: {} of weights, {} of activations planned{process}\n",
+            units::bytes(weights),
+            units::bytes(planned_peak)
+        )
+    }
+}
+
 /// The outputs of a forward pass by name, and how long it took.
 struct Forward {
     outputs: Vec<(String, TensorData)>,
@@ -94,6 +124,7 @@ struct Forward {
     time: Duration,
     engine: String,
     notes: Vec<String>,
+    memory: Option<MemoryJson>,
 }
 
 impl InferArgs {
@@ -114,6 +145,8 @@ impl InferArgs {
             .failure()?;
         let inputs = self.check(given, &specs)?;
         let captured = capture_forward(&model, batch, size).failure()?;
+        let trained = model.is_trained();
+        drop(model);
 
         let forward = if self.reference {
             let capabilities = backend.capabilities(self.backend.device);
@@ -130,10 +163,12 @@ impl InferArgs {
                 &self.backend.options(),
             )
             .failure()?;
+            // The executable has the weights in its own form.
+            drop(captured);
             on_backend(prepared, backend, &inputs)?
         };
         file.finish(&tensors::write(&forward.outputs, &config.name)?)?;
-        self.tell(&model, &forward)
+        self.tell(&config.name, trained, &forward)
     }
 
     /// Batch and size: as asked for, else as the model's picture among the inputs has them.
@@ -201,17 +236,18 @@ impl InferArgs {
         }
     }
 
-    fn tell(&self, model: &AnyModel, forward: &Forward) -> Result<()> {
+    fn tell(&self, model: &str, trained: bool, forward: &Forward) -> Result<()> {
         let outputs = forward
             .outputs
             .iter()
             .map(|(name, data)| describe(name, data));
         let result = InferJson {
-            model: model.config().name.clone(),
-            trained: model.is_trained(),
+            model: model.to_owned(),
+            trained,
             engine: forward.engine.clone(),
             compile_ms: forward.compile.as_secs_f64() * 1e3,
             forward_ms: forward.time.as_secs_f64() * 1e3,
+            memory: forward.memory,
             outputs: outputs.collect::<Result<_>>()?,
             notes: forward.notes.clone(),
             output: self.output.display().to_string(),
@@ -246,12 +282,13 @@ impl InferArgs {
             .map(|n| format!("note: {n}\n"))
             .collect();
         Stream::Stdout.emit(&format!(
-            "{rows}\n{}{untrained}: {} on {}, after compiling for {} → {}\n{notes}",
+            "{rows}\n{}{untrained}: {} on {}, after compiling for {} → {}\n{}{notes}",
             result.model,
             units::duration(forward.time),
             result.engine,
             units::duration(forward.compile),
             result.output,
+            forward.memory.map_or(String::new(), |m| m.text()),
         ))
     }
 }
@@ -298,6 +335,10 @@ fn on_backend(
         time,
         engine: format!("{} ({})", backend.info().name, backend.info().engine),
         notes: executable.notes().to_vec(),
+        memory: Some(MemoryJson {
+            executable: executable.memory().into(),
+            resident: Resident::read(),
+        }),
     })
 }
 
@@ -331,6 +372,7 @@ fn by_definition(
         time,
         engine: "the f64 reference interpreter".to_owned(),
         notes: Vec::new(),
+        memory: None,
     })
 }
 

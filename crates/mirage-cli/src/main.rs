@@ -20,6 +20,7 @@ mod models;
 mod output;
 mod passes;
 mod progress;
+mod resident;
 mod run;
 mod table;
 mod tensors;

@@ -261,6 +261,8 @@ pub struct MemoryReportBytes {
     pub states: u64,
     /// The most activations alive at once, as planned.
     pub planned_peak: u64,
+    /// The memory that the executable holds for activations; null where the engine allocates it.
+    pub held: Option<u64>,
 }
 
 impl From<MemoryReport> for MemoryReportBytes {
@@ -269,6 +271,7 @@ impl From<MemoryReport> for MemoryReportBytes {
             weights: m.weight_bytes,
             states: m.state_bytes,
             planned_peak: m.planned_peak_bytes,
+            held: m.held_bytes,
         }
     }
 }

@@ -15,7 +15,8 @@ use std::sync::{
 
 use mirage_pass::Manager;
 use mirage_stream::{
-    Comparison, LiveOptions, LiveOutcome, Session, StreamError, compare, prepare, run_live,
+    Comparison, LiveOptions, LiveOutcome, Session, StreamError, capture_frame, compare, prepare,
+    run_live,
 };
 use mirage_video::{Frame, Sink, SinkOptions, Source, open_sink, open_source};
 
@@ -54,7 +55,7 @@ impl RunArgs {
             });
         }
         let kept = std::mem::take(&mut outcome.kept);
-        let comparison = self.compare(&job, &ready, &mut session, &kept, &stop, progress)?;
+        let comparison = self.compare(&job, &mut session, &kept, &stop, progress)?;
 
         let report = report::report(
             self,
@@ -119,7 +120,6 @@ impl RunArgs {
     fn compare(
         &self,
         job: &Job,
-        ready: &Ready,
         subject: &mut Session,
         frames: &[Frame],
         stop: &AtomicBool,
@@ -144,15 +144,12 @@ impl RunArgs {
         }
         let stage = progress.stage("compiling the same without passes");
         let options = self.backend.options();
-        let plain = prepare(
-            &ready.captured,
-            plan,
-            &mut Manager::new(),
-            job.backend,
-            &options,
-        );
+        // The weights of the first capture are gone, so that a run holds them once.
+        let model = self.model.build(&job.config)?;
+        let captured = capture_frame(&model, job.size, &job.trajectory).failure()?;
+        let plain = prepare(&captured, plan, &mut Manager::new(), job.backend, &options);
         let mut plain = job.session(plain.failure()?.executable, self)?;
-        drop(stage);
+        drop((stage, model, captured));
         let bar = progress.frames("comparing", Some(frames.len() as u64));
         let comparison = compare(subject, &mut plain, frames, self.warmup, |done| {
             bar.done(done as u64);

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use mirage_capture::Captured;
 use mirage_model::parameter_count;
 use mirage_pass::{Manager, PipelineReport, instrument::Dump};
 use mirage_stream::{Session, capture_frame, main_dtype, prepare};
@@ -16,8 +15,6 @@ use crate::{
 
 /// What is known of the program besides the session that runs it.
 pub(super) struct Ready {
-    /// The program as it was captured.
-    pub(super) captured: Captured,
     /// The number of the model's parameters.
     pub(super) parameters: usize,
     /// Whether the weights came from a file.
@@ -40,11 +37,12 @@ impl Ready {
         let name = &job.config.name;
         let stage = progress.stage(format!("building {name}"));
         let model = args.model.build(&job.config)?;
+        let (parameters, trained) = (parameter_count(&model), model.is_trained());
         drop(stage);
 
         let stage = progress.stage(format!("capturing a frame of {name}"));
         let captured = capture_frame(&model, job.size, &job.trajectory).failure()?;
-        drop(stage);
+        drop((stage, model));
 
         let passes = plural(job.plan.steps.len() as u64, "step");
         let stage = progress.stage(format!("running a pipeline of {passes}, then compiling"));
@@ -52,12 +50,12 @@ impl Ready {
         let options = args.backend.options();
         let prepared =
             prepare(&captured, &job.plan, &mut manager, job.backend, &options).failure()?;
-        drop(stage);
+        // The executable has the weights in its own form.
+        drop((stage, captured));
 
         let ready = Ready {
-            captured,
-            parameters: parameter_count(&model),
-            trained: model.is_trained(),
+            parameters,
+            trained,
             pipeline: prepared.pipeline,
             compile_time: prepared.compile_time,
             dtype: main_dtype(&prepared.graph).name(),

@@ -163,6 +163,16 @@ impl Shown<'_> {
                 )),
             );
         }
+        let m = &r.memory;
+        let (weights, peak) = (bytes(m.weights), bytes(m.planned_peak));
+        let held = match m.held {
+            Some(held) => format!("all of it held: {}", bytes(held)),
+            None => "which the engine allocates as it goes".to_owned(),
+        };
+        facts.fact(
+            "memory",
+            format!("{weights} of weights, {peak} of activations planned, {held}"),
+        );
         if let Some(path) = &self.args.report {
             facts.fact("report", path.display());
         }

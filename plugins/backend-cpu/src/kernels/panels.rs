@@ -6,8 +6,9 @@
 //! packing taken out of the call.
 
 use pulp::Simd;
+use rayon::prelude::*;
 
-use super::vector::Geometry;
+use super::{memory::WORTH_DIVIDING, vector::Geometry};
 
 /// Rows that one run of the micro-kernel computes.
 pub(crate) const ROWS: usize = 6;
@@ -71,19 +72,23 @@ impl Panels {
     }
 
     /// Packs a matrix whose element in row `k` and column `n` is `at(k, n)`.
-    pub(crate) fn pack(&self, packed: &mut [f32], at: impl Fn(usize, usize) -> f32) {
-        let mut rest = &mut packed[..self.len()];
-        for panel in 0..self.count() {
+    pub(crate) fn pack(&self, packed: &mut [f32], at: impl Fn(usize, usize) -> f32 + Sync) {
+        let whole = (self.k * self.width()).max(1);
+        let one = |(panel, elements): (usize, &mut [f32])| {
             let (columns, padded) = (self.columns(panel), self.padded(panel));
-            let (now, later) = rest.split_at_mut(self.k * padded);
-            for (k, row) in now.chunks_exact_mut(padded).enumerate() {
+            for (k, row) in elements.chunks_exact_mut(padded).enumerate() {
                 let (used, padding) = row.split_at_mut(columns.len());
                 for (x, n) in used.iter_mut().zip(columns.clone()) {
                     *x = at(k, n);
                 }
                 padding.fill(0.0);
             }
-            rest = later;
+        };
+        let packed = &mut packed[..self.len()];
+        if packed.len() < WORTH_DIVIDING {
+            packed.chunks_mut(whole).enumerate().for_each(one);
+        } else {
+            packed.par_chunks_mut(whole).enumerate().for_each(one);
         }
     }
 }

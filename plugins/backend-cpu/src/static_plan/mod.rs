@@ -182,8 +182,7 @@ fn note(program: &Program, bodies: &Bodies<'_>) -> Option<String> {
     let counts: Vec<String> = counts.iter().map(|(op, n)| format!("{n} {op}")).collect();
     (!counts.is_empty()).then(|| {
         format!(
-            "the static plan leaves {} to burn-flex, which copies and allocates for them in every \
-             frame",
+            "the static plan leaves {} to burn-flex, which copies and allocates in every frame",
             counts.join(", ")
         )
     })
