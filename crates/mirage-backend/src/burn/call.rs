@@ -15,7 +15,7 @@ use crate::BackendError;
 /// The compiled bodies of a program, one for each that it calls however often it does.
 pub(super) struct Bodies<'a, B: Backend> {
     params: &'a Params,
-    compiled: Vec<(Arc<Graph>, Arc<Mutex<Body<B>>>)>,
+    compiled: Vec<(Arc<Graph>, Shared<B>)>,
     weight_bytes: u64,
 }
 
@@ -55,7 +55,7 @@ impl<'a, B: Backend> Bodies<'a, B> {
         &mut self,
         engine: &Engine<B>,
         graph: &Arc<Graph>,
-    ) -> Result<Arc<Mutex<Body<B>>>, BackendError> {
+    ) -> Result<Shared<B>, BackendError> {
         if let Some((_, body)) = self.compiled.iter().find(|(g, _)| Arc::ptr_eq(g, graph)) {
             return Ok(body.clone());
         }
@@ -77,6 +77,9 @@ impl<'a, B: Backend> Bodies<'a, B> {
         Ok(body)
     }
 }
+
+/// A compiled body, shared by the instructions that call it.
+type Shared<B> = Arc<Mutex<Body<B>>>;
 
 /// A compiled body.
 struct Body<B: Backend> {
