@@ -41,9 +41,32 @@ fn seed(target: &str, name: &str, bytes: impl AsRef<[u8]>) -> std::io::Result<()
     fs::write(root.join(format!("seed-{name}")), bytes)
 }
 
-/// What the generator does not make: regions, states, unknown operations, orders, every kind of
+/// What the generator does not make, or not always: calls, regions, states, unknown operations, orders, every kind of
 /// attribute.
-const WRITTEN: [(&str, &str); 2] = [
+const WRITTEN: [(&str, &str); 3] = [
+    (
+        "call",
+        r#"body "step" graph "step" {
+  input %0 "x": f32[2]
+  param %1 "w": f32[2]
+  %2: f32[2] = mul(%0, %1)
+  output "y" = %2
+}
+body "twice" graph "twice" {
+  input %0 "x": f32[2]
+  %1: f32[2] = call(%0) body "step"
+  %2: f32[2] = call(%1) body "step"
+  output "y" = %2
+}
+graph "frame" {
+  input %0 "x": f32[2]
+  param %1 "w": f32[2]
+  %2: f32[2] = call(%0) body "twice"
+  %3: f32[2] = add(%2, %1)
+  output "y" = %3
+}
+"#,
+    ),
     (
         "region",
         r#"graph "fused" {static_plan = true} {

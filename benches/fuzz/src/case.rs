@@ -167,6 +167,7 @@ fn operations(u: &mut Unstructured<'_>) -> Result<Generated> {
         ops: chosen,
         range: 1.0,
         continuous: true,
+        calls: u.ratio(1, 4)?,
     };
     let seed = u.arbitrary()?;
     Ok(generate(seed, &options).expect("the options are right"))

@@ -1,16 +1,27 @@
 //! Whether two graphs are the same but for the numbers of their values, decided without printing or
 //! encoding either: the oracle of round trips.
 
-use std::collections::HashMap;
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use mirage_ir::{Attrs, Graph, Node, Port, State, ValueId};
 
 /// Whether the graphs have the same names, types, attributes, operations and wiring. NaN equals NaN.
 pub fn equivalent(a: &Graph, b: &Graph) -> bool {
+    same(a, b, &mut HashSet::new())
+}
+
+/// Bodies that are the same, by their addresses: a shared one is compared once.
+type Same = HashSet<(*const Graph, *const Graph)>;
+
+fn same(a: &Graph, b: &Graph, bodies: &mut Same) -> bool {
     let mut pairing = Pairing {
         a,
         b,
         of: HashMap::new(),
+        bodies,
     };
     a.name() == b.name()
         && same_attrs(a.attrs(), b.attrs())
@@ -28,13 +39,14 @@ pub fn equivalent(a: &Graph, b: &Graph) -> bool {
 }
 
 /// Which value of `b` stands for which of `a`.
-struct Pairing<'g> {
+struct Pairing<'g, 's> {
     a: &'g Graph,
     b: &'g Graph,
     of: HashMap<ValueId, ValueId>,
+    bodies: &'s mut Same,
 }
 
-impl Pairing<'_> {
+impl Pairing<'_, '_> {
     fn define(&mut self, x: ValueId, y: ValueId) -> bool {
         self.a.ty(x) == self.b.ty(y) && self.of.insert(x, y).is_none()
     }
@@ -56,11 +68,16 @@ impl Pairing<'_> {
             && x.path == y.path
             && same_attrs(&x.op.attrs(), &y.op.attrs())
             && match (x.op.body(), y.op.body()) {
-                (Some(x), Some(y)) => equivalent(x, y),
+                (Some(x), Some(y)) => self.body(x, y),
                 (x, y) => x.is_none() && y.is_none(),
             }
             && all(&x.inputs, &y.inputs, |&x, &y| self.is(x, y))
             && all(&x.outputs, &y.outputs, |&x, &y| self.define(x, y))
+    }
+
+    fn body(&mut self, x: &Arc<Graph>, y: &Arc<Graph>) -> bool {
+        let pair = (Arc::as_ptr(x), Arc::as_ptr(y));
+        self.bodies.contains(&pair) || (same(x, y, self.bodies) && self.bodies.insert(pair))
     }
 }
 

@@ -228,12 +228,12 @@ fn bodies_nest_to_a_limit() {
 
 /// Each level calls the one below twice: a few nodes that stand for 2^`depth`.
 fn doubled(depth: usize) -> Graph {
-    (0..depth).fold(leaf().unwrap(), |body, _| {
+    (0..depth).fold(leaf().expect("sound"), |body, _| {
         let call = Op::new(Call::new(Arc::new(body)));
         let mut b = Graph::builder("level");
         let x = b.input("x", f32(&[1]));
-        let y = b.op(call.clone(), &[x]).unwrap();
-        let y = b.op(call, &[y]).unwrap();
+        let y = b.op(call.clone(), &[x]).expect("fits");
+        let y = b.op(call, &[y]).expect("fits");
         b.output("y", y);
         b.finish_unverified()
     })

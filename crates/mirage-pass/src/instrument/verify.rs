@@ -27,8 +27,10 @@ impl Instrument for Verify {
     ) -> Result<(), Fault> {
         for body in change.bodies {
             verify(&body.after).map_err(Fault::Invalid)?;
-            check_interface(&body.before, &body.after)
-                .map_err(|e| Fault::Interface(format!("in `{}`: {e}", body.before.name())))?;
+            check_interface(&body.before, &body.after).map_err(|message| Fault::BodyInterface {
+                body: body.before.name().to_owned(),
+                message,
+            })?;
         }
         verify(change.after).map_err(Fault::Invalid)
     }

@@ -23,6 +23,14 @@ pub enum Fault {
     /// The graph's interface is another.
     #[error("changed the interface, which it does not declare to do: {0}")]
     Interface(String),
+    /// The interface of a body that is called is another.
+    #[error("changed the interface of `{body}`, which is called: {message}")]
+    BodyInterface {
+        /// The body's name.
+        body: String,
+        /// What is another.
+        message: String,
+    },
     /// The outcome is not what happened.
     #[error("{0}")]
     Outcome(&'static str),

@@ -1,5 +1,6 @@
 //! Pipelines from text to report, with passes made for the tests.
 
+mod calls;
 mod common;
 mod grammar;
 mod instruments;
