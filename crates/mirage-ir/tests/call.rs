@@ -102,6 +102,18 @@ fn a_call_computes_what_its_body_does() {
 }
 
 #[test]
+fn a_body_is_inlined_where_it_fits() {
+    let graph = calls().unwrap();
+    let step = graph.callees()[0];
+    let mut b = Graph::builder("g");
+    let x = b.input("x", f32(&[2, 3]));
+    let wide = b.input("wide", f32(&[2, 4]));
+    b.param("scale", f32(&[3]));
+    assert_snapshot!(b.inline(step, &[wide]).unwrap_err(), @"graph `g`, node 0 (call): input 0 must be f32[2,3], got f32[2,4]");
+    assert_snapshot!(b.inline(step, &[x]).unwrap_err(), @"graph `g`: parameter `scale` is f32[3], but f32[1,3] in the body");
+}
+
+#[test]
 fn a_program_has_the_parameters_of_its_bodies_once() {
     let graph = calls().unwrap();
     assert!(graph.params().is_empty());

@@ -21,7 +21,9 @@ pub use error::StreamError;
 pub use live::{LiveOptions, LiveOutcome, run_live};
 pub use noise::{Noise, NoisePolicy};
 pub use prepare::{Prepared, prepare};
-pub use program::{FRAME, NOISE, OUTPUT, PREVIOUS, capture_forward, capture_frame};
+pub use program::{
+    FRAME, MAX_INLINED_STEPS, NOISE, OUTPUT, PREVIOUS, capture_forward, capture_frame,
+};
 pub use report::{
     BackendReport, GraphChange, Machine, MemoryReportBytes, ModelReport, PassReport, REPORT_SCHEMA,
     RunReport, SamplerReport, main_dtype,

@@ -1,9 +1,15 @@
 //! Programs captured from a model: a whole frame of a stream, or one forward pass.
 
+mod calls;
+#[cfg(test)]
+mod tests;
+
 use burn::tensor::{Int, Tensor, TensorData};
 use mirage_capture::{Captured, Inputs, Outputs, Spec, capture};
 use mirage_ir::DType;
-use mirage_model::{AnyModel, AnyTensor, Size, StateTensors, StepInput, StreamModel, TensorSpec};
+use mirage_model::{
+    AnyModel, AnyTensor, Size, StateTensors, StepInput, StepOutput, StreamModel, TensorSpec,
+};
 
 use crate::{StreamError, Trajectory};
 
@@ -16,9 +22,15 @@ pub const PREVIOUS: &str = "previous";
 /// The output, f32 `[1,3,H,W]` in [-1, 1]; also what [`PREVIOUS`] becomes.
 pub const OUTPUT: &str = "output";
 
+/// The most steps of a frame that stand in its program one after the other. So passes see across
+/// steps, and what depends on a step's timestep alone is computed once at compile. With more, the
+/// time of passes and compile, and what is kept for each step, would grow with the steps: a step is a
+/// body then, and the program calls it for each.
+pub const MAX_INLINED_STEPS: usize = 8;
+
 /// The frame program: noise the frame, denoise in the trajectory's steps, blend with the previous
-/// output, update the model's state. One graph, so that passes see across steps and a frame is one
-/// execution.
+/// output, update the model's state. One graph and one execution a frame; up to
+/// [`MAX_INLINED_STEPS`] steps are in the graph itself, more are calls of one body.
 ///
 /// # Errors
 /// A size that the model cannot run at; a model that cannot be captured.
@@ -27,76 +39,121 @@ pub fn capture_frame(
     size: Size,
     trajectory: &Trajectory,
 ) -> Result<Captured, StreamError> {
-    model.config().validate_size(size)?;
-    let picture = [1, 3, size.height, size.width];
-    let noise = [trajectory.draws(), 3, size.height, size.width];
-    let states = model.state_specs(1);
-    let mut specs = vec![
-        Spec::input(FRAME, DType::F32, picture),
-        Spec::input(NOISE, DType::F32, noise),
-        Spec::state(PREVIOUS, DType::F32, picture),
-    ];
-    for state in &states {
-        specs.push(Spec::state(&state.name, dtype(state), state.shape.clone()));
+    let program = FrameProgram::new(model, size, trajectory)?;
+    match trajectory.steps.len() <= MAX_INLINED_STEPS {
+        true => program.inlined(),
+        false => program.called(),
     }
-    let name = model.config().name.clone();
-    Ok(capture(&name, model, &specs, |model, x| {
-        frame(model, x, &states, trajectory)
-    })?)
 }
 
-fn frame(model: &AnyModel, x: &Inputs, states: &[TensorSpec], trajectory: &Trajectory) -> Outputs {
-    let frame = x.float::<4>(FRAME);
-    let previous = x.float::<4>(PREVIOUS);
-    let noise = x.float::<4>(NOISE);
-    let state = StateTensors::new(
-        states
-            .iter()
-            .map(|s| (s.name.clone(), tensor(x, s)))
-            .collect(),
-    );
+/// What a frame program is made of.
+struct FrameProgram<'a> {
+    model: &'a AnyModel,
+    trajectory: &'a Trajectory,
+    picture: [usize; 4],
+    states: Vec<TensorSpec>,
+}
 
-    let mut draw = 0;
-    let mut fresh = || {
-        let picture = noise.clone().narrow(0, draw, 1);
-        draw += 1;
-        picture
-    };
-    let mut sample =
-        frame.clone().mul_scalar(trajectory.signal) + fresh().mul_scalar(trajectory.noise);
-    let mut last = None;
-    for step in &trajectory.steps {
-        let data = TensorData::from([step.timestep as i64]);
-        let timestep = Tensor::<1, Int>::from_data(data, (x.device(), burn::tensor::DType::I64));
-        let result = model.denoise(StepInput {
-            sample: sample.clone(),
-            frame: frame.clone(),
-            previous: previous.clone(),
-            timestep,
-            state: state.clone(),
-        });
-        let clean = result.picture.clone();
-        // The last step gives the clean picture as it is: its factors are 0 and 1.
-        sample = if step.keep == 0.0 && step.clean == 1.0 {
-            clean
-        } else {
-            sample.mul_scalar(step.keep) + clean.mul_scalar(step.clean)
+impl<'a> FrameProgram<'a> {
+    fn new(
+        model: &'a AnyModel,
+        size: Size,
+        trajectory: &'a Trajectory,
+    ) -> Result<Self, StreamError> {
+        model.config().validate_size(size)?;
+        Ok(FrameProgram {
+            model,
+            trajectory,
+            picture: [1, 3, size.height, size.width],
+            states: model.state_specs(1),
+        })
+    }
+
+    /// With every step in the graph.
+    fn inlined(&self) -> Result<Captured, StreamError> {
+        let name = self.model.config().name.clone();
+        Ok(capture(&name, self.model, &self.specs(), |model, x| {
+            self.frame(model, x, |step| model.denoise(step))
+        })?)
+    }
+
+    /// Inputs and states.
+    fn specs(&self) -> Vec<Spec> {
+        let [_, _, height, width] = self.picture;
+        let noise = [self.trajectory.draws(), 3, height, width];
+        let mut specs = vec![
+            Spec::input(FRAME, DType::F32, self.picture),
+            Spec::input(NOISE, DType::F32, noise),
+            Spec::state(PREVIOUS, DType::F32, self.picture),
+        ];
+        for state in &self.states {
+            specs.push(Spec::state(&state.name, dtype(state), state.shape.clone()));
+        }
+        specs
+    }
+
+    /// The declared state.
+    fn state(&self, x: &Inputs) -> StateTensors {
+        let states = self.states.iter();
+        StateTensors::new(states.map(|s| (s.name.clone(), tensor(x, s))).collect())
+    }
+
+    /// A frame, with `denoise` for the model's step.
+    fn frame(
+        &self,
+        model: &AnyModel,
+        x: &Inputs,
+        mut denoise: impl FnMut(StepInput) -> StepOutput,
+    ) -> Outputs {
+        let trajectory = self.trajectory;
+        let frame = x.float::<4>(FRAME);
+        let previous = x.float::<4>(PREVIOUS);
+        let noise = x.float::<4>(NOISE);
+        let state = self.state(x);
+
+        let mut draw = 0;
+        let mut fresh = || {
+            let picture = noise.clone().narrow(0, draw, 1);
+            draw += 1;
+            picture
         };
-        if step.noise > 0.0 {
-            sample = sample + fresh().mul_scalar(step.noise);
+        let mut sample =
+            frame.clone().mul_scalar(trajectory.signal) + fresh().mul_scalar(trajectory.noise);
+        let mut last = None;
+        for step in &trajectory.steps {
+            let data = TensorData::from([step.timestep as i64]);
+            let timestep =
+                Tensor::<1, Int>::from_data(data, (x.device(), burn::tensor::DType::I64));
+            let result = denoise(StepInput {
+                sample: sample.clone(),
+                frame: frame.clone(),
+                previous: previous.clone(),
+                timestep,
+                state: state.clone(),
+            });
+            let clean = result.picture.clone();
+            // The last step gives the clean picture as it is: its factors are 0 and 1.
+            sample = if step.keep == 0.0 && step.clean == 1.0 {
+                clean
+            } else {
+                sample.mul_scalar(step.keep) + clean.mul_scalar(step.clean)
+            };
+            if step.noise > 0.0 {
+                sample = sample + fresh().mul_scalar(step.noise);
+            }
+            last = Some(result);
         }
-        last = Some(result);
-    }
-    let output = model.blend(sample, previous, &state);
-    let mut outputs = Outputs::new()
-        .output(OUTPUT, output.clone())
-        .state(PREVIOUS, output);
-    if let Some(last) = last {
-        for (name, tensor) in model.update_state(state, &last).into_inner() {
-            outputs = add(outputs, Becomes::State, name, tensor);
+        let output = model.blend(sample, previous, &state);
+        let mut outputs = Outputs::new()
+            .output(OUTPUT, output.clone())
+            .state(PREVIOUS, output);
+        if let Some(last) = last {
+            for (name, tensor) in model.update_state(state, &last).into_inner() {
+                outputs = add(outputs, Becomes::State, name, tensor);
+            }
         }
+        outputs
     }
-    outputs
 }
 
 /// One forward pass with the model's own inputs and outputs; its state is among both.

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use mirage_backend::{Backend, MemoryReport};
-use mirage_ir::{DType, Graph, analysis::Prologue, cost::node_cost};
+use mirage_ir::{DType, Graph, Node, analysis::Prologue, cost::node_cost, ops::Call};
 use mirage_pass::{Numerics, PassRun, Phase, PipelineReport};
 use mirage_video::Accounting;
 use serde::Serialize;
@@ -296,18 +296,26 @@ impl RunReport {
 
 /// The dtype in which most floating-point operations of a graph's executions are done.
 pub fn main_dtype(graph: &Graph) -> DType {
-    let prologue = Prologue::of(graph);
-    let mut flops: BTreeMap<DType, u64> = BTreeMap::new();
-    for node in graph
-        .nodes()
-        .iter()
-        .filter(|n| !prologue.is_fixed(n.output()))
-    {
-        let dtype = graph.ty(node.output()).dtype;
-        *flops.entry(dtype).or_default() += node_cost(graph, node).flops;
-    }
+    let mut flops = BTreeMap::new();
+    count_flops(graph, &mut flops);
     flops
         .into_iter()
         .max_by_key(|&(_, flops)| flops)
         .map_or(DType::F32, |(dtype, _)| dtype)
+}
+
+/// Adds the floating-point operations of an execution, by the dtype of their results.
+fn count_flops(graph: &Graph, flops: &mut BTreeMap<DType, u64>) {
+    let prologue = Prologue::of(graph);
+    let executed = |n: &&Node| !prologue.is_fixed(n.output());
+    for node in graph.nodes().iter().filter(executed) {
+        match node.op.get::<Call>().and(node.op.body()) {
+            Some(body) => count_flops(body, flops),
+            None => {
+                let dtype = graph.ty(node.output()).dtype;
+                let sum = flops.entry(dtype).or_default();
+                *sum = sum.saturating_add(node_cost(graph, node).flops);
+            }
+        }
+    }
 }

@@ -54,8 +54,11 @@ impl Callee {
             calls: g.rng.chance(0.3),
             ..g.options.clone()
         };
-        let mut inner = Generator::of_body(g.rng.seed(), &options);
-        inner.start()?;
+        // Of types that are there, so that calls can take what other nodes give.
+        let operands = (0..g.rng.between(1, 2)).filter_map(|_| g.pick(|t| t.dtype.is_float()));
+        let operands: Vec<_> = operands.collect();
+        let types: Vec<TensorType> = operands.into_iter().map(|o| g.ty(o)).collect();
+        let mut inner = Generator::of_body(g.rng.seed(), &options, &types)?;
         inner.grow()?;
         let bounds = inner.bounds();
         let body = inner.finish()?;
@@ -92,7 +95,7 @@ impl Callee {
     /// A value that may stand for an input of the body: floats of its type and within its bound, as
     /// integers may be indices.
     fn operand(&self, g: &mut Generator, ty: &TensorType, bound: Option<f64>) -> Option<ValueId> {
-        let bound = bound.filter(|_| ty.dtype.is_float() && g.rng.chance(0.7))?;
+        let bound = bound.filter(|_| ty.dtype.is_float() && g.rng.chance(0.8))?;
         let operand = g.pick(|t| t.same_memory(ty))?;
         (operand.bound <= bound).then_some(operand.value)
     }

@@ -57,12 +57,21 @@ impl<'a> Generator<'a> {
         }
     }
 
-    /// The generator of a body.
-    pub(super) fn of_body(seed: u64, options: &'a Options) -> Self {
-        Generator {
+    /// The generator of a body whose first inputs are of these float types, as large as operands are.
+    pub(super) fn of_body(
+        seed: u64,
+        options: &'a Options,
+        inputs: &[TensorType],
+    ) -> Result<Self, GraphError> {
+        let mut body = Generator {
             is_body: true,
             ..Self::new(seed, options)
+        };
+        for ty in inputs {
+            let data = body.uniform(ty, -1.0, 1.0)?;
+            body.input(ty.clone(), data, LIMIT.max(options.range))?;
         }
+        Ok(body)
     }
 
     /// The bounds of the values that nodes may take.
@@ -83,7 +92,7 @@ impl<'a> Generator<'a> {
             let data = self.uniform(&ty, -1.0, 1.0)?;
             self.input(ty, data, self.options.range)?;
         }
-        if !self.is_body && self.rng.chance(0.3) {
+        if self.rng.chance(0.3) {
             let ty = self.builder.ty(self.pool[0].value).clone();
             let data = self.uniform(&ty, -1.0, 1.0)?;
             self.states.push(data);
