@@ -18,7 +18,7 @@ use mirage_ir::{
     analysis::Prologue,
     ops::{
         Attention, BatchNorm, Binary, Cast, Conv, ConvTranspose, Extern, GroupNorm, LayerNorm,
-        Linear, Matmul, Reduce, Region, Softmax, Unary, Unknown, WithScalar,
+        Linear, Matmul, Reduce, Softmax, Unary, Unknown, WithScalar,
     },
     target::Support,
 };
@@ -59,7 +59,8 @@ pub(crate) fn run(
             "0 matches: the graph has no f32 convolution, product or attention to run in {low}"
         )));
     }
-    let source = if cx.options.bool("inputs") {
+    // A body's inputs are what its calls give it.
+    let source = if cx.options.bool("inputs") && !cx.is_body {
         lower_border(graph, low)?
     } else {
         graph.clone()
@@ -87,7 +88,7 @@ fn is_lowered(graph: &Graph, node: &Node) -> bool {
 }
 
 fn is_opaque(op: &Op) -> bool {
-    op.is::<Extern>() || op.is::<Region>() || op.is::<Unknown>()
+    op.is::<Extern>() || op.is::<Unknown>() || op.body().is_some()
 }
 
 /// The group of the option `keep` that an operation belongs to.

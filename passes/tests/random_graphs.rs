@@ -26,6 +26,7 @@ fn registry() -> Registry {
 fn options() -> GraphOptions {
     GraphOptions {
         continuous: true,
+        calls: true,
         ..GraphOptions::default()
     }
 }

@@ -51,11 +51,7 @@ impl<'a, B: Backend> Bodies<'a, B> {
         }))
     }
 
-    fn body(
-        &mut self,
-        engine: &Engine<B>,
-        graph: &Arc<Graph>,
-    ) -> Result<Shared<B>, BackendError> {
+    fn body(&mut self, engine: &Engine<B>, graph: &Arc<Graph>) -> Result<Shared<B>, BackendError> {
         if let Some((_, body)) = self.compiled.iter().find(|(g, _)| Arc::ptr_eq(g, graph)) {
             return Ok(body.clone());
         }
