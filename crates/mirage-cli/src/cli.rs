@@ -13,6 +13,7 @@ use crate::{
     man::ManArgs,
     models::ModelsArgs,
     passes::PassesArgs,
+    profile::ProfileArgs,
     run::RunArgs,
 };
 
@@ -65,6 +66,8 @@ enum Command {
     Run(Box<RunArgs>),
     /// Run one forward pass of a model on tensors from a file
     Infer(Box<InferArgs>),
+    /// Where the time of a frame goes: by operation, by layer, or node by node
+    Profile(Box<ProfileArgs>),
     /// The optimization passes: what they do, need and take
     Passes(PassesArgs),
     /// The models: parameters, cost, sizes, state
@@ -88,6 +91,7 @@ impl Cli {
         match &self.command {
             Command::Run(args) => args.run(self.global.log.is_none()),
             Command::Infer(args) => args.run(),
+            Command::Profile(args) => args.run(self.global.log.is_none()),
             Command::Passes(args) => args.run(),
             Command::Models(args) => args.run(),
             Command::Backends(args) => args.run(),

@@ -19,6 +19,7 @@ mod man;
 mod models;
 mod output;
 mod passes;
+mod profile;
 mod progress;
 mod resident;
 mod run;

@@ -3,13 +3,15 @@
 //! A frame program ([`capture_frame`]) is one captured graph for a whole frame: the sampler's steps
 //! ([`Trajectory`]) around the model, the temporal blend, the state's update. [`prepare`] takes it
 //! through a pipeline of passes to an executable, a [`Session`] puts frames through that,
-//! [`run_live`] joins it to a source and a sink, and [`compare`] runs two of them side by side.
+//! [`run_live`] joins it to a source and a sink, [`compare`] runs two of them side by side, and
+//! [`profile`] tells where the time goes.
 
 mod compare;
 mod error;
 mod live;
 mod noise;
 mod prepare;
+mod profile;
 mod program;
 mod report;
 mod sampler;
@@ -21,6 +23,7 @@ pub use error::StreamError;
 pub use live::{LiveOptions, LiveOutcome, run_live};
 pub use noise::{Noise, NoisePolicy};
 pub use prepare::{Prepared, prepare};
+pub use profile::{By, NodeProfile, Profile, ProfileRow, UNCOVERED, profile};
 pub use program::{
     FRAME, MAX_INLINED_STEPS, NOISE, OUTPUT, PREVIOUS, capture_forward, capture_frame,
 };

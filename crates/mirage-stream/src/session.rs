@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use mirage_backend::{Buffer, Executable};
+use mirage_backend::{Buffer, Executable, NodeTime};
 use mirage_ir::{DType, TensorData, interp::Tensor};
 use mirage_video::{Filter, Frame, Resizer};
 
@@ -101,7 +101,49 @@ impl Session {
         Ok(Made { frame, time })
     }
 
+    /// One execution for a frame of the model's size, without the way of the picture to the device
+    /// and back: how long it took. The states move on.
+    ///
+    /// # Errors
+    /// As [`Self::next_at_size`].
+    pub fn execute_at_size(&mut self, frame: &Frame) -> Result<Duration, StreamError> {
+        let inputs = self.inputs(frame)?;
+        self.executable.synchronize()?;
+        let start = Instant::now();
+        self.executable.execute(&inputs)?;
+        self.executable.synchronize()?;
+        let time = start.elapsed();
+        self.executed(inputs);
+        Ok(time)
+    }
+
+    /// As [`Self::execute_at_size`], and how long each node took.
+    ///
+    /// # Errors
+    /// As [`Self::next_at_size`].
+    pub fn profile_at_size(
+        &mut self,
+        frame: &Frame,
+    ) -> Result<(Duration, Vec<NodeTime>), StreamError> {
+        let inputs = self.inputs(frame)?;
+        self.executable.synchronize()?;
+        let start = Instant::now();
+        let (_, nodes) = self.executable.profile(&inputs)?;
+        let time = start.elapsed();
+        self.executed(inputs);
+        Ok((time, nodes))
+    }
+
     fn execute(&mut self, frame: &Frame) -> Result<Vec<f32>, StreamError> {
+        let inputs = self.inputs(frame)?;
+        let outputs = self.executable.execute(&inputs)?;
+        let data = self.executable.download(&outputs[0])?;
+        self.keep_noise(inputs);
+        Ok(to_f32(&data))
+    }
+
+    /// The inputs of the next execution, on the device.
+    fn inputs(&mut self, frame: &Frame) -> Result<Vec<Buffer>, StreamError> {
         let mut planar = vec![0.0; 3 * self.width as usize * self.height as usize];
         frame.to_planar(&mut planar)?;
         let mut inputs = Vec::with_capacity(2);
@@ -114,17 +156,21 @@ impl Session {
                 },
             });
         }
-        let outputs = self.executable.execute(&inputs)?;
-        let data = self.executable.download(&outputs[0])?;
+        Ok(inputs)
+    }
+
+    fn executed(&mut self, inputs: Vec<Buffer>) {
+        self.frames += 1;
+        self.keep_noise(inputs);
+    }
+
+    /// Keeps the noise on the device while it stays the same.
+    fn keep_noise(&mut self, mut inputs: Vec<Buffer>) {
         if self.noise.is_fixed() {
-            let at = self
-                .executable
-                .inputs()
-                .iter()
-                .position(|p| &*p.name == NOISE);
+            let mut ports = self.executable.inputs().iter();
+            let at = ports.position(|p| &*p.name == NOISE);
             self.fixed_noise = at.map(|at| inputs.swap_remove(at));
         }
-        Ok(to_f32(&data))
     }
 }
 
