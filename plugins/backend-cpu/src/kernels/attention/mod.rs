@@ -4,6 +4,8 @@
 //! stay in the nearest cache; a running maximum and sum make up for what is not seen yet (Milakov,
 //! Gimelshein: Online normalizer calculation for softmax, 2018; Dao et al.: FlashAttention, 2022).
 
+mod extra;
+
 use std::ops::Range;
 
 use burn_flex::Flex;
@@ -12,9 +14,10 @@ use mirage_ir::{DType, TensorType, ops::Attention};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
+use self::extra::{Extra, broadcast, steps};
 use super::{
     computation::{Computation, View},
-    math::exp,
+    math::{exp, exp_of_negative},
     memory::{Scratch, threads, with_lists},
     panels::{Panels, ROWS, Rows, Segment, multiply},
     reduce::{Lanes, larger, plus},
@@ -67,50 +70,6 @@ pub(crate) fn lower(cx: &NodeContext<'_, Flex>) -> Option<Computation> {
     compute.takes_views = true;
     compute.workspace = workspace;
     Some(compute)
-}
-
-/// The step along each dimension of a row-major operand that broadcasts: 0 where it is repeated.
-fn steps(ty: &TensorType) -> [usize; 4] {
-    let (strides, repeats) = (ty.strides(), broadcast(ty));
-    std::array::from_fn(|d| if repeats[d] { 0 } else { strides[d] })
-}
-
-/// Along which dimensions an operand is repeated.
-fn broadcast(ty: &TensorType) -> [bool; 4] {
-    std::array::from_fn(|d| ty.shape[d] == 1)
-}
-
-/// What changes scores: keys that are left out, and numbers that are added.
-#[derive(Clone, Copy)]
-struct Extra<'a> {
-    mask: Option<(&'a [u8], [usize; 4])>,
-    bias: Option<(View<'a>, [bool; 4])>,
-}
-
-impl Extra<'_> {
-    /// Changes the scores of one query with the keys from `first` on.
-    #[inline(always)]
-    fn apply(&self, [batch, head, query]: [usize; 3], first: usize, scores: &mut [f32]) {
-        if let Some((bias, repeats)) = self.bias {
-            let step = |d: usize| if repeats[d] { 0 } else { bias.strides[d] };
-            let row = bias.start + batch * step(0) + head * step(1) + query * step(2);
-            for (n, score) in scores.iter_mut().enumerate() {
-                *score += bias.elements[row + (first + n) * step(3)];
-            }
-        }
-        if let Some((mask, steps)) = self.mask {
-            let row = batch * steps[0] + head * steps[1] + query * steps[2];
-            for (n, score) in scores.iter_mut().enumerate() {
-                if mask[row + (first + n) * steps[3]] != 0 {
-                    *score = f32::NEG_INFINITY;
-                }
-            }
-        }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.mask.is_none() && self.bias.is_none()
-    }
 }
 
 /// Where a head of a tensor `[B,H,rows,columns]` starts.
@@ -230,7 +189,7 @@ impl WithSimd for Run<'_> {
                     let first = first + group * ROWS;
                     block.change(extra, head, first..first + state.0.len(), scores);
                 }
-                block.exponentials(scores, state, out);
+                block.exponentials::<S>(scores, state, out);
                 block.weigh(simd, scores, products.elements(), out);
             }
         }
@@ -310,7 +269,7 @@ impl Block<'_> {
     /// Replaces scores by their exponentials below the running maximum, which is raised first; what
     /// was summed up below the old one is brought down.
     #[inline(always)]
-    fn exponentials(
+    fn exponentials<S: Simd>(
         &self,
         scores: &mut [f32],
         (most, sums): (&mut [f32], &mut [f32]),
@@ -340,7 +299,11 @@ impl Block<'_> {
             let mut lanes = Lanes::new(0.0);
             for (i, panel) in self.panels().enumerate() {
                 let scores = &mut scores[self.row(i, panel, r)];
-                lanes.replace(scores, |x| exp(x - largest), plus);
+                if S::F32_LANES > 1 {
+                    lanes.replace(scores, |x| exp_of_negative(x - largest), plus);
+                } else {
+                    lanes.replace(scores, |x| exp(x - largest), plus);
+                }
             }
             *sum += lanes.together(plus);
         }
