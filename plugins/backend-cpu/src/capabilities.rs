@@ -17,10 +17,11 @@ const ROW_MAJOR_ONLY: [&str; 6] = [
     "resize",
 ];
 
-/// Operations with kernels of our own that take channels last as it is, over two dimensions in f32.
+/// Operations with kernels of our own that take channels last as it is, over two dimensions; halves
+/// are widened before and rounded after.
 const CHANNELS_LAST: [&str; 1] = ["conv"];
 
-/// Kinds of regions with a kernel, in f32.
+/// Kinds of regions with a kernel; as above.
 const REGIONS: [&str; 5] = [
     "add_layer_norm",
     "conv_act",
@@ -29,7 +30,7 @@ const REGIONS: [&str; 5] = [
     "linear_act",
 ];
 
-/// Dtypes that burn-flex widens to f32 in every operation.
+/// Dtypes that every operation widens to f32.
 const WIDENED: [DType; 2] = [DType::F16, DType::BF16];
 
 pub(crate) fn here() -> Capabilities {
@@ -50,15 +51,20 @@ pub(crate) fn here() -> Capabilities {
         lines.push(line("*", &channels_last));
         lines.extend(ROW_MAJOR_ONLY.iter().map(|op| line(op, &[])));
     }
-    let ours = |op: String| Capability {
-        op,
-        dtypes: vec![DType::F32],
-        orders: vec![Order::channels_last(4)],
-        channel_multiple: 1,
-        support: Support::Fast,
-    };
-    lines.extend(CHANNELS_LAST.iter().map(|&op| ours(op.to_owned())));
-    lines.extend(REGIONS.iter().map(|kind| ours(format!("region:{kind}"))));
+    for (dtypes, support) in [
+        (&[DType::F32][..], Support::Fast),
+        (&WIDENED[..], Support::Slow),
+    ] {
+        let ours = |op: String| Capability {
+            op,
+            dtypes: dtypes.to_vec(),
+            orders: vec![Order::channels_last(4)],
+            channel_multiple: 1,
+            support,
+        };
+        lines.extend(CHANNELS_LAST.iter().map(|&op| ours(op.to_owned())));
+        lines.extend(REGIONS.iter().map(|kind| ours(format!("region:{kind}"))));
+    }
     Capabilities { lines }
 }
 
@@ -85,8 +91,9 @@ mod tests {
         assert!(!here.takes_order("conv", DType::F32, &Order::channels_last(5)));
         assert!(!here.takes_order("resize", DType::F32, &order));
         assert!(here.has_region("conv_act", DType::F32));
-        assert!(!here.has_region("conv_act", DType::F16));
-        assert!(!here.takes_order("conv", DType::F16, &order));
+        assert!(here.has_region("conv_act", DType::F16));
+        assert!(here.takes_order("conv", DType::F16, &order));
+        assert_eq!(here.support("conv", DType::F16), Some(Support::Slow));
         for op in known {
             assert_eq!(here.support(op, DType::F64), Some(Support::Fast));
             assert_eq!(here.support(op, DType::F16), Some(Support::Slow));

@@ -361,5 +361,9 @@ fn the_backend_is_registered_and_knows_its_machine() {
         Some(Support::Slow)
     );
     assert!(capabilities.has_region("group_norm_silu", DType::F32));
-    assert!(!capabilities.has_region("group_norm_silu", DType::F16));
+    assert!(capabilities.has_region("group_norm_silu", DType::F16));
+    assert_eq!(
+        capabilities.support("group_norm", DType::F16),
+        Some(Support::Slow)
+    );
 }

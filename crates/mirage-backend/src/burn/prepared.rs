@@ -58,10 +58,7 @@ impl<B: Backend> Prepared<B> {
         prepared.weight_bytes = prepared
             .weights
             .iter()
-            .map(|(value, tensor)| {
-                let elements: usize = tensor.shape().iter().product();
-                (elements * prepared.graph().ty(*value).dtype.size()) as u64
-            })
+            .map(|(_, tensor)| tensor.bytes())
             .sum();
         Ok(prepared)
     }

@@ -40,6 +40,16 @@ impl<B: Backend> Tensor<B> {
         }
     }
 
+    /// The bytes of its elements.
+    pub fn bytes(&self) -> u64 {
+        let element = match self {
+            Tensor::Float(t) => t.dtype().size(),
+            Tensor::Int(t) => t.dtype().size(),
+            Tensor::Bool(t) => t.dtype().size(),
+        };
+        (self.shape().iter().product::<usize>() * element) as u64
+    }
+
     /// The device that holds it.
     pub fn device(&self) -> Device<B> {
         match self {

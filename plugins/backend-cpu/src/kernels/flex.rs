@@ -8,11 +8,13 @@ use mirage_backend::burn::{Kernel, NodeContext, Tensor};
 
 use super::{
     computation::{Computation, Operand, Space, View},
+    half::{narrow, widen},
     memory::Pool,
 };
 
 /// The computation as an instruction: results stand in an operand that dies here and may be written
-/// over, or else in a buffer of the pool, to which other operands that die give theirs.
+/// over, or else in a buffer of the pool, to which other operands that die give theirs. Halves are
+/// widened before it and narrowed after.
 pub(crate) fn kernel(
     computation: Computation,
     cx: &NodeContext<'_, Flex>,
@@ -20,11 +22,12 @@ pub(crate) fn kernel(
 ) -> Kernel<Flex> {
     let pool = pool.clone();
     let shapes: Vec<Vec<usize>> = cx.outputs.iter().map(|t| t.physical_shape()).collect();
+    let dtypes: Vec<mirage_ir::DType> = cx.outputs.iter().map(|t| t.dtype).collect();
     Box::new(move |args| {
         let mut operands: Vec<Option<FlexTensor>> = (0..args.count())
             .map(|i| match args.take(i) {
-                Tensor::Float(t) if computation.takes_views => Some(t),
-                Tensor::Float(t) => Some(in_sequence(t)),
+                Tensor::Float(t) if computation.takes_views => Some(widen(t, &pool)),
+                Tensor::Float(t) => Some(in_sequence(widen(t, &pool))),
                 other => Some(in_sequence(other.into_bool())),
             })
             .collect();
@@ -56,7 +59,9 @@ pub(crate) fn kernel(
         let results: Vec<Tensor<Flex>> = whole.collect();
         let rest = shapes[results.len()..].iter().zip(fresh);
         let all = results.into_iter().chain(rest.map(|(s, f)| tensor(f, s)));
-        all.enumerate().for_each(|(i, result)| args.set(i, result));
+        for (i, (result, &dtype)) in all.zip(&dtypes).enumerate() {
+            args.set(i, Tensor::Float(narrow(result.into_float(), dtype, &pool)));
+        }
         Ok(())
     })
 }

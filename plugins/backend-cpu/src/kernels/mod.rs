@@ -11,6 +11,7 @@ mod conv;
 mod elementwise;
 pub(crate) mod flex;
 mod group_norm;
+mod half;
 mod layer_norm;
 mod linear;
 mod math;
@@ -38,6 +39,7 @@ use mirage_ir::{
 use self::{
     computation::Computation,
     flex::{elements, in_sequence, tensor},
+    half::{wide, wide_context, widen},
     memory::Pool,
 };
 
@@ -76,24 +78,24 @@ pub(crate) fn planned(cx: &NodeContext<'_, Flex>) -> Option<Computation> {
 
 impl Kernels<Flex> for CpuKernels {
     fn lower(&self, cx: &NodeContext<'_, Flex>) -> Option<Kernel<Flex>> {
-        computation(cx).map(|c| flex::kernel(c, cx, &self.pool))
+        computation(&wide_context(cx)).map(|c| flex::kernel(c, cx, &self.pool))
     }
 
     fn packing(&self, graph: &Graph, node: &Node, operand: usize) -> Option<Packing> {
         if operand != 1 {
             return None;
         }
-        let (x, weight) = (graph.ty(node.inputs[0]), graph.ty(node.inputs[1]));
+        let [x, weight] = [0, 1].map(|i| wide(graph.ty(node.inputs[i])));
         let operands = node.inputs.len();
-        if conv::Fused::of(&node.op, operands).is_some_and(|f| f.takes(x, weight)) {
+        if conv::Fused::of(&node.op, operands).is_some_and(|f| f.takes(&x, &weight)) {
             return Some(CONV);
         }
         let linear = linear::Fused::of(&node.op, operands)?;
-        linear.takes(x, weight).then_some(LINEAR)
+        linear.takes(&x, &weight).then_some(LINEAR)
     }
 
     fn pack(&self, packing: Packing, ty: &TensorType, weight: Tensor<Flex>) -> Tensor<Flex> {
-        let weight = in_sequence(weight.into_float());
+        let weight = in_sequence(widen(weight.into_float(), &self.pool));
         let pack = if packing == CONV {
             conv::pack
         } else {
@@ -121,21 +123,14 @@ impl Kernels<Flex> for CpuKernels {
 
     fn notes(&self, graph: &Graph) -> Vec<String> {
         let uses = |dtype| graph.values().iter().any(|v| v.ty.dtype == dtype);
-        let mut notes = Vec::new();
-        if uses(DType::F16) {
-            notes.push(
-                "f16 has no fast path on this backend: burn-flex widens it to f32 in every \
-                 operation, so it saves memory and costs time"
-                    .to_owned(),
-            );
-        }
-        if uses(DType::BF16) {
-            notes.push(
-                "bf16 has no fast path on this backend: burn-flex converts whole tensors to f32 and \
-                 back in every operation, so it saves memory and costs time"
-                    .to_owned(),
-            );
-        }
-        notes
+        let halves = [DType::F16, DType::BF16].into_iter().filter(|&d| uses(d));
+        let note = |dtype: DType| {
+            format!(
+                "{dtype} has no fast path on this backend: operations widen it to f32 and round their \
+                 results, and convolutions and linear layers hold their weights in f32, so it saves \
+                 memory of activations, not time"
+            )
+        };
+        halves.map(note).collect()
     }
 }

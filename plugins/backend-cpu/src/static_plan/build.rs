@@ -287,7 +287,12 @@ impl Planner<'_> {
         } else if let Some(computation) = planned(&self.prepared.context(id)) {
             Work::Own(computation)
         } else {
-            Work::Engine(self.prepared.generic(id)?)
+            // Of halves, in f32 between a widening and a narrowing.
+            let cx = self.prepared.context(id);
+            Work::Engine(match self.prepared.engine().kernels.lower(&cx) {
+                Some(kernel) => kernel,
+                None => self.prepared.generic(id)?,
+            })
         };
         let mut operands: Vec<Place> = node.inputs.iter().map(|&v| self.place(v)).collect();
         let (mut in_place, mut workspace) = (None, usize::MAX);

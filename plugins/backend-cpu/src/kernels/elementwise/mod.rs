@@ -7,7 +7,7 @@ mod steps;
 
 use burn_flex::Flex;
 use mirage_backend::burn::NodeContext;
-use mirage_ir::DType;
+use mirage_ir::{DType, TensorType};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
@@ -25,7 +25,8 @@ const REGISTERS: usize = 8 << 10;
 pub(crate) fn lower(cx: &NodeContext<'_, Flex>) -> Option<Computation> {
     let program = Program::of(cx.graph, cx.node)?;
     let out = &cx.outputs[0];
-    if out.dtype != DType::F32 || out.numel() == 0 {
+    let takes = |t: &TensorType| matches!(t.dtype, DType::F32 | DType::Bool);
+    if out.dtype != DType::F32 || out.numel() == 0 || !cx.inputs.iter().all(takes) {
         return None;
     }
     let walk = Walk::new(out, &cx.inputs);

@@ -30,7 +30,8 @@ pub(super) struct Program {
 impl Program {
     /// The program of a node: a function of elements on f32, or an elementwise region of such.
     pub(super) fn of(graph: &Graph, node: &Node) -> Option<Self> {
-        let fits = |dtype| matches!(dtype, DType::F32 | DType::Bool);
+        // Halves are computed in f32 from operand to result.
+        let fits = |dtype| matches!(dtype, DType::F32 | DType::F16 | DType::BF16 | DType::Bool);
         if let Some(region) = node.op.get::<Region>() {
             let body = node.op.body().filter(|_| region.kind == ELEMENTWISE)?;
             let [result] = body.outputs() else {

@@ -1,0 +1,75 @@
+//! Half precision around kernels for f32: operands are widened before, results narrowed after, each in
+//! one pass. Between operations values stay halves.
+
+use burn_backend::{Bytes, DType as BurnDType, Shape};
+use burn_flex::{Flex, FlexTensor, Layout};
+use half::{bf16, f16, slice::HalfFloatSliceExt};
+use mirage_backend::burn::NodeContext;
+use mirage_ir::{DType, TensorType};
+
+use super::{
+    flex::{in_sequence, tensor},
+    memory::Pool,
+};
+
+/// The type, with f32 in the place of halves.
+pub(crate) fn wide(ty: &TensorType) -> TensorType {
+    match ty.dtype {
+        DType::F16 | DType::BF16 => ty.clone().with_dtype(DType::F32),
+        _ => ty.clone(),
+    }
+}
+
+/// The node as a kernel for f32 sees it.
+pub(crate) fn wide_context<'a>(cx: &NodeContext<'a, Flex>) -> NodeContext<'a, Flex> {
+    NodeContext {
+        graph: cx.graph,
+        node: cx.node,
+        inputs: cx.inputs.iter().map(wide).collect(),
+        packed: cx.packed.clone(),
+        outputs: cx.outputs.iter().map(wide).collect(),
+        engine: cx.engine,
+        storage: cx.storage,
+        feeds_views: cx.feeds_views,
+        leaves: cx.leaves,
+    }
+}
+
+/// A tensor of halves in f32 and in sequence, in memory of the pool; any other as it is.
+pub(crate) fn widen(x: FlexTensor, pool: &Pool) -> FlexTensor {
+    if !matches!(x.dtype(), BurnDType::F16 | BurnDType::BF16) {
+        return x;
+    }
+    let x = in_sequence(x);
+    let shape = x.layout().shape().to_vec();
+    let mut wide = pool.take(x.layout().num_elements());
+    if let Some(halves) = x.as_slice::<f16>() {
+        halves.convert_to_f32_slice(&mut wide);
+    } else if let Some(halves) = x.as_slice::<bf16>() {
+        halves.convert_to_f32_slice(&mut wide);
+    }
+    tensor(wide, &shape).into_float()
+}
+
+/// A tensor of f32 in sequence, rounded to halves if `dtype` is one.
+pub(crate) fn narrow(x: FlexTensor, dtype: DType, pool: &Pool) -> FlexTensor {
+    let Some(elements) = x.as_slice::<f32>() else {
+        return x;
+    };
+    let layout = Layout::contiguous(Shape::from(x.layout().shape().to_vec()));
+    let halves = match dtype {
+        DType::F16 => {
+            let mut halves = vec![f16::ZERO; elements.len()];
+            halves.convert_from_f32_slice(elements);
+            FlexTensor::new(Bytes::from_elems(halves), layout, BurnDType::F16)
+        }
+        DType::BF16 => {
+            let mut halves = vec![bf16::ZERO; elements.len()];
+            halves.convert_from_f32_slice(elements);
+            FlexTensor::new(Bytes::from_elems(halves), layout, BurnDType::BF16)
+        }
+        _ => return x,
+    };
+    pool.give(x);
+    halves
+}
