@@ -33,13 +33,13 @@ fn rows_tell_what_each_pass_is_worth() {
 #[test]
 fn a_pass_is_compared_with_what_it_stands_on() {
     let ledger = Made::default().ledger();
-    let fuse = row(&ledger, "fuse");
+    let fuse = row(&ledger, "fuse on fp16");
     assert_eq!(fuse.passes, ["fp16", "fuse"]);
     assert_eq!(fuse.notes, ["on top of fp16, which fuse needs"]);
     let before = fuse.against_before.as_ref().unwrap();
     assert_eq!(before.other, ["fp16"]);
     assert!((before.ratio - 1.25).abs() < 0.01, "{}", before.ratio);
-    let without = row(&ledger, "- fp16");
+    let without = row(&ledger, "- fp16, fuse");
     assert_eq!(
         without.notes,
         ["also without fuse, which cannot run without fp16"]
@@ -87,10 +87,15 @@ fn a_failed_set_says_why_and_the_rest_goes_on() {
     assert_eq!(failed.outcome, Outcome::Failed("out of memory".to_owned()));
     assert!(failed.times.is_none() && failed.samples.is_none());
     assert_eq!(row(&ledger, "all").outcome, Outcome::Measured);
-    assert!(row(&ledger, "fuse").against_before.is_none());
+    assert!(row(&ledger, "fuse on fp16").against_before.is_none());
     assert!(ledger.shapley.is_none());
-    let said = ledger.warnings.iter().any(|w| w.contains("out of memory"));
-    assert!(said, "{:?}", ledger.warnings);
+    assert_eq!(
+        ledger.warnings,
+        [
+            "fp16: failed: out of memory",
+            "no shares of the gain: it needs the set fp16, which failed"
+        ]
+    );
 }
 
 #[test]

@@ -259,3 +259,13 @@ fn repeats_are_joined_and_the_verdict_is_of_all() {
     assert_eq!(Verdict::of_speed_up(&speed_up, 0.01), Verdict::Slower);
     assert!(Measurement::join(vec![joined, Measurement::default()]).is_err());
 }
+
+#[test]
+fn a_run_without_time_is_a_failure() {
+    let world = World::default();
+    let mut subjects = vec![world.fake(0, |_, _| Ok(1.0)), world.fake(1, |_, _| Ok(0.0))];
+    let found = world.measure(&mut subjects, 500, &mut on).unwrap();
+    let reason = found.series[1].failure.as_deref().unwrap();
+    assert!(reason.contains("took no time"), "{reason}");
+    assert!(found.series[0].failure.is_none());
+}

@@ -94,7 +94,7 @@ fn comparisons_are_tables() {
     let mut table = comparison(&compare(&first, &other, &options));
     table
         .rows
-        .retain(|r| ["none", "channels_last", "fuse"].contains(&r[0].as_str()));
+        .retain(|r| ["none", "channels_last", "fuse on fp16"].contains(&r[0].as_str()));
     for row in &mut table.rows {
         row[1] = row[1].split(' ').next().unwrap().to_owned();
     }
@@ -103,7 +103,7 @@ fn comparisons_are_tables() {
     | --- | ---: | --- | --- |
     | none | 1.000× | same |  |
     | channels_last |  | not comparable | version of channels_last: 1 and 2 |
-    | fuse |  | not comparable | the first failed: out of memory |
+    | fuse on fp16 |  | not comparable | the first failed: out of memory |
     ");
 }
 

@@ -48,7 +48,8 @@ pub struct Results {
     pub shapley: Option<Shapley>,
     /// [`Ledger::samples_ms`](super::Ledger::samples_ms).
     pub samples_ms: Vec<Vec<Vec<f64>>>,
-    /// For [`Ledger::warnings`](super::Ledger::warnings): what never got warm, why there are no shares.
+    /// For [`Ledger::warnings`](super::Ledger::warnings): sets that failed or never
+    /// got warm, why there are no shares.
     pub warnings: Vec<String>,
 }
 
@@ -87,7 +88,7 @@ pub fn assemble(
         facts,
         rules,
     };
-    let mut warnings = table.cold();
+    let mut warnings = table.warnings();
     let shapley = match &plan.shapley {
         None => None,
         Some(plan) => plan
@@ -123,13 +124,16 @@ impl Table<'_> {
         known.unwrap_or_else(|| format!("pass {pass}"))
     }
 
-    fn label(&self, kind: RowKind) -> String {
-        match kind {
+    fn label(&self, row: &RowPlan) -> String {
+        let along = self.names(row.along).join(", ");
+        match row.kind {
             RowKind::None => "none".to_owned(),
             RowKind::Control => "none again".to_owned(),
-            RowKind::Alone(pass) => self.name(pass),
+            RowKind::Alone(pass) if row.along.is_empty() => self.name(pass),
+            RowKind::Alone(pass) => format!("{} on {along}", self.name(pass)),
             RowKind::UpTo(pass) => format!("+ {}", self.name(pass)),
-            RowKind::Without(pass) => format!("- {}", self.name(pass)),
+            RowKind::Without(pass) if row.along.is_empty() => format!("- {}", self.name(pass)),
+            RowKind::Without(pass) => format!("- {}, {along}", self.name(pass)),
             RowKind::All => "all".to_owned(),
         }
     }
@@ -156,7 +160,7 @@ impl Table<'_> {
 
     fn row(&self, plan: &RowPlan) -> Row {
         let mut row = Row {
-            label: self.label(plan.kind),
+            label: self.label(plan),
             kind: plan.kind,
             passes: Vec::new(),
             notes: self.notes(plan),
@@ -226,32 +230,34 @@ impl Table<'_> {
         })
     }
 
-    fn cold(&self) -> Vec<String> {
-        let cold = |(series, set): (&Series, &PassSet)| {
-            let cold = series.failure.is_none() && !series.warm;
-            let names = match set.is_empty() {
-                true => "none".to_owned(),
-                false => self.names(*set).join(", "),
-            };
-            cold.then(|| {
-                format!(
-                    "{names}: not stable after {} runs of warm-up; give more time",
+    /// A set as a warning calls it.
+    fn set(&self, subject: usize) -> String {
+        match self.plan.subjects[subject] {
+            PassSet::NONE => "none".to_owned(),
+            set => self.names(set).join(", "),
+        }
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        let warning = |(subject, series): (usize, &Series)| {
+            let set = self.set(subject);
+            match (&series.failure, series.warm) {
+                (Some(reason), _) => Some(format!("{set}: failed: {reason}")),
+                (None, true) => None,
+                (None, false) => Some(format!(
+                    "{set}: not stable after {} runs of warm-up; give more time",
                     series.warm_up_runs
-                )
-            })
+                )),
+            }
         };
-        let both = self.series.iter().zip(&self.plan.subjects);
-        both.filter_map(cold).collect()
+        self.series.iter().enumerate().filter_map(warning).collect()
     }
 
     fn shapley(&self, plan: &ShapleyPlan) -> Result<Shapley, String> {
         let used = plan.subjects();
         let failed = used.iter().find_map(|&s| {
-            let reason = self.series[s].failure.as_ref()?;
-            Some(format!(
-                "{:?} failed: {reason}",
-                self.names(self.plan.subjects[s])
-            ))
+            self.series[s].failure.as_ref()?;
+            Some(format!("it needs the set {}, which failed", self.set(s)))
         });
         if let Some(reason) = failed {
             return Err(reason);

@@ -9,7 +9,7 @@ use crate::stats::{Interval, Outliers, Verdict};
 /// A row.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Row {
-    /// What it is called, such as `none`, `fp16`, `+ sdpa`, `- fuse`, `all`.
+    /// What it is called, such as `none`, `fp16`, `fuse on fp16`, `+ sdpa`, `- sdpa`, `all`.
     pub label: String,
     /// What it shows; a pass is its place in [`Ledger::passes`](super::Ledger::passes).
     pub kind: RowKind,

@@ -234,7 +234,8 @@ impl Run<'_, '_> {
             return Err(MeasureError::Stopped);
         }
         let state = &mut self.states[subject];
-        match self.subjects[subject].run() {
+        let run = self.subjects[subject].run();
+        match run.and_then(some_time) {
             Ok(time) => state.times.push(time.as_secs_f64() * 1e3),
             Err(reason) => {
                 state.failure = Some(reason);
@@ -300,5 +301,13 @@ impl Run<'_, '_> {
             elapsed,
             stopped,
         }
+    }
+}
+
+/// No time is no sample: nothing can be divided by it.
+fn some_time(time: Duration) -> Result<Duration, String> {
+    match time.is_zero() {
+        true => Err("a run took no time that the clock can tell; measure more work".to_owned()),
+        false => Ok(time),
     }
 }

@@ -2,7 +2,6 @@
 
 use maud::{Markup, html};
 
-use crate::render::number::short;
 use crate::stats::Verdict;
 
 const WIDTH: f64 = 860.0;
@@ -70,10 +69,10 @@ impl Bars {
                 desc id=(text_id) {
                     @for bar in &self.bars { (bar.label) ": " (bar.said) "; " }
                 }
-                @for tick in scale.ticks() {
-                    line.grid x1=(at(scale.x(tick))) x2=(at(scale.x(tick))) y1="0" y2=(at(bottom)) {}
-                    text.tick x=(at(scale.x(tick))) y=(at(bottom + 18.0)) text-anchor="middle" {
-                        (short(tick))
+                @for value in scale.ticks() {
+                    line.grid x1=(at(scale.x(value))) x2=(at(scale.x(value))) y1="0" y2=(at(bottom)) {}
+                    text.tick x=(at(scale.x(value))) y=(at(bottom + 18.0)) text-anchor="middle" {
+                        (tick(value))
                     }
                 }
                 @if let Some(reference) = self.reference {
@@ -161,6 +160,11 @@ pub(super) fn ticks(low: f64, high: f64) -> Vec<f64> {
     (first..=last).map(|i| i as f64 * step).collect()
 }
 
+/// A round number, without the digits that binary fractions add.
+pub(super) fn tick(value: f64) -> String {
+    ((value * 1e9).round() / 1e9).to_string()
+}
+
 /// A coordinate.
 pub(super) fn at(place: f64) -> String {
     format!("{place:.1}")
@@ -180,6 +184,7 @@ mod tests {
     #[test]
     fn ticks_are_round() {
         assert_eq!(ticks(0.0, 1.3), [0.0, 0.5, 1.0]);
+        assert_eq!(tick(3.0 * 0.1), "0.3");
         assert_eq!(ticks(-3.0, 9.0), [0.0, 5.0]);
         assert_eq!(ticks(0.0, 10.0), [0.0, 2.0, 4.0, 6.0, 8.0, 10.0]);
     }

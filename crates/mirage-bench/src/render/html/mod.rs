@@ -62,8 +62,9 @@ fn facts(ledger: &Ledger) -> Markup {
         s.backend.name, s.backend.version, s.backend.engine
     );
     let model = format!(
-        "{}, {} parameters, {trained}",
-        s.model.name, s.model.parameters
+        "{}, {} million parameters, {trained}",
+        s.model.name,
+        super::number::megabytes(s.model.parameters as u64)
     );
     let passes: Vec<String> = ledger
         .passes

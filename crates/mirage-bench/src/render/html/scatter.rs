@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::bars::{Tone, at, ticks};
+use super::bars::{Tone, at, tick, ticks};
 use crate::ledger::{Ledger, Row};
 use crate::render::number::short;
 
@@ -14,6 +14,9 @@ const TOP: f64 = 16.0;
 const BOTTOM: f64 = 48.0;
 /// The strip under the logarithmic axis for frames that are equal to the reference.
 const EQUAL: f64 = 34.0;
+
+/// Points closer than this share a label.
+const LABEL: f64 = 36.0;
 
 /// A set of passes; rows that show it share it.
 struct Point<'a> {
@@ -109,7 +112,7 @@ fn chart(points: &[Point<'_>]) -> Markup {
             desc id="scatter-text" { @for point in points { (said(point)) "; " } }
             @for ms in ticks(0.0, axes.time) {
                 line.grid x1=(at(axes.x(ms))) x2=(at(axes.x(ms))) y1=(at(TOP)) y2=(at(floor)) {}
-                text.tick x=(at(axes.x(ms))) y=(at(floor + 18.0)) text-anchor="middle" { (short(ms)) }
+                text.tick x=(at(axes.x(ms))) y=(at(floor + 18.0)) text-anchor="middle" { (tick(ms)) }
             }
             @for power in powers {
                 @let y = axes.y(10.0_f64.powi(power));
@@ -124,23 +127,57 @@ fn chart(points: &[Point<'_>]) -> Markup {
                 "relative L2 error"
             }
             @for point in points {
-                (mark(point, axes.x(point.p50_ms), axes.y(point.error)))
+                (mark(point, &axes))
+            }
+            @for label in labels(points, &axes) {
+                text.number x=(at(label.x)) y=(at(label.y - 9.0)) text-anchor="middle" {
+                    (numbers(&label.rows))
+                }
             }
         }
     }
 }
 
-fn mark(point: &Point<'_>, x: f64, y: f64) -> Markup {
+fn mark(point: &Point<'_>, axes: &Axes) -> Markup {
     let verdict = point.row.against_none.as_ref().and_then(|s| s.verdict);
     let tone = verdict.map_or(Tone::Plain, Tone::of);
-    let numbers: Vec<String> = point.rows.iter().map(usize::to_string).collect();
     html! {
         g class=(tone.class()) {
             title { (said(point)) }
-            circle.point cx=(at(x)) cy=(at(y)) r="5" {}
-            text.number x=(at(x)) y=(at(y - 9.0)) text-anchor="middle" { (numbers.join(", ")) }
+            circle.point cx=(at(axes.x(point.p50_ms))) cy=(at(axes.y(point.error))) r="5" {}
         }
     }
+}
+
+/// The rows of points that lie so close that their numbers would cover each other.
+struct Label {
+    x: f64,
+    y: f64,
+    rows: Vec<usize>,
+}
+
+fn labels(points: &[Point<'_>], axes: &Axes) -> Vec<Label> {
+    let mut labels: Vec<Label> = Vec::new();
+    for point in points {
+        let (x, y) = (axes.x(point.p50_ms), axes.y(point.error));
+        let close = |l: &&mut Label| (l.x - x).abs() < LABEL && (l.y - y).abs() < LABEL / 3.0;
+        match labels.iter_mut().find(close) {
+            Some(label) => label.rows.extend(&point.rows),
+            None => labels.push(Label {
+                x,
+                y,
+                rows: point.rows.clone(),
+            }),
+        }
+    }
+    labels
+}
+
+fn numbers(rows: &[usize]) -> String {
+    let mut rows = rows.to_vec();
+    rows.sort_unstable();
+    let rows: Vec<String> = rows.iter().map(usize::to_string).collect();
+    rows.join(", ")
 }
 
 fn said(point: &Point<'_>) -> String {
