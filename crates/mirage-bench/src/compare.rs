@@ -1,0 +1,274 @@
+//! Saved ledgers against each other, row by row.
+
+use std::fmt;
+use std::mem::discriminant;
+
+use serde::Serialize;
+
+use crate::ledger::{Ledger, Outcome, Row};
+use crate::stats::{Interval, Resampling, StatsError, Verdict, ratio_unpaired};
+
+/// A field in which two ledgers, or two rows, differ so that their times cannot be compared.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Difference {
+    /// The field, such as `machine`, `backend version`, `fp16 version`.
+    pub field: String,
+    /// What the first has.
+    pub first: String,
+    /// What the other has.
+    pub other: String,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} and {}", self.field, self.first, self.other)
+    }
+}
+
+/// How to compare.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CompareOptions {
+    /// How intervals are drawn.
+    pub resampling: Resampling,
+    /// The smallest change of time that a verdict calls, as a share.
+    pub margin: f64,
+    /// Compare although versions differ, those of Mirage, the backend, its engine, and passes: what a
+    /// release changed.
+    pub across_versions: bool,
+}
+
+/// One ledger against the first.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Comparison {
+    /// Why no row can be compared; empty if rows can.
+    pub differences: Vec<Difference>,
+    /// A row each of the first ledger, in its order, then those that only the other has.
+    pub rows: Vec<RowComparison>,
+}
+
+/// A row against the same row of the first ledger.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RowComparison {
+    /// The row's label.
+    pub label: String,
+    /// Its passes.
+    pub passes: Vec<String>,
+    /// What became of it.
+    pub finding: Finding,
+}
+
+/// What a row's comparison says.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "verdict")]
+pub enum Finding {
+    /// Both were measured alike.
+    Compared {
+        /// The other's median time by the first's: above 1 it became slower.
+        ratio: Interval,
+        /// Faster, slower or the same.
+        change: Verdict,
+    },
+    /// They cannot be compared, and why.
+    NotComparable {
+        /// Why: fields that differ, a row that is missing or failed.
+        reasons: Vec<String>,
+    },
+}
+
+impl Comparison {
+    /// The rows that became slower by more than `threshold`, a share: those whose whole interval lies
+    /// beyond it.
+    pub fn regressions(&self, threshold: f64) -> impl Iterator<Item = &RowComparison> {
+        self.rows.iter().filter(move |row| match &row.finding {
+            Finding::Compared { ratio, .. } => ratio.low > 1.0 + threshold,
+            Finding::NotComparable { .. } => false,
+        })
+    }
+
+    /// Whether any row was compared.
+    pub fn is_comparable(&self) -> bool {
+        let compared = |row: &RowComparison| matches!(row.finding, Finding::Compared { .. });
+        self.rows.iter().any(compared)
+    }
+}
+
+/// Compares another ledger with the first. Rows belong together that show the same: `+ fuse` and
+/// `+ fuse`; if their passes differ, they are not comparable.
+pub fn compare(first: &Ledger, other: &Ledger, options: &CompareOptions) -> Comparison {
+    let differences = differences(first, other, options.across_versions);
+    let mut rows = Vec::new();
+    for row in &first.rows {
+        rows.push(RowComparison {
+            label: row.label.clone(),
+            passes: row.passes.clone(),
+            finding: finding(first, row, other, &differences, options),
+        });
+    }
+    for row in &other.rows {
+        if counterpart(first, row).is_none() {
+            rows.push(RowComparison {
+                label: row.label.clone(),
+                passes: row.passes.clone(),
+                finding: not_comparable("the first ledger has no such row"),
+            });
+        }
+    }
+    Comparison { differences, rows }
+}
+
+/// The row that shows the same. A pass's place may differ, its name may not.
+fn counterpart<'a>(ledger: &'a Ledger, row: &Row) -> Option<&'a Row> {
+    let same = |r: &&Row| discriminant(&r.kind) == discriminant(&row.kind) && r.label == row.label;
+    ledger.rows.iter().find(same)
+}
+
+fn not_comparable(reason: impl Into<String>) -> Finding {
+    Finding::NotComparable {
+        reasons: vec![reason.into()],
+    }
+}
+
+fn finding(
+    first: &Ledger,
+    row: &Row,
+    other: &Ledger,
+    differences: &[Difference],
+    options: &CompareOptions,
+) -> Finding {
+    let Some(its) = counterpart(other, row) else {
+        return not_comparable("the other ledger has no such row");
+    };
+    let mut found = differences.to_vec();
+    found.extend(row_differences(
+        (first, row),
+        (other, its),
+        options.across_versions,
+    ));
+    if !found.is_empty() {
+        return Finding::NotComparable {
+            reasons: found.iter().map(Difference::to_string).collect(),
+        };
+    }
+    for (which, row) in [("first", row), ("other", its)] {
+        match &row.outcome {
+            Outcome::Measured => {}
+            Outcome::Failed(reason) => {
+                return not_comparable(format!("the {which} failed: {reason}"));
+            }
+            Outcome::Illegal(reason) => {
+                return not_comparable(format!("the {which} cannot run: {reason}"));
+            }
+        }
+    }
+    match ratio(first, row, other, its, &options.resampling) {
+        Ok(ratio) => Finding::Compared {
+            change: Verdict::of_time_ratio(&ratio, options.margin),
+            ratio,
+        },
+        Err(error) => not_comparable(error.to_string()),
+    }
+}
+
+fn ratio(
+    first: &Ledger,
+    row: &Row,
+    other: &Ledger,
+    its: &Row,
+    how: &Resampling,
+) -> Result<Interval, StatsError> {
+    let samples = |ledger: &Ledger, row: &Row| {
+        let place = row.samples.and_then(|s| ledger.samples_ms.get(s));
+        place.cloned().unwrap_or_default()
+    };
+    ratio_unpaired(&samples(other, its), &samples(first, row), how)
+}
+
+/// A field and what the two have of it; the last says that it is a version.
+type Field = (&'static str, String, String, bool);
+
+fn differences(first: &Ledger, other: &Ledger, across_versions: bool) -> Vec<Difference> {
+    let (a, b) = (&first.setting, &other.setting);
+    let machine = |l: &Ledger| {
+        let m = &l.setting.machine;
+        format!("{} ({}, {})", m.device, m.details, m.platform)
+    };
+    let model = |l: &Ledger| {
+        let m = &l.setting.model;
+        let trained = if m.trained { "trained" } else { "untrained" };
+        format!("{} ({} parameters, {trained})", m.name, m.parameters)
+    };
+    let shape = |l: &Ledger| format!("{:?}", l.setting.shape);
+    let fields: [Field; 10] = [
+        ("machine", machine(first), machine(other), false),
+        ("model", model(first), model(other), false),
+        ("shape", shape(first), shape(other), false),
+        ("dtype", a.dtype.clone(), b.dtype.clone(), false),
+        ("steps", a.steps.to_string(), b.steps.to_string(), false),
+        ("seed", a.seed.to_string(), b.seed.to_string(), false),
+        (
+            "backend",
+            a.backend.name.clone(),
+            b.backend.name.clone(),
+            false,
+        ),
+        (
+            "backend version",
+            a.backend.version.clone(),
+            b.backend.version.clone(),
+            true,
+        ),
+        (
+            "engine",
+            a.backend.engine.clone(),
+            b.backend.engine.clone(),
+            true,
+        ),
+        ("Mirage version", a.mirage.clone(), b.mirage.clone(), true),
+    ];
+    let differ = fields
+        .into_iter()
+        .filter(|(_, a, b, version)| a != b && !(across_versions && *version));
+    differ
+        .map(|(field, first, other, _)| Difference {
+            field: field.to_owned(),
+            first,
+            other,
+        })
+        .collect()
+}
+
+/// What differs in rows that carry one label: their passes, and each pass's options and version.
+fn row_differences(
+    (first, row): (&Ledger, &Row),
+    (other, its): (&Ledger, &Row),
+    across_versions: bool,
+) -> Vec<Difference> {
+    if row.passes != its.passes {
+        return vec![Difference {
+            field: "passes".to_owned(),
+            first: row.passes.join(","),
+            other: its.passes.join(","),
+        }];
+    }
+    let mut found = Vec::new();
+    for name in &row.passes {
+        let (Some(a), Some(b)) = (first.pass(name), other.pass(name)) else {
+            continue;
+        };
+        if a.spec != b.spec {
+            found.push(Difference {
+                field: format!("options of {name}"),
+                first: a.spec.clone(),
+                other: b.spec.clone(),
+            });
+        }
+        if a.version != b.version && !across_versions {
+            found.push(Difference {
+                field: format!("version of {name}"),
+                first: a.version.to_string(),
+                other: b.version.to_string(),
+            });
+        }
+    }
+    found
+}

@@ -1,0 +1,59 @@
+//! The ledger: what each pass buys, in time, memory and error.
+//!
+//! A [`plan`](plan::plan) says which sets of passes are measured and which rows show them;
+//! [`measure`](measure::measure) runs them in turn; [`assemble`](ledger::assemble) makes rows of the
+//! times and of what is known of each set; a [`Ledger`](ledger::Ledger) is saved,
+//! [compared](compare::compare) and [rendered](render). What is measured comes through the trait
+//! [`Subject`](measure::Subject), so nothing here knows a model or a backend. docs/ledger.md tells
+//! the rows, the fields and the statistics.
+//!
+//! ```
+//! use std::{ops::ControlFlow, time::Duration};
+//!
+//! use mirage_bench::ledger::{Facts, PassId, Rules, assemble};
+//! use mirage_bench::measure::{MeasureOptions, MonotonicClock, Subject, measure};
+//! use mirage_bench::plan::{PlanOptions, plan};
+//! use mirage_bench::stats::{DEFAULT_MARGIN, Resampling};
+//!
+//! /// A frame, which each pass makes shorter by a fifth; a real one measures its time.
+//! struct Frame(usize);
+//!
+//! impl Subject for Frame {
+//!     fn run(&mut self) -> Result<Duration, String> {
+//!         Ok(Duration::from_micros(1000).mul_f64(0.8_f64.powi(self.0 as i32)))
+//!     }
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let passes = ["sdpa", "fuse"].map(|name| PassId {
+//!     name: name.to_owned(),
+//!     version: 1,
+//!     spec: name.to_owned(),
+//! });
+//! let plan = plan(passes.len(), PlanOptions::default(), |_| Ok(()))?;
+//! let mut frames: Vec<Frame> = plan.subjects.iter().map(|set| Frame(set.len())).collect();
+//! let mut subjects: Vec<&mut dyn Subject> =
+//!     frames.iter_mut().map(|f| f as &mut dyn Subject).collect();
+//! let options = MeasureOptions { max_rounds: 20, ..MeasureOptions::default() };
+//! let clock = MonotonicClock::default();
+//! let measured = measure(&mut subjects, &options, &clock, &mut |_| ControlFlow::Continue(()))?;
+//! let facts = vec![Facts::default(); plan.subjects.len()];
+//! let rules = Rules {
+//!     resampling: Resampling::default(),
+//!     margin: DEFAULT_MARGIN,
+//!     roofline: None,
+//! };
+//! let results = assemble(&plan, &passes, &measured, &facts, &rules)?;
+//! let all = results.rows.last().and_then(|row| row.against_none.as_ref());
+//! assert!(all.is_some_and(|speed_up| (speed_up.ratio - 1.5625).abs() < 1e-3));
+//! # Ok(())
+//! # }
+//! ```
+
+pub mod compare;
+pub mod frame_error;
+pub mod ledger;
+pub mod measure;
+pub mod plan;
+pub mod render;
+pub mod stats;

@@ -1,0 +1,133 @@
+//! Which sets of passes a ledger measures, and which rows it makes of them.
+//!
+//! Rows name sets, and equal sets are one [subject](Plan::subjects): measured once, shared by rows.
+
+mod rows;
+mod set;
+mod shapley;
+
+use std::collections::HashMap;
+
+use thiserror::Error;
+
+pub use rows::{RowKind, RowPlan};
+pub use set::{MAX_PASSES, PassSet};
+pub use shapley::{MAX_SHAPLEY, ShapleyPlan};
+
+/// What a plan has beside its rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PlanOptions {
+    /// Each pass's Shapley share of the whole gain.
+    pub shapley: bool,
+    /// The baseline a second time, as a row of its own: what it differs by is noise.
+    pub control: bool,
+}
+
+/// What is measured and how it is shown.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The sets to measure. Each is different, but for the control, which is the empty set again.
+    pub subjects: Vec<PassSet>,
+    /// The rows, in the order in which they are shown.
+    pub rows: Vec<RowPlan>,
+    /// What makes shares of the subjects' gains, if asked for; or why there are none.
+    pub shapley: Option<Result<ShapleyPlan, String>>,
+}
+
+/// Why there is no plan.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum PlanError {
+    /// More passes than a set can hold.
+    #[error("{found} passes, and a ledger takes at most {MAX_PASSES}: name fewer")]
+    TooManyPasses {
+        /// How many.
+        found: usize,
+    },
+    /// The set to be explained cannot run.
+    #[error("the passes cannot run together: {reason}")]
+    AllIsIllegal {
+        /// What `legal` says.
+        reason: String,
+    },
+    /// Nothing to compare with.
+    #[error("the model cannot run without passes: {reason}")]
+    NoneIsIllegal {
+        /// What `legal` says.
+        reason: String,
+    },
+}
+
+/// The plan for `passes` passes in pipeline order. `legal` tells whether a set, given in pipeline
+/// order, can run, and if not, why; it is asked once a set.
+pub fn plan(
+    passes: usize,
+    options: PlanOptions,
+    legal: impl Fn(&[usize]) -> Result<(), String>,
+) -> Result<Plan, PlanError> {
+    if passes > MAX_PASSES {
+        return Err(PlanError::TooManyPasses { found: passes });
+    }
+    let mut rules = Rules::new(legal);
+    let all = PassSet::first(passes);
+    rules
+        .check(PassSet::NONE)
+        .map_err(|reason| PlanError::NoneIsIllegal { reason })?;
+    rules
+        .check(all)
+        .map_err(|reason| PlanError::AllIsIllegal { reason })?;
+    let mut subjects = Subjects::default();
+    let rows = rows::rows(passes, options.control, &mut rules, &mut subjects);
+    let shapley = options
+        .shapley
+        .then(|| shapley::plan(all, &mut rules, &mut subjects));
+    Ok(Plan {
+        subjects: subjects.sets,
+        rows,
+        shapley,
+    })
+}
+
+/// What may run, asked once a set.
+struct Rules<F> {
+    legal: F,
+    known: HashMap<PassSet, Result<(), String>>,
+}
+
+impl<F: Fn(&[usize]) -> Result<(), String>> Rules<F> {
+    fn new(legal: F) -> Self {
+        Rules {
+            legal,
+            known: HashMap::new(),
+        }
+    }
+
+    fn check(&mut self, set: PassSet) -> Result<(), String> {
+        let legal = &self.legal;
+        let known = self.known.entry(set);
+        known.or_insert_with(|| legal(&set.indices())).clone()
+    }
+
+    fn allows(&mut self, set: PassSet) -> bool {
+        self.check(set).is_ok()
+    }
+}
+
+/// The sets to measure, each once.
+#[derive(Default)]
+struct Subjects {
+    sets: Vec<PassSet>,
+}
+
+impl Subjects {
+    /// The place of a set, which is added if it is new.
+    fn place(&mut self, set: PassSet) -> usize {
+        let found = self.sets.iter().position(|&s| s == set);
+        found.unwrap_or_else(|| self.again(set))
+    }
+
+    /// A place of its own for a set that may be there already.
+    fn again(&mut self, set: PassSet) -> usize {
+        self.sets.push(set);
+        self.sets.len() - 1
+    }
+}

@@ -1,0 +1,241 @@
+//! One page: no network, no script, light and dark.
+//!
+//! All text goes through maud, which escapes it; the style sheet alone is put in as it is.
+
+mod bars;
+mod scatter;
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use super::{Table, columns};
+use crate::ledger::{Ledger, Outcome};
+use bars::{Bar, Bars, Tone};
+
+const STYLE: &str = include_str!("style.css");
+
+/// The ledger as a page of HTML.
+pub fn html(ledger: &Ledger) -> String {
+    let title = format!("{}: what each pass buys", ledger.setting.model.name);
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (title) }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                main {
+                    h1 { (title) }
+                    (facts(ledger))
+                    (warnings(ledger))
+                    (speed_ups(ledger))
+                    (scatter::section(ledger))
+                    (gain(ledger))
+                    section {
+                        h2 { "All rows" }
+                        (data_table(&columns::table(ledger)))
+                    }
+                    (method(ledger))
+                }
+            }
+        }
+    };
+    page.into_string()
+}
+
+fn facts(ledger: &Ledger) -> Markup {
+    let s = &ledger.setting;
+    let [_, _, height, width] = s.shape;
+    let trained = if s.model.trained {
+        "trained"
+    } else {
+        "untrained"
+    };
+    let roofline = s.machine.roofline.as_ref();
+    let roofline =
+        roofline.map(|r| format!("{:.0} GFLOP/s, {:.1} GB/s, measured", r.gflops, r.gbytes));
+    let backend = format!(
+        "{} {} ({})",
+        s.backend.name, s.backend.version, s.backend.engine
+    );
+    let model = format!(
+        "{}, {} million parameters, {trained}",
+        s.model.name,
+        super::number::megabytes(s.model.parameters as u64)
+    );
+    let passes: Vec<String> = ledger
+        .passes
+        .iter()
+        .map(|p| format!("{} (version {})", p.spec, p.version))
+        .collect();
+    let facts = [
+        (
+            "Machine",
+            Some(format!("{}, {}", s.machine.device, s.machine.details)),
+        ),
+        ("Platform", Some(s.machine.platform.clone())),
+        ("Roofline", roofline),
+        ("Backend", Some(backend)),
+        ("Model", Some(model)),
+        (
+            "Frame",
+            Some(format!(
+                "{width}×{height}, {}, {} steps, seed {}",
+                s.dtype, s.steps, s.seed
+            )),
+        ),
+        ("Passes", Some(passes.join(", "))),
+        ("Mirage", Some(s.mirage.clone())),
+        ("Measured", s.measured_at.clone()),
+    ];
+    html! {
+        dl.facts {
+            @for (name, value) in facts {
+                @if let Some(value) = value { div { dt { (name) } dd { (value) } } }
+            }
+        }
+    }
+}
+
+fn warnings(ledger: &Ledger) -> Markup {
+    html! {
+        @if !ledger.warnings.is_empty() {
+            section.warnings aria-label="Warnings" {
+                h2 { "Mind" }
+                ul { @for warning in &ledger.warnings { li { (warning) } } }
+            }
+        }
+    }
+}
+
+fn speed_ups(ledger: &Ledger) -> Markup {
+    let bar = |row: &crate::ledger::Row| {
+        let mut bar = Bar {
+            label: row.label.clone(),
+            value: None,
+            interval: None,
+            tone: Tone::Plain,
+            said: String::new(),
+        };
+        match (&row.outcome, &row.against_none) {
+            (Outcome::Failed(_), _) => bar.said = "failed".to_owned(),
+            (Outcome::Illegal(_), _) => bar.said = "cannot run".to_owned(),
+            (Outcome::Measured, None) if row.times.is_some() => {
+                bar.value = Some(1.0);
+                bar.said = "1×, the baseline".to_owned();
+            }
+            (Outcome::Measured, None) => bar.said = "nothing to compare with".to_owned(),
+            (Outcome::Measured, Some(speed_up)) => {
+                let verdict = speed_up.verdict;
+                bar.value = Some(speed_up.ratio);
+                bar.interval = speed_up.interval.map(|i| (i.low, i.high));
+                bar.tone = verdict.map_or(Tone::Plain, Tone::of);
+                let words = verdict.map_or("too few samples", columns::verdict_words);
+                bar.said = format!("{:.2}× {words}", speed_up.ratio);
+            }
+        }
+        bar
+    };
+    let chart = Bars {
+        id: "speed-up",
+        title: "Speed-up against none, by row",
+        bars: ledger.rows.iter().map(bar).collect(),
+        reference: Some(1.0),
+    };
+    html! {
+        section {
+            h2 { "Speed-up against none" }
+            p { "Median time without passes by the row's median time. Whiskers are the 95 % interval; a difference is called where the whole interval clears 1 by the margin." }
+            (chart.svg())
+        }
+    }
+}
+
+fn gain(ledger: &Ledger) -> Markup {
+    let Some(shapley) = &ledger.shapley else {
+        return html! {};
+    };
+    let bar = |label: &str, gain: &crate::stats::Interval| Bar {
+        label: label.to_owned(),
+        value: Some(gain.estimate),
+        interval: Some((gain.low, gain.high)),
+        tone: match (gain.low > 0.0, gain.high < 0.0) {
+            (true, _) => Tone::Good,
+            (_, true) => Tone::Bad,
+            _ => Tone::Plain,
+        },
+        said: format!("{} ms", super::number::short(gain.estimate)),
+    };
+    let mut bars: Vec<Bar> = shapley
+        .shares
+        .iter()
+        .map(|s| bar(&s.pass, &s.gain_ms))
+        .collect();
+    bars.push(bar("all", &shapley.gain_ms));
+    let chart = Bars {
+        id: "shares",
+        title: "Milliseconds a frame that each pass saves",
+        bars,
+        reference: Some(0.0),
+    };
+    html! {
+        section {
+            h2 { "Shares of the gain" }
+            p { "What a pass saves when it comes, averaged over all orders in which passes can come (Shapley value), ms a frame. The shares sum to the whole gain." }
+            (chart.svg())
+        }
+    }
+}
+
+fn data_table(table: &Table) -> Markup {
+    html! {
+        div.scroll tabindex="0" role="region" aria-label="All rows" {
+            table {
+                thead { tr {
+                    th scope="col" { "#" }
+                    @for column in &table.columns {
+                        th scope="col" class=[column.numeric.then_some("number")] {
+                            (column.title)
+                        }
+                    }
+                } }
+                tbody {
+                    @for (index, row) in table.rows.iter().enumerate() {
+                        tr {
+                            td.number { (index + 1) }
+                            @for (place, (cell, column)) in row.iter().zip(&table.columns).enumerate() {
+                                @if place == 0 {
+                                    th scope="row" { (cell) }
+                                } @else {
+                                    td class=[column.numeric.then_some("number")] { (cell) }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn method(ledger: &Ledger) -> Markup {
+    let m = &ledger.method;
+    html! {
+        section {
+            h2 { "How it was measured" }
+            p {
+                "All sets of passes in turn, each round there and back (A B C, C B A), in "
+                (m.processes) @if m.processes == 1 { " process, " } @else { " processes, " }
+                (format!("{:.0}", m.elapsed_s)) " s of " (format!("{:.0}", m.budget_s)) " s. "
+                "Warm-up " (m.warm_up) ". Outliers are counted and kept. Intervals cover "
+                (format!("{:.0}", m.confidence * 100.0)) " %, from " (m.resamples)
+                " draws of interleaved samples in blocks; differences below "
+                (format!("{}", m.margin * 100.0)) " % are not called."
+                @if m.stopped { " It was stopped before its time was up." }
+            }
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! Ledgers for people and their tools: rows of text, CSV, markdown, a page.
+
+mod columns;
+mod comparison;
+mod html;
+mod number;
+mod table;
+mod text;
+
+pub use columns::{flat, shares, table};
+pub use comparison::comparison;
+pub use html::html;
+pub use table::{Column, Table};
+pub use text::{csv, markdown};

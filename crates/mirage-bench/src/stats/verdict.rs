@@ -1,0 +1,70 @@
+//! What an interval of a speed-up says.
+
+use serde::{Deserialize, Serialize};
+
+use super::Interval;
+
+/// A difference of less than this share is never called, however narrow its interval is: placement
+/// of code and memory alone moves a program by about as much (Mytkowicz et al., ASPLOS 2009).
+pub const DEFAULT_MARGIN: f64 = 0.01;
+
+/// What an interval of a speed-up says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// The whole interval lies on the fast side of 1 and beyond the margin.
+    Faster,
+    /// The whole interval lies on the slow side of 1 and beyond the margin.
+    Slower,
+    /// No effect: the interval spans 1, or reaches within the margin of it.
+    Same,
+}
+
+impl Verdict {
+    /// Of the interval of a speed-up, old time by new time: above 1 is faster. `margin` is the
+    /// smallest change of time that counts, as a share: 0.01 is 1 %.
+    pub fn of_speed_up(speed_up: &Interval, margin: f64) -> Self {
+        if speed_up.low > 1.0 + margin {
+            Verdict::Faster
+        } else if speed_up.high < 1.0 / (1.0 + margin) {
+            Verdict::Slower
+        } else {
+            Verdict::Same
+        }
+    }
+
+    /// Of the interval of a ratio of times, new by old: above 1 is slower.
+    pub fn of_time_ratio(ratio: &Interval, margin: f64) -> Self {
+        match Self::of_speed_up(ratio, margin) {
+            Verdict::Faster => Verdict::Slower,
+            Verdict::Slower => Verdict::Faster,
+            Verdict::Same => Verdict::Same,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdict(low: f64, high: f64) -> Verdict {
+        let estimate = (low + high) / 2.0;
+        Verdict::of_speed_up(
+            &Interval {
+                estimate,
+                low,
+                high,
+            },
+            0.01,
+        )
+    }
+
+    #[test]
+    fn the_whole_interval_must_clear_the_margin() {
+        assert_eq!(verdict(1.011, 1.2), Verdict::Faster);
+        assert_eq!(verdict(1.009, 1.2), Verdict::Same);
+        assert_eq!(verdict(0.9, 1.2), Verdict::Same);
+        assert_eq!(verdict(0.9, 0.991), Verdict::Same);
+        assert_eq!(verdict(0.9, 0.989), Verdict::Slower);
+    }
+}

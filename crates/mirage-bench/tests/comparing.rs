@@ -1,0 +1,175 @@
+//! Saved ledgers against each other.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use common::Made;
+use mirage_bench::compare::{CompareOptions, Comparison, Finding, compare};
+use mirage_bench::ledger::Ledger;
+use mirage_bench::plan::PassSet;
+use mirage_bench::stats::{DEFAULT_MARGIN, Resampling, Verdict};
+
+const OPTIONS: CompareOptions = CompareOptions {
+    resampling: Resampling {
+        resamples: 500,
+        confidence: 0.95,
+        seed: 0,
+        block: None,
+    },
+    margin: DEFAULT_MARGIN,
+    across_versions: false,
+};
+
+fn finding<'a>(found: &'a Comparison, label: &str) -> &'a Finding {
+    &found
+        .rows
+        .iter()
+        .find(|r| r.label == label)
+        .unwrap()
+        .finding
+}
+
+fn change(found: &Comparison, label: &str) -> Verdict {
+    match finding(found, label) {
+        Finding::Compared { change, .. } => *change,
+        other => panic!("{label}: {other:?}"),
+    }
+}
+
+fn reasons(found: &Comparison, label: &str) -> Vec<String> {
+    match finding(found, label) {
+        Finding::NotComparable { reasons } => reasons.clone(),
+        other => panic!("{label}: {other:?}"),
+    }
+}
+
+#[test]
+fn the_same_machine_on_another_day_is_the_same() {
+    let (first, other) = (
+        Made::default(),
+        Made {
+            seed: 2,
+            ..Made::default()
+        },
+    );
+    let found = compare(&first.ledger(), &other.ledger(), &OPTIONS);
+    assert!(found.differences.is_empty() && found.is_comparable());
+    assert!(
+        found
+            .rows
+            .iter()
+            .all(|r| change(&found, &r.label) == Verdict::Same)
+    );
+    assert_eq!(found.regressions(0.05).count(), 0);
+}
+
+#[test]
+fn a_regression_is_found_in_the_rows_that_have_it() {
+    let slower = Made {
+        seed: 2,
+        factors: [0.7, 1.0, 0.8 * 1.1, 1.25],
+        ..Made::default()
+    };
+    let found = compare(&Made::default().ledger(), &slower.ledger(), &OPTIONS);
+    let labels: Vec<&str> = found.regressions(0.05).map(|r| r.label.as_str()).collect();
+    for label in ["fuse on fp16", "+ fuse", "all", "- channels_last"] {
+        assert!(labels.contains(&label), "{label}: {labels:?}");
+        assert_eq!(change(&found, label), Verdict::Slower);
+    }
+    for label in ["none", "fp16", "- fp16, fuse", "- fuse"] {
+        assert!(!labels.contains(&label), "{label}");
+        assert_eq!(change(&found, label), Verdict::Same);
+    }
+    // 10 % is not beyond 10 %.
+    assert_eq!(found.regressions(0.1).count(), 0);
+    let back = compare(&slower.ledger(), &Made::default().ledger(), &OPTIONS);
+    assert_eq!(change(&back, "fuse on fp16"), Verdict::Faster);
+}
+
+type Edit = fn(&mut Ledger);
+
+#[test]
+fn another_setting_is_not_comparable_and_says_which() {
+    let first = Made::default().ledger();
+    let cases: [(&str, Edit); 10] = [
+        ("machine", |l| {
+            l.setting.machine.device = "Another CPU".to_owned()
+        }),
+        ("model", |l| l.setting.model.trained = true),
+        ("shape", |l| l.setting.shape = [1, 3, 64, 128]),
+        ("dtype", |l| l.setting.dtype = "bf16".to_owned()),
+        ("steps", |l| l.setting.steps = 4),
+        ("seed", |l| l.setting.seed = 8),
+        ("backend", |l| l.setting.backend.name = "cuda".to_owned()),
+        ("backend version", |l| {
+            l.setting.backend.version = "0.2.0".to_owned()
+        }),
+        ("engine", |l| {
+            l.setting.backend.engine = "burn-flex 0.23.0".to_owned()
+        }),
+        ("Mirage version", |l| l.setting.mirage = "0.2.0".to_owned()),
+    ];
+    for (field, change) in cases {
+        let mut other = first.clone();
+        change(&mut other);
+        let found = compare(&first, &other, &OPTIONS);
+        let fields: Vec<&str> = found.differences.iter().map(|d| d.field.as_str()).collect();
+        assert_eq!(fields, [field]);
+        assert!(!found.is_comparable());
+        assert!(reasons(&found, "all")[0].starts_with(&format!("{field}: ")));
+    }
+}
+
+#[test]
+fn versions_may_differ_on_request_and_machines_may_not() {
+    let first = Made::default().ledger();
+    let mut other = first.clone();
+    other.setting.mirage = "0.2.0".to_owned();
+    other.passes[0].version = 2;
+    let across = CompareOptions {
+        across_versions: true,
+        ..OPTIONS
+    };
+    assert_eq!(
+        change(&compare(&first, &other, &across), "fp16"),
+        Verdict::Same
+    );
+    other.setting.machine.details = "4 threads".to_owned();
+    assert!(!compare(&first, &other, &across).is_comparable());
+}
+
+#[test]
+fn rows_with_another_pass_version_or_options_are_not_comparable() {
+    let first = Made::default().ledger();
+    let mut other = first.clone();
+    other.passes[0].version = 2;
+    other.passes[1].spec = "channels_last{pad=8}".to_owned();
+    let found = compare(&first, &other, &OPTIONS);
+    assert_eq!(reasons(&found, "fp16"), ["version of fp16: 1 and 2"]);
+    assert_eq!(
+        reasons(&found, "channels_last"),
+        ["options of channels_last: channels_last and channels_last{pad=8}"]
+    );
+    assert_eq!(change(&found, "none"), Verdict::Same);
+}
+
+#[test]
+fn rows_that_are_missing_or_failed_say_so() {
+    let first = Made::default().ledger();
+    let fails = Made {
+        fails: Some(PassSet::of(&[1])),
+        ..Made::default()
+    };
+    let mut other = fails.ledger();
+    other.rows.retain(|r| r.label != "none again");
+    let found = compare(&first, &other, &OPTIONS);
+    assert_eq!(
+        reasons(&found, "channels_last"),
+        ["the other failed: out of memory"]
+    );
+    let back = compare(&other, &first, &OPTIONS);
+    assert_eq!(
+        reasons(&back, "none again"),
+        ["the first ledger has no such row"]
+    );
+}
