@@ -5,6 +5,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::{
     backends::BackendsArgs,
+    bench::BenchArgs,
     completions::CompletionsArgs,
     doctor::DoctorArgs,
     error::{CliError, Result},
@@ -66,6 +67,8 @@ enum Command {
     Run(Box<RunArgs>),
     /// Run one forward pass of a model on tensors from a file
     Infer(Box<InferArgs>),
+    /// What each pass buys, alone and among others: time, memory and error, with intervals
+    Bench(Box<BenchArgs>),
     /// Where the time of a frame goes: by operation, by layer, or node by node
     Profile(Box<ProfileArgs>),
     /// The optimization passes: what they do, need and take
@@ -91,6 +94,7 @@ impl Cli {
         match &self.command {
             Command::Run(args) => args.run(self.global.log.is_none()),
             Command::Infer(args) => args.run(),
+            Command::Bench(args) => args.run(self.global.log.is_none()),
             Command::Profile(args) => args.run(self.global.log.is_none()),
             Command::Passes(args) => args.run(),
             Command::Models(args) => args.run(),

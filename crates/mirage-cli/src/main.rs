@@ -8,6 +8,7 @@
 
 mod args;
 mod backends;
+mod bench;
 mod cli;
 mod completions;
 mod doctor;

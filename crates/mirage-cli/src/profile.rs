@@ -223,7 +223,7 @@ impl ProfileArgs {
 }
 
 /// The first frames of the built-in scene in the model's size.
-fn scene(count: usize, (width, height): (u32, u32), seed: u64) -> Result<Vec<Frame>> {
+pub(crate) fn scene(count: usize, (width, height): (u32, u32), seed: u64) -> Result<Vec<Frame>> {
     let options = SourceOptions {
         frames: Some(count as u64),
         seed,

@@ -101,6 +101,16 @@ impl Session {
         Ok(Made { frame, time })
     }
 
+    /// As [`Self::next_at_size`]: the output as it is, f32 `[3,H,W]` in about [-1, 1].
+    ///
+    /// # Errors
+    /// As [`Self::next_at_size`].
+    pub fn planar_at_size(&mut self, frame: &Frame) -> Result<Vec<f32>, StreamError> {
+        let planar = self.execute(frame)?;
+        self.frames += 1;
+        Ok(planar)
+    }
+
     /// One execution for a frame of the model's size, without the way of the picture to the device
     /// and back: how long it took. The states move on.
     ///
