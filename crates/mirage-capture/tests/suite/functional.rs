@@ -80,7 +80,7 @@ fn sampling_at_places_of_a_grid() {
         ] {
             for align in [false, true] {
                 let options = GridSampleOptions::new(mode.clone())
-                    .with_padding_mode(padding.clone())
+                    .with_padding_mode(padding)
                     .with_align_corners(align);
                 let captured = check(&any(), &given, &[], |_, x| {
                     // Half of the places are outside the picture.
