@@ -55,7 +55,7 @@ static INFO: PassInfo = PassInfo {
     always: true,
     ..PassInfo::new(
         "canonicalize",
-        2,
+        3,
         "raises recorded patterns to norms, activations and linear layers; merges views",
         Phase::Legalize,
         Numerics::Reassociates,

@@ -15,6 +15,7 @@ mod eliminate_dead;
 mod example;
 mod fold_batch_norm;
 mod fold_constants;
+mod fold_scales;
 mod fp16;
 mod fuse;
 mod graph_capture;

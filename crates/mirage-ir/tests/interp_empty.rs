@@ -131,6 +131,12 @@ const EMPTY: &[(&[&str], &str, &str, &str)] = &[
         "size = [4, 4], mode = 'bicubic', align_corners = false",
         "f32[0,1,4,4]",
     ),
+    (
+        &["f32[1,2,3,3]", "f32[1,0,4,2]"],
+        "grid_sample",
+        "mode = 'bilinear', padding = 'zeros', align_corners = false",
+        "f32[1,2,0,4]",
+    ),
     (&["f32[0,3]"], "reshape", "shape = [3, 0, 2]", "f32[3,0,2]"),
     (&["f32[0,3]"], "permute", "axes = [1, 0]", "f32[3,0]"),
     (&["f32[0,1]"], "expand", "shape = [0, 5]", "f32[0,5]"),

@@ -65,7 +65,7 @@ fn thousands_of_seeds_give_a_graph_in_every_float_dtype() {
 #[test]
 fn nearly_every_operation_occurs() {
     let mut seen = BTreeSet::new();
-    for seed in 0..400 {
+    for seed in 0..800 {
         seen.extend(op_names(&graph(seed, &Options::default()).graph));
     }
     let missing: Vec<&str> = ops::names().filter(|n| !seen.contains(*n)).collect();

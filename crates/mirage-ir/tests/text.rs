@@ -213,11 +213,13 @@ fn normalizations_and_reductions() {
     assert_snapshot!(pooling().unwrap(), @r#"
     graph "pooling" {
       input %0 "x": f32[1,2,9,9]
-      %1: f32[1,2,9,9] = max_pool(%0) {ceil_mode = false, dilation = [1, 1], kernel = [3, 3], padding = [1, 1], stride = [1, 1]}
-      %2: f32[1,2,5,5] = avg_pool(%1) {ceil_mode = true, count_include_pad = true, kernel = [2, 2], padding = [0, 0], stride = [2, 2]}
-      %3: f32[1,2,3,4] = adaptive_avg_pool(%2) {size = [3, 4]}
-      %4: f32[1,2,6,8] = resize(%3) {align_corners = false, mode = "nearest_exact", size = [6, 8]}
-      output "y" = %4
+      input %1 "grid": f32[1,3,5,2]
+      %2: f32[1,2,9,9] = max_pool(%0) {ceil_mode = false, dilation = [1, 1], kernel = [3, 3], padding = [1, 1], stride = [1, 1]}
+      %3: f32[1,2,5,5] = avg_pool(%2) {ceil_mode = true, count_include_pad = true, kernel = [2, 2], padding = [0, 0], stride = [2, 2]}
+      %4: f32[1,2,3,4] = adaptive_avg_pool(%3) {size = [3, 4]}
+      %5: f32[1,2,6,8] = resize(%4) {align_corners = false, mode = "nearest_exact", size = [6, 8]}
+      %6: f32[1,2,3,5] = grid_sample(%5, %1) {align_corners = true, mode = "bilinear", padding = "reflection"}
+      output "y" = %6
     }
     "#);
     assert_snapshot!(reductions().unwrap(), @r#"

@@ -6,18 +6,22 @@
     reason = "a test ends where something is not as it should be"
 )]
 
+mod common;
+
 use burn::tensor::{Device, TensorData as BurnData};
-use mirage_backend::{Backend, CompileOptions};
-use mirage_backend_cpu as _;
 use mirage_capture::Captured;
 use mirage_ir::{
     DType, TensorData,
     interp::{self, Difference, Tensor},
 };
-use mirage_model::{AnyModel, AnyTensor, ModelConfig, Size, TensorSpec, build};
-use mirage_pass::{Manager, Numerics, PassInfo, Plan, Registry, plan};
+use mirage_model::{AnyModel, AnyTensor, ModelConfig, Size, build};
+use mirage_pass::{Manager, PassInfo, Registry};
 use mirage_stream::{
     Noise, NoisePolicy, SamplerConfig, Trajectory, capture_forward, capture_frame,
+};
+
+use common::{
+    F32, Named, backend, execute, inputs, interpret, planned, prepared, registry, tolerance,
 };
 
 const SIZE: Size = Size {
@@ -25,36 +29,9 @@ const SIZE: Size = Size {
     height: 16,
 };
 
-/// Rounding of f32 through the whole network, relative to the output's largest value. The CPU
-/// backend's fast exponentials and sums in other sequences are in it.
-const F32: f64 = 1e-4;
-
 fn model() -> AnyModel {
     let config = ModelConfig::load("lsd-tiny").unwrap();
     build(&config, &Device::flex(), 3).unwrap()
-}
-
-fn backend() -> &'static dyn Backend {
-    mirage_backend::find("cpu").unwrap()
-}
-
-fn planned(registry: &Registry, passes: &str) -> Plan {
-    plan(registry, &passes.parse().unwrap()).unwrap()
-}
-
-fn registry() -> Registry {
-    mirage_passes::link();
-    Registry::linked().unwrap()
-}
-
-/// The bound of a plan: rounding, or the loosest of its passes' promises.
-fn tolerance(plan: &Plan) -> f64 {
-    plan.steps
-        .iter()
-        .fold(F32, |bound, step| match step.info().numerics {
-            Numerics::LowersPrecision { tolerance } => bound.max(tolerance),
-            _ => bound,
-        })
 }
 
 /// No pass, every pass alone, and all that go together with each that lowers precision and without.
@@ -73,69 +50,11 @@ fn sets(registry: &Registry) -> Vec<String> {
     sets
 }
 
-/// Inputs under which every parameter matters: three frames in the memory, content everywhere.
-fn inputs(specs: &[TensorSpec]) -> Vec<(String, TensorData)> {
-    let mut seed = 11;
-    specs
-        .iter()
-        .map(|spec| {
-            seed += 1;
-            let count = spec.shape.iter().product();
-            let data = match spec.name.as_str() {
-                "timestep" => TensorData::from_i64(spec.shape.clone(), &[400]),
-                "frames" => TensorData::from_i64(spec.shape.clone(), &[3]),
-                _ => {
-                    let noise = Noise::new(seed, NoisePolicy::Fixed, count).frame(0);
-                    TensorData::from_f32(spec.shape.clone(), &noise)
-                }
-            };
-            (spec.name.clone(), data.unwrap())
-        })
-        .collect()
-}
-
-/// The first output as the f64 interpreter defines it.
-fn interpret(captured: &Captured, inputs: &[(String, TensorData)]) -> Tensor {
-    let values: Vec<Tensor> = captured
-        .graph
-        .inputs()
-        .iter()
-        .map(|p| Tensor::from_data(find(inputs, &p.name)).unwrap())
-        .collect();
-    let run = interp::run(&captured.graph, &captured.params, &values, &[]).unwrap();
-    run.outputs.into_iter().next().unwrap()
-}
-
-fn find<'a>(inputs: &'a [(String, TensorData)], name: &str) -> &'a TensorData {
-    &inputs.iter().find(|(n, _)| n == name).unwrap().1
-}
-
-/// The first output as the CPU backend executes it after a plan.
-fn execute(captured: &Captured, plan: &Plan, inputs: &[(String, TensorData)]) -> Tensor {
-    let backend = backend();
-    let prepared = mirage_stream::prepare(
-        captured,
-        plan,
-        &mut Manager::new(),
-        backend,
-        &CompileOptions::default(),
-    )
-    .unwrap();
-    let mut executable = prepared.executable;
-    let buffers: Vec<_> = executable
-        .inputs()
-        .iter()
-        .map(|p| executable.upload(find(inputs, &p.name), &p.ty).unwrap())
-        .collect();
-    let outputs = executable.execute(&buffers).unwrap();
-    Tensor::from_data(&executable.download(&outputs[0]).unwrap()).unwrap()
-}
-
 #[test]
 fn burn_interpreter_and_backend_agree_under_every_pass() {
     let model = model();
     let specs = model.input_specs(1, SIZE.height, SIZE.width).unwrap();
-    let inputs = inputs(&specs);
+    let inputs = inputs(&specs, 400);
     let captured = capture_forward(&model, 1, SIZE).unwrap();
     let reference = interpret(&captured, &inputs);
 
@@ -149,7 +68,9 @@ fn burn_interpreter_and_backend_agree_under_every_pass() {
     let registry = registry();
     for set in sets(&registry) {
         let plan = planned(&registry, &set);
-        let d = Difference::between(&execute(&captured, &plan, &inputs), &reference).unwrap();
+        let mut executable = prepared(&captured, &plan).executable;
+        let output = execute(executable.as_mut(), &inputs);
+        let d = Difference::between(&output, &reference).unwrap();
         assert!(
             d.max_rel < tolerance(&plan),
             "passes `{set}` on the CPU: {d:?}"
@@ -170,7 +91,7 @@ fn burn_interpreter_and_backend_agree_under_every_pass() {
     }
 }
 
-fn burn_itself(model: &AnyModel, inputs: &[(String, TensorData)]) -> Tensor {
+fn burn_itself(model: &AnyModel, inputs: &[Named]) -> Tensor {
     let device = Device::flex();
     let tensors = inputs
         .iter()
@@ -209,16 +130,7 @@ fn a_stream_of_frames_agrees_with_the_interpreter() {
     let captured = capture_frame(&model, SIZE, &trajectory).unwrap();
     let registry = registry();
     let plan = planned(&registry, "channels_last,sdpa");
-    let backend = backend();
-    let prepared = mirage_stream::prepare(
-        &captured,
-        &plan,
-        &mut Manager::new(),
-        backend,
-        &CompileOptions::default(),
-    )
-    .unwrap();
-    let mut executable = prepared.executable;
+    let mut executable = prepared(&captured, &plan).executable;
 
     let mut states: Vec<Tensor> = Vec::new();
     let names: Vec<String> = captured
@@ -228,7 +140,7 @@ fn a_stream_of_frames_agrees_with_the_interpreter() {
         .map(|s| s.name.to_string())
         .collect();
     for frame in 0..3 {
-        let values: Vec<(String, TensorData)> = captured
+        let values: Vec<Named> = captured
             .graph
             .inputs()
             .iter()
@@ -248,13 +160,7 @@ fn a_stream_of_frames_agrees_with_the_interpreter() {
             .collect();
         let run = interp::run(&captured.graph, &captured.params, &tensors, &states).unwrap();
 
-        let buffers: Vec<_> = executable
-            .inputs()
-            .iter()
-            .map(|p| executable.upload(find(&values, &p.name), &p.ty).unwrap())
-            .collect();
-        let outputs = executable.execute(&buffers).unwrap();
-        let output = Tensor::from_data(&executable.download(&outputs[0]).unwrap()).unwrap();
+        let output = execute(executable.as_mut(), &values);
         let d = Difference::between(&output, &run.outputs[0]).unwrap();
         assert!(d.max_rel < F32 && d.rel_l2 < F32, "frame {frame}: {d:?}");
 

@@ -28,6 +28,32 @@
 //!   output "y" = %3
 //! }
 //! ```
+//!
+//! The reshape to groups may have been merged with one before it, so that the picture has to be made again:
+//!
+//! ```mirage before
+//! graph "group_norm" {
+//!   input %0 "tokens": f32[1,8,4]
+//!   %1: f32[1,2,16] = reshape(%0) {shape = [1, 2, 16]}
+//!   %2: f32[1,2,1] = reduce_mean(%1) {dims = [2]}
+//!   %3: f32[1,2,16] = sub(%1, %2)
+//!   %4: f32[1,2,16] = square(%3)
+//!   %5: f32[1,2,1] = reduce_mean(%4) {dims = [2]}
+//!   %6: f32[1,2,1] = add_scalar(%5) {value = 1e-5}
+//!   %7: f32[1,2,1] = sqrt(%6)
+//!   %8: f32[1,2,16] = div(%3, %7)
+//!   %9: f32[1,8,2,2] = reshape(%8) {shape = [1, 8, 2, 2]}
+//!   output "y" = %9
+//! }
+//! ```
+//! ```mirage after
+//! graph "group_norm" {
+//!   input %0 "tokens": f32[1,8,4]
+//!   %1: f32[1,8,2,2] = reshape(%0) {shape = [1, 8, 2, 2]}
+//!   %2: f32[1,8,2,2] = group_norm(%1) {eps = 1e-5, groups = 2}
+//!   output "y" = %2
+//! }
+//! ```
 
 use mirage_ir::{
     GraphError, Node, NodeId, ValueId,
@@ -88,31 +114,56 @@ fn scaled_and_shifted(
     })
 }
 
-/// x, groups and eps of a picture standardized by groups: reshaped to [B,G,rest], and back.
-fn by_groups(view: &View, value: ValueId) -> Option<(ValueId, GroupNorm)> {
-    let (_, &[flat]) = view.made_by::<Reshape>(value)? else {
-        return None;
-    };
-    let Standardized { x: grouped, eps } = Standardized::find(view, flat)?;
-    let (_, &[x]) = view.made_by::<Reshape>(grouped)? else {
-        return None;
-    };
-    let (picture, groups) = (&view.ty(value).shape, &view.ty(grouped).shape);
-    let fits = view.ty(x).shape == *picture
-        && picture.len() >= 3
-        && groups.len() == 3
-        && groups[0] == picture[0]
-        && groups[1] > 0
-        && picture[1] % groups[1] == 0;
-    fits.then(|| {
-        (
+/// A picture standardized by groups: reshaped to [B,G,rest], and back.
+struct ByGroups {
+    /// Of as many elements as the picture, in its sequence.
+    x: ValueId,
+    picture: Vec<usize>,
+    norm: GroupNorm,
+}
+
+impl ByGroups {
+    fn find(view: &View, value: ValueId) -> Option<Self> {
+        let (_, &[flat]) = view.made_by::<Reshape>(value)? else {
+            return None;
+        };
+        let Standardized { x: grouped, eps } = Standardized::find(view, flat)?;
+        let (_, &[x]) = view.made_by::<Reshape>(grouped)? else {
+            return None;
+        };
+        let (picture, groups) = (&view.ty(value).shape, &view.ty(grouped).shape);
+        let fits = picture.len() >= 3
+            && groups.len() == 3
+            && groups[0] == picture[0]
+            && groups[1] > 0
+            && picture[1] % groups[1] == 0;
+        let norm = GroupNorm {
+            groups: groups[1],
+            eps,
+        };
+        fits.then(|| ByGroups {
             x,
-            GroupNorm {
-                groups: groups[1],
-                eps,
-            },
-        )
-    })
+            picture: picture.clone(),
+            norm,
+        })
+    }
+
+    /// Replaces the node's result by the norm with these parameters.
+    fn raise(
+        self,
+        id: NodeId,
+        node: &Node,
+        patch: &mut Patch,
+        parameters: &[ValueId],
+    ) -> Result<(), GraphError> {
+        let mut at = patch.at(id);
+        let x = match at.ty(self.x).shape == self.picture {
+            true => self.x,
+            false => at.op(Reshape::to(self.picture), &[self.x])?,
+        };
+        let raised = at.op(self.norm, &[&[x], parameters].concat())?;
+        at.replace(node.output(), raised)
+    }
 }
 
 /// A group norm with scale and shift.
@@ -125,12 +176,10 @@ pub(super) fn raise_group_norm(
     let Some((inner, gamma, beta)) = scaled_and_shifted(view, node.output(), 1) else {
         return Ok(());
     };
-    let Some((x, norm)) = by_groups(view, inner) else {
-        return Ok(());
-    };
-    let mut at = patch.at(id);
-    let raised = at.op(norm, &[x, gamma, beta])?;
-    at.replace(node.output(), raised)
+    match ByGroups::find(view, inner) {
+        Some(found) => found.raise(id, node, patch, &[gamma, beta]),
+        None => Ok(()),
+    }
 }
 
 /// A group norm without parameters.
@@ -140,12 +189,10 @@ pub(super) fn raise_plain_group_norm(
     node: &Node,
     patch: &mut Patch,
 ) -> Result<(), GraphError> {
-    let Some((x, norm)) = by_groups(view, node.output()) else {
-        return Ok(());
-    };
-    let mut at = patch.at(id);
-    let raised = at.op(norm, &[x])?;
-    at.replace(node.output(), raised)
+    match ByGroups::find(view, node.output()) {
+        Some(found) => found.raise(id, node, patch, &[]),
+        None => Ok(()),
+    }
 }
 
 /// A layer norm with scale and shift.

@@ -237,6 +237,29 @@ fn resampling() {
 }
 
 #[test]
+fn sampling_at_places_of_a_grid() {
+    use SamplePadding::*;
+    for mode in [SampleMode::Bilinear, SampleMode::Nearest] {
+        for padding in [Border, Reflection, Zeros] {
+            for align_corners in [false, true] {
+                let op = GridSample {
+                    mode,
+                    padding,
+                    align_corners,
+                };
+                let grid = "f32[2,4,3,2]";
+                check(op, &["f32[2,3,5,6]", grid], 1e-6);
+                // The picture and the grid in other orders.
+                check(op, &["f32[2,3,5,6]@[0,2,3,1]", grid], 1e-6);
+                check(op, &["f32[2,3,5,6]", "f32[2,4,3,2]@[3,0,1,2]"], 1e-6);
+                check(op, &["f16[1,2,4,4]", "f16[1,7,5,2]"], 1e-3);
+                check(op, &["bf16[1,1,1,3]", "bf16[1,2,2,2]"], 1e-2);
+            }
+        }
+    }
+}
+
+#[test]
 fn attention_with_everything() {
     for (dtype, bound) in [("f32", 1e-5), ("f16", 4e-3), ("bf16", 3e-2)] {
         let t = |s: &str| format!("{dtype}{s}");

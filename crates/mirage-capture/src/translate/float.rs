@@ -1,7 +1,9 @@
 //! Operations of floats alone.
 
-use burn_ir::{FloatOperationIr, MatmulOpIr};
-use mirage_ir::ops::{Binary, Matmul, Unary};
+use burn_ir::{
+    FloatOperationIr, GridSample2dOpIr, GridSamplePaddingModeIr, InterpolateModeIr, MatmulOpIr,
+};
+use mirage_ir::ops::{Binary, GridSample, Matmul, SampleMode, SamplePadding, Unary};
 
 use super::{Refusal, Rule, Sketch, base};
 
@@ -33,6 +35,7 @@ pub(super) fn translate(op: &FloatOperationIr, s: &mut Sketch) -> Rule {
         F::Powf(op) => s.binary(Binary::Pow, op),
         F::IntoInt(op) => base::cast(op, s),
         F::Matmul(op) => matmul(op, s),
+        F::GridSample2d(op) => grid_sample(op, s),
         F::ArcCosh(_)
         | F::ArcSinh(_)
         | F::ArcTanh(_)
@@ -41,7 +44,6 @@ pub(super) fn translate(op: &FloatOperationIr, s: &mut Sketch) -> Rule {
         | F::Random(_)
         | F::Quantize(_)
         | F::Dequantize(_)
-        | F::GridSample2d(_)
         | F::Hypot(_) => Err(Refusal::NoRule),
     }
 }
@@ -49,5 +51,28 @@ pub(super) fn translate(op: &FloatOperationIr, s: &mut Sketch) -> Rule {
 pub(super) fn matmul(op: &MatmulOpIr, s: &mut Sketch) -> Rule {
     let (a, b) = (s.x(&op.lhs)?, s.x(&op.rhs)?);
     let y = s.op(Matmul {}, &[a, b])?;
+    s.bind(&op.out, y)
+}
+
+fn grid_sample(op: &GridSample2dOpIr, s: &mut Sketch) -> Rule {
+    let (x, grid) = (s.x(&op.tensor)?, s.x(&op.grid)?);
+    let mode = match op.options.mode {
+        InterpolateModeIr::Bilinear => SampleMode::Bilinear,
+        InterpolateModeIr::Nearest => SampleMode::Nearest,
+        _ => return Err(Refusal::NoRule),
+    };
+    let padding = match op.options.padding_mode {
+        GridSamplePaddingModeIr::Border => SamplePadding::Border,
+        GridSamplePaddingModeIr::Reflection => SamplePadding::Reflection,
+        GridSamplePaddingModeIr::Zeros => SamplePadding::Zeros,
+    };
+    let y = s.op(
+        GridSample {
+            mode,
+            padding,
+            align_corners: op.options.align_corners,
+        },
+        &[x, grid],
+    )?;
     s.bind(&op.out, y)
 }

@@ -5,7 +5,7 @@ use burn::{
     nn::{Linear, LinearConfig},
     tensor::{
         Bool, Device, FloatDType, Int, IntDType, Tensor, activation,
-        ops::{GridSampleOptions, InterpolateMode, PadMode},
+        ops::{GridSampleOptions, GridSamplePaddingMode, InterpolateMode, PadMode},
         s,
     },
 };
@@ -64,16 +64,33 @@ fn scatter_and_other_rare_operations_stay_burns() {
     check(&any(), &given, &["ArcTan2"], |_, x| {
         x.float::<2>("x").atan2(x.float("y"))
     });
+}
+
+#[test]
+fn sampling_at_places_of_a_grid() {
     let given = [
-        ("x", floats(6, [1, 2, 4, 5])),
-        ("grid", floats(7, [1, 3, 3, 2])),
+        ("x", floats(6, [2, 2, 4, 5])),
+        ("grid", floats(7, [2, 3, 3, 2])),
     ];
-    check(&any(), &given, &["GridSample2d"], |_, x| {
-        x.float::<4>("x").grid_sample_2d(
-            x.float("grid"),
-            GridSampleOptions::new(InterpolateMode::Bilinear),
-        )
-    });
+    for mode in [InterpolateMode::Bilinear, InterpolateMode::Nearest] {
+        for padding in [
+            GridSamplePaddingMode::Zeros,
+            GridSamplePaddingMode::Border,
+            GridSamplePaddingMode::Reflection,
+        ] {
+            for align in [false, true] {
+                let options = GridSampleOptions::new(mode.clone())
+                    .with_padding_mode(padding)
+                    .with_align_corners(align);
+                let captured = check(&any(), &given, &[], |_, x| {
+                    // Half of the places are outside the picture.
+                    let grid = x.float::<4>("grid") * 2.0;
+                    x.float::<4>("x").grid_sample_2d(grid, options.clone())
+                });
+                assert_eq!(op_names(&captured), ["mul_scalar", "grid_sample"]);
+            }
+        }
+    }
 }
 
 #[test]

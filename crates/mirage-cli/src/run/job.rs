@@ -1,5 +1,7 @@
 //! What a command line asks for. Every mistake in it is found here, before any work.
 
+use std::path::{Path, PathBuf};
+
 use mirage_backend::{Backend, Executable};
 use mirage_model::{ModelConfig, Size};
 use mirage_pass::{PipelineSpec, Plan, Registry, plan};
@@ -30,6 +32,7 @@ pub(super) struct Job {
 
 impl Job {
     pub(super) fn resolve(args: &RunArgs) -> Result<Self> {
+        check_files(args)?;
         let config = args.model.config()?;
         let size = args.size.map_or(config.size, |s| s.0);
         config.validate_size(size).usage()?;
@@ -77,4 +80,41 @@ impl Job {
         let elements = self.trajectory.draws() * 3 * self.size.width * self.size.height;
         Session::new(executable, Noise::new(args.model.seed, policy, elements)).failure()
     }
+}
+
+/// Refuses a report that would take the place of the video or of the input.
+fn check_files(args: &RunArgs) -> Result<()> {
+    let Some(report) = &args.report else {
+        return Ok(());
+    };
+    let flags = [("--output", &args.output), ("--input", &args.input)];
+    for (flag, video) in flags {
+        let is_stream = matches!(video.as_str(), "-" | "scene");
+        if !is_stream && is_same_file(report, Path::new(video)) {
+            return Err(CliError::Usage(format!(
+                "--report {} and {flag} {video} are the same file: give the report a name of its own",
+                report.display()
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Whether two names are of one file, which need not be there. A device may take what comes from
+/// both.
+fn is_same_file(a: &Path, b: &Path) -> bool {
+    let is_file = |path: &Path| path.is_file() || !path.exists();
+    is_file(a) && (a == b || matches!((whole(a), whole(b)), (Some(a), Some(b)) if a == b))
+}
+
+/// The path without links and dots: of the file, or of the folder that it will be in.
+fn whole(path: &Path) -> Option<PathBuf> {
+    if let Ok(path) = path.canonicalize() {
+        return Some(path);
+    }
+    let folder = match path.parent()? {
+        folder if folder == Path::new("") => Path::new("."),
+        folder => folder,
+    };
+    Some(folder.canonicalize().ok()?.join(path.file_name()?))
 }

@@ -109,6 +109,36 @@ fn weights_that_do_not_fit() {
 }
 
 #[test]
+fn weights_of_another_width() {
+    let place = Place::new();
+    let narrow = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../mirage-stream/tests/data/stress_b16.safetensors"
+    );
+    let flags = [
+        "--model",
+        "stress",
+        "--set",
+        "network.base_channels=32",
+        "--weights",
+        narrow,
+    ];
+    let ended = place.small(&flags);
+    let first = "unets.0.enc1.conv_layers.0.weight (network [32, 4, 3, 3], file [16, 4, 3, 3])";
+    ended.fails(1, &["do not fit", "of another shape or type", first, ", …"]);
+    assert_eq!(ended.stderr.matches("(network").count(), 10);
+    let count: usize = ended
+        .stderr
+        .split(" of another shape")
+        .next()
+        .and_then(|before| before.rsplit(' ').next())
+        .and_then(|count| count.parse().ok())
+        .unwrap();
+    assert!(count > 500, "{}", ended.stderr);
+    assert!(place.files().is_empty());
+}
+
+#[test]
 fn pipeline_and_model_files_that_are_wrong() {
     let place = Place::new();
     place

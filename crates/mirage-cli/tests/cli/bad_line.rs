@@ -18,6 +18,26 @@ fn a_wrong_command_line_is_told_what_is_right() {
             &["`fp16`", "`kep`", "`keep`"],
         ),
         (&["run", "--passes", "fp16{keep=nrm}"], &["`nrm`", "`norm`"]),
+        (
+            &["run", "--passes", "fuse{kinds=foo}"],
+            &["`fuse`", "`foo`", "conv_act", "elementwise", "linear_act"],
+        ),
+        (
+            &["run", "--passes", "sdpa,fuse{max_body=1}"],
+            &["`fuse`", "column 11", "`max_body`", "from 2 to 256", "`1`"],
+        ),
+        (
+            &["run", "--passes", "pad_channels{multiple=-8}"],
+            &["`pad_channels`", "`multiple`", "from 0 to 64", "`-8`"],
+        ),
+        (
+            &["run", "--passes", "pad_channels{max_overhead=lots}"],
+            &["`max_overhead`", "a number", "`lots`"],
+        ),
+        (
+            &["run", "--passes", "merge_qkv{force=maybe}"],
+            &["`force`", "true or false", "`maybe`"],
+        ),
         (&["run", "--passes", "fp16{"], &["--passes", "column 6"]),
         (&["run", "--passes", "sdpa,sdpa"], &["given twice"]),
         (
@@ -44,6 +64,14 @@ fn a_wrong_command_line_is_told_what_is_right() {
         (&["run", "--size", "0x0"], &["0x0", "--size", "above 0"]),
         (&["run", "--size", "64"], &["WIDTHxHEIGHT"]),
         (&["run", "--size", "30x30"], &["multiples of 4", "32x32"]),
+        (
+            &["run", "--model", "stress", "--size", "64x40"],
+            &["64x40", "multiples of 16", "4 times", "64x48"],
+        ),
+        (
+            &["graph", "dump", "--model", "stress", "--size", "8x8"],
+            &["multiples of 16", "16x16"],
+        ),
         (&["run", "--steps", "0"], &["--steps", "1 to 50", "got 0"]),
         (&["run", "--steps", "51"], &["--steps", "1 to 50"]),
         (&["run", "--eta", "2"], &["--eta", "0 to 1"]),
@@ -51,6 +79,14 @@ fn a_wrong_command_line_is_told_what_is_right() {
         (&["run", "--frames", "0"], &["--frames"]),
         (&["run", "--fps", "0"], &["--fps", "24"]),
         (&["run", "--output", "out.xyz"], &["out.xyz", ".gif"]),
+        (
+            &["run", "--output", "o.y4m", "--report", "o.y4m"],
+            &["--report o.y4m", "--output o.y4m", "same file"],
+        ),
+        (
+            &["run", "--output", "o.y4m", "--report", "./o.y4m"],
+            &["--report ./o.y4m", "--output o.y4m", "same file"],
+        ),
         (&["run", "--stepz", "3"], &["--stepz", "--steps"]),
         (
             &["run", "--passes", "sdpa", "--pipeline", "p.toml"],
@@ -111,4 +147,22 @@ fn without_a_command_it_shows_help() {
     let ended = Place::new().run([""; 0]);
     assert_eq!(ended.code, Some(2));
     assert!(ended.stderr.contains("Usage: mirage"));
+}
+
+#[test]
+fn a_report_cannot_take_the_place_of_a_video() {
+    let place = Place::new();
+    place.y4m("in.y4m", 32, 32, 1);
+    std::fs::create_dir(place.path("folder")).unwrap();
+    let before = std::fs::read(place.path("in.y4m")).unwrap();
+    let words = ["--input in.y4m", "the same file", "a name of its own"];
+    let flags = ["--input", "in.y4m", "--report", "folder/../in.y4m"];
+    place.small(&flags).fails(2, &words);
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink("in.y4m", place.path("link.json")).unwrap();
+        let flags = ["--input", "in.y4m", "--report", "link.json"];
+        place.small(&flags).fails(2, &words);
+    }
+    assert_eq!(std::fs::read(place.path("in.y4m")).unwrap(), before);
 }

@@ -3,10 +3,13 @@
 use super::generator::{Generator, Recipe};
 use crate::{
     GraphError, TensorType,
-    ops::{AdaptiveAvgPool, AvgPool, MaxPool, Resize, ResizeMode},
+    ops::{
+        AdaptiveAvgPool, AvgPool, GridSample, MaxPool, Resize, ResizeMode, SampleMode,
+        SamplePadding,
+    },
 };
 
-pub(super) const RECIPES: &[Recipe] = &[max_pool, avg_pool, adaptive_avg_pool, resize, resize];
+pub(super) const RECIPES: &[Recipe] = &[max_pool, avg_pool, adaptive_avg_pool, resize, grid_sample];
 
 fn spatial(t: &TensorType) -> bool {
     t.dtype.is_float() && (3..=5).contains(&t.rank())
@@ -104,5 +107,31 @@ fn resize(g: &mut Generator) -> Result<bool, GraphError> {
         &[x.value],
         bound,
     )?;
+    Ok(true)
+}
+
+fn grid_sample(g: &mut Generator) -> Result<bool, GraphError> {
+    use SamplePadding::*;
+    let takes = |t: &TensorType| t.dtype.is_float() && t.rank() == 4;
+    let Some(x) = g.pick(takes).filter(|_| g.allows(&["grid_sample"])) else {
+        return Ok(false);
+    };
+    let ty = g.ty(x);
+    let shape = [ty.shape[0], g.rng.between(1, 6), g.rng.between(1, 6), 2];
+    // Some places are outside the picture.
+    let grid = g.floats(TensorType::new(ty.dtype, shape), -1.5, 1.5)?;
+    let Some(&padding) = g.rng.choose(&[Border, Reflection, Zeros]) else {
+        return Ok(false);
+    };
+    let jumps = !g.options.continuous && g.rng.chance(0.3);
+    let op = GridSample {
+        mode: match jumps {
+            true => SampleMode::Nearest,
+            false => SampleMode::Bilinear,
+        },
+        padding,
+        align_corners: g.rng.chance(0.5),
+    };
+    g.node(op, &[x.value, grid], x.bound)?;
     Ok(true)
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::rules;
+use super::{Kind, kind, rules};
 use crate::{
     DType, OpError, Operation, TensorType,
     interp::{
@@ -11,6 +11,9 @@ use crate::{
     },
     op_ensure,
 };
+
+/// For the table of operations.
+pub(super) const KINDS: &[Kind] = &[kind::<Attention>()];
 
 /// `attention(q [B,H,M,D], k [B,H,N,D], v [B,H,N,E], mask?, bias?)`:
 /// softmax(softcap(q·kᵀ·scale) + bias)·v over N, with softcap(s) = c·tanh(s/c). Row-major.

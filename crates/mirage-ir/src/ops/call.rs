@@ -4,10 +4,13 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::rules;
+use super::{Kind, kind, rules};
 use crate::{
     Attrs, Graph, OpError, Operation, TensorType, cost::graph_cost, interp::Tensor, op_ensure,
 };
+
+/// For the table of operations.
+pub(super) const KINDS: &[Kind] = &[kind::<Call>()];
 
 /// A body used many times, such as a sampler's step, kept and optimized once. The inputs are the
 /// body's inputs, in order; so are the outputs. A body has no states; its parameters are the

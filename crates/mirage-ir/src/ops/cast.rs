@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::rules;
+use super::{Kind, kind, rules};
 use crate::{
     DType, OpError, Operation, Order, TensorType,
     interp::{
@@ -11,6 +11,9 @@ use crate::{
     },
     op_ensure,
 };
+
+/// For the table of operations.
+pub(super) const KINDS: &[Kind] = &[kind::<Cast>(), kind::<Reorder>()];
 
 /// To another dtype. To a float type: rounded to nearest even; float to integer: truncated and
 /// saturated, NaN to 0; integer to integer: wrapped; to bool: whether it is not 0; from bool: 0 or 1.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::rules;
+use super::{Kind, kind, rules};
 use crate::{
     OpError, Operation, Order, TensorType,
     interp::{
@@ -11,6 +11,9 @@ use crate::{
     },
     op_ensure,
 };
+
+/// For the table of operations.
+pub(super) const KINDS: &[Kind] = &[kind::<Conv>(), kind::<ConvTranspose>()];
 
 /// `conv(x [N,C,spatial…], weight [O,C/groups,kernel…], bias [O]?)`: cross-correlation, zero padding
 /// on both sides. The output keeps the order of x; the weight and the bias are row-major or

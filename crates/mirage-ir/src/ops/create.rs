@@ -2,8 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::rules;
+use super::{Kind, kind, rules};
 use crate::{OpError, Operation, Scalar, TensorType, interp::Tensor, op_ensure};
+
+/// For the table of operations.
+pub(super) const KINDS: &[Kind] = &[kind::<Constant>(), kind::<Full>()];
 
 /// `full()`: every element the same.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

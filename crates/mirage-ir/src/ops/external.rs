@@ -2,8 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::rules;
+use super::{Kind, kind, rules};
 use crate::{OpError, Operation, TensorType, interp::Tensor, op_bail, op_ensure};
+
+/// For the table of operations.
+pub(super) const KINDS: &[Kind] = &[kind::<Extern>()];
 
 /// An operation of another engine, kept as that engine wrote it, so that a backend which holds the
 /// engine can run it. Inputs and outputs are row-major. It has no f64 definition here.

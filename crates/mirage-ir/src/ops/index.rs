@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::rules;
+use super::{Kind, kind, rules};
 use crate::{
     OpError, Operation, TensorType,
     interp::{
@@ -12,6 +12,9 @@ use crate::{
     },
     op_ensure,
 };
+
+/// For the table of operations.
+pub(super) const KINDS: &[Kind] = &[kind::<Embedding>(), kind::<Gather>(), kind::<IndexSelect>()];
 
 /// `embedding(table [V,D], indices [N,S])` → `[N,S,D]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

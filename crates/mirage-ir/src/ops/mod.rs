@@ -1,6 +1,7 @@
 //! The operations, a file for each family, and the table of them all.
 //!
-//! To add one: a type that implements [`Operation`] in a file here, and its line in the table.
+//! To add one: a type that implements [`Operation`] in the file of its family, and its word in the family's `KINDS`. See
+//! `docs/adding-an-op.md`.
 
 mod attention;
 mod binary;
@@ -29,26 +30,26 @@ use std::{
     sync::{Arc, LazyLock},
 };
 
-pub use attention::Attention;
-pub use binary::{Binary, Select, WithScalar};
-pub use call::Call;
-pub use cast::{Cast, Reorder};
-pub use conv::{Conv, ConvTranspose};
-pub use create::{Constant, Full};
-pub use external::Extern;
-pub use index::{Embedding, Gather, IndexSelect};
-pub use linear::{Linear, Matmul};
-pub use norm::{BatchNorm, GroupNorm, LayerNorm};
-pub use pad::{Pad, PadMode};
-pub use pool::{AdaptiveAvgPool, AvgPool, MaxPool};
-pub use reduce::{ArgReduce, Reduce, ReduceFn};
-pub use region::Region;
-pub use resize::{Resize, ResizeMode};
-pub use scalar::Scalar;
-pub use shape::{Concat, Expand, Flip, Permute, Reshape, Slice};
-pub use softmax::Softmax;
-pub use unary::Unary;
-pub use unknown::Unknown;
+pub use attention::*;
+pub use binary::*;
+pub use call::*;
+pub use cast::*;
+pub use conv::*;
+pub use create::*;
+pub use external::*;
+pub use index::*;
+pub use linear::*;
+pub use norm::*;
+pub use pad::*;
+pub use pool::*;
+pub use reduce::*;
+pub use region::*;
+pub use resize::*;
+pub use scalar::*;
+pub use shape::*;
+pub use softmax::*;
+pub use unary::*;
+pub use unknown::*;
 
 use crate::{Attrs, Graph, Op, OpError, Operation, TensorType};
 
@@ -67,48 +68,33 @@ const fn kind<T: Operation>() -> Kind {
     }
 }
 
-static KINDS: &[Kind] = &[
-    kind::<AdaptiveAvgPool>(),
-    kind::<ArgReduce>(),
-    kind::<Attention>(),
-    kind::<AvgPool>(),
-    kind::<BatchNorm>(),
-    kind::<Binary>(),
-    kind::<Call>(),
-    kind::<Cast>(),
-    kind::<Concat>(),
-    kind::<Constant>(),
-    kind::<Conv>(),
-    kind::<ConvTranspose>(),
-    kind::<Embedding>(),
-    kind::<Expand>(),
-    kind::<Extern>(),
-    kind::<Flip>(),
-    kind::<Full>(),
-    kind::<Gather>(),
-    kind::<GroupNorm>(),
-    kind::<IndexSelect>(),
-    kind::<LayerNorm>(),
-    kind::<Linear>(),
-    kind::<Matmul>(),
-    kind::<MaxPool>(),
-    kind::<Pad>(),
-    kind::<Permute>(),
-    kind::<Reduce>(),
-    kind::<Region>(),
-    kind::<Reorder>(),
-    kind::<Reshape>(),
-    kind::<Resize>(),
-    kind::<Select>(),
-    kind::<Slice>(),
-    kind::<Softmax>(),
-    kind::<Unary>(),
-    kind::<WithScalar>(),
+/// Each family lists its own.
+static KINDS: &[&[Kind]] = &[
+    attention::KINDS,
+    binary::KINDS,
+    call::KINDS,
+    cast::KINDS,
+    conv::KINDS,
+    create::KINDS,
+    external::KINDS,
+    index::KINDS,
+    linear::KINDS,
+    norm::KINDS,
+    pad::KINDS,
+    pool::KINDS,
+    reduce::KINDS,
+    region::KINDS,
+    resize::KINDS,
+    shape::KINDS,
+    softmax::KINDS,
+    unary::KINDS,
 ];
 
 static BY_NAME: LazyLock<BTreeMap<&'static str, Decode>> = LazyLock::new(|| {
     KINDS
         .iter()
+        .copied()
+        .flatten()
         .flat_map(|k| k.names.iter().map(|&n| (n, k.decode)))
         .collect()
 });

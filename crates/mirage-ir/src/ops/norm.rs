@@ -2,8 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::rules;
+use super::{Kind, kind, rules};
 use crate::{OpError, Operation, TensorType, interp::Tensor, op_ensure};
+
+/// For the table of operations.
+pub(super) const KINDS: &[Kind] = &[
+    kind::<BatchNorm>(),
+    kind::<GroupNorm>(),
+    kind::<LayerNorm>(),
+];
 
 /// `batch_norm(x [N,C,…], gamma [C], beta [C], mean [C], variance [C])` with given statistics:
 /// (x − mean)/√(variance + eps)·gamma + beta.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Scalar, rules};
+use super::{Kind, Scalar, kind, rules};
 use crate::{
     OpError, Operation, TensorType,
     interp::{
@@ -11,6 +11,9 @@ use crate::{
     },
     op_ensure,
 };
+
+/// For the table of operations.
+pub(super) const KINDS: &[Kind] = &[kind::<Pad>()];
 
 /// Elements added around. Keeps the order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -2,12 +2,19 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::rules;
+use super::{Kind, kind, rules};
 use crate::{
     OpError, Operation, TensorType,
     interp::{Tensor, index, window},
     op_ensure,
 };
+
+/// For the table of operations.
+pub(super) const KINDS: &[Kind] = &[
+    kind::<AdaptiveAvgPool>(),
+    kind::<AvgPool>(),
+    kind::<MaxPool>(),
+];
 
 /// `max_pool(x [N,C,spatial…])`: the largest element of each window; padding does not count.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,7 +4,7 @@ use std::{borrow::Cow, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use super::rules;
+use super::{Kind, kind, rules};
 use crate::{
     Attrs, DType, Graph, OpError, Operation, TensorType,
     interp::{
@@ -14,6 +14,9 @@ use crate::{
     },
     op_bail, op_ensure,
 };
+
+/// For the table of operations.
+pub(super) const KINDS: &[Kind] = &[kind::<ArgReduce>(), kind::<Reduce>()];
 
 /// What a reduction computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -4,8 +4,11 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::rules;
+use super::{Kind, kind, rules};
 use crate::{Attrs, Graph, OpError, Operation, TensorType, interp::Tensor, op_ensure};
+
+/// For the table of operations.
+pub(super) const KINDS: &[Kind] = &[kind::<Region>()];
 
 /// Several operations as one, with their definition: a backend that has a kernel for the kind uses
 /// it, one that has none runs the body. The inputs are the body's inputs, in order; so are the

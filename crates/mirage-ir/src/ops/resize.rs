@@ -2,12 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::rules;
+use super::{Kind, kind, rules};
 use crate::{
     OpError, Operation, TensorType,
     interp::{Tensor, index},
     op_ensure,
 };
+
+/// For the table of operations.
+pub(super) const KINDS: &[Kind] = &[kind::<GridSample>(), kind::<Resize>()];
 
 /// `resize(x [N,C,H,W])` to another height and width. The output keeps the order of x.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +39,45 @@ pub enum ResizeMode {
     Bilinear,
     /// Cubic convolution with a = −0.75 in both directions; the border element is repeated.
     Bicubic,
+}
+
+/// `grid_sample(x [N,C,H,W], grid [N,h,w,2])`: [N,C,h,w], the pictures at places that the grid gives, as when a frame is warped
+/// along a flow. The output keeps the order of x.
+///
+/// An element of the grid is (column, row) of a picture whose edges are −1 and 1. Half precision computes places and sums in
+/// a wider dtype. What a coordinate that is not finite gives is not defined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GridSample {
+    /// How an output element is made of input elements.
+    pub mode: SampleMode,
+    /// What lies outside the picture.
+    pub padding: SamplePadding,
+    /// Whether −1 and 1 are the centres of the corner elements: input = (grid + 1)·(n−1)/2. Otherwise they are the edges:
+    /// input = (grid + 1)·n/2 − ½.
+    pub align_corners: bool,
+}
+
+/// How sampling makes an element.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SampleMode {
+    /// Linear in both directions.
+    Bilinear,
+    /// The nearest element, the even one of two.
+    Nearest,
+}
+
+/// What sampling finds outside the picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SamplePadding {
+    /// The nearest element of the border.
+    Border,
+    /// The picture mirrored, again and again: at the corner elements' centres with `align_corners`, else at their edges.
+    Reflection,
+    /// Zeros.
+    Zeros,
 }
 
 impl Operation for Resize {
@@ -120,6 +162,88 @@ impl Resize {
             (false, _) => (o + 0.5) * n / m - 0.5,
         };
         (at.floor() as i64, at - at.floor())
+    }
+}
+
+impl Operation for GridSample {
+    const NAMES: &'static [&'static str] = &["grid_sample"];
+
+    fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, OpError> {
+        rules::arity(inputs, 2..=2)?;
+        rules::same_float(inputs)?;
+        let (x, grid) = (inputs[0], inputs[1]);
+        rules::rank("x", x, 4)?;
+        rules::rank("grid", grid, 4)?;
+        op_ensure!(x.shape[2] > 0 && x.shape[3] > 0, "{x} is empty");
+        rules::shape("grid", grid, &[x.shape[0], grid.shape[1], grid.shape[2], 2])?;
+        let mut out = x.clone();
+        out.shape[2..].copy_from_slice(&grid.shape[1..3]);
+        Ok(vec![out])
+    }
+
+    fn eval(&self, inputs: &[&Tensor], outputs: &[TensorType]) -> Result<Vec<Tensor>, OpError> {
+        let (x, shape, out) = (inputs[0].floats()?, inputs[0].shape(), &outputs[0].shape);
+        let grid = inputs[1].floats()?;
+        let values = index::map(out, |i| {
+            let place = 2 * ((i[0] * out[2] + i[2]) * out[3] + i[3]);
+            let columns = self.taps(grid[place], shape[3]);
+            let rows = self.taps(grid[place + 1], shape[2]);
+            let plane = (i[0] * out[1] + i[1]) * shape[2] * shape[3];
+            let row = |y: usize| -> f64 {
+                columns
+                    .iter()
+                    .map(|&(column, w)| w * x[plane + y * shape[3] + column])
+                    .sum()
+            };
+            rows.iter().map(|&(y, w)| w * row(y)).sum()
+        });
+        Ok(vec![Tensor::float(out.as_slice(), values)?])
+    }
+
+    fn flops(&self, inputs: &[&TensorType], outputs: &[TensorType]) -> u64 {
+        let taps = match self.mode {
+            SampleMode::Bilinear => 8,
+            SampleMode::Nearest => 0,
+        };
+        // Each coordinate is scaled once, for all channels.
+        rules::operations(&[taps, outputs[0].numel()])
+            .saturating_add(rules::operations(&[2, inputs[1].numel()]))
+    }
+}
+
+impl GridSample {
+    /// The input elements of one dimension of `n`, and their weights, that a coordinate of the grid is made of.
+    fn taps(&self, coordinate: f64, n: usize) -> Vec<(usize, f64)> {
+        let at = self.place(coordinate, n as f64);
+        let (weights, first) = match self.mode {
+            SampleMode::Bilinear => (vec![1.0 - (at - at.floor()), at - at.floor()], at.floor()),
+            SampleMode::Nearest => (vec![1.0], at.round_ties_even()),
+        };
+        let last = n as f64 - 1.0;
+        weights
+            .into_iter()
+            .zip([first, first + 1.0])
+            .filter(|(_, i)| self.padding != SamplePadding::Zeros || (0.0..=last).contains(i))
+            .map(|(w, i)| (i.clamp(0.0, last) as usize, w))
+            .collect()
+    }
+
+    /// Where a coordinate of the grid lies among `n` elements; inside, or half an element beside, unless zeros lie outside.
+    fn place(&self, coordinate: f64, n: f64) -> f64 {
+        let (at, low, high) = match self.align_corners {
+            true => ((coordinate + 1.0) * (n - 1.0) / 2.0, 0.0, n - 1.0),
+            false => ((coordinate + 1.0) * n / 2.0 - 0.5, -0.5, n - 0.5),
+        };
+        match self.padding {
+            SamplePadding::Zeros => at,
+            SamplePadding::Border => at.clamp(0.0, n - 1.0),
+            // One element is its own mirror picture.
+            SamplePadding::Reflection if high <= low => low,
+            SamplePadding::Reflection => {
+                let span = high - low;
+                span - ((at - low).rem_euclid(2.0 * span) - span).abs() + low
+            }
+        }
     }
 }
 

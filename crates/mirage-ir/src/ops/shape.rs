@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::rules;
+use super::{Kind, kind, rules};
 use crate::{
     OpError, Operation, Order, TensorType,
     interp::{
@@ -12,6 +12,16 @@ use crate::{
     op_ensure,
     types::{is_permutation, same_layout},
 };
+
+/// For the table of operations.
+pub(super) const KINDS: &[Kind] = &[
+    kind::<Concat>(),
+    kind::<Expand>(),
+    kind::<Flip>(),
+    kind::<Permute>(),
+    kind::<Reshape>(),
+    kind::<Slice>(),
+];
 
 /// The same elements in logical row-major sequence under another shape. The output is row-major
 /// unless `order` says otherwise.

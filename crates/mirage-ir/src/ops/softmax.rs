@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::rules;
+use super::{Kind, kind, rules};
 use crate::{
     OpError, Operation, TensorType,
     interp::{
@@ -10,6 +10,9 @@ use crate::{
         index::{Lane, lanes},
     },
 };
+
+/// For the table of operations.
+pub(super) const KINDS: &[Kind] = &[kind::<Softmax>()];
 
 /// `softmax(x)` along one dimension. The output keeps the order of x.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,12 +4,15 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use super::rules;
+use super::{Kind, kind, rules};
 use crate::{
     Attrs, DType, Graph, OpError, Operation, TensorType,
     interp::{Elements, Tensor, number::wrap},
     op_bail, op_ensure,
 };
+
+/// For the table of operations.
+pub(super) const KINDS: &[Kind] = &[kind::<Unary>()];
 
 macro_rules! unary {
     ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {

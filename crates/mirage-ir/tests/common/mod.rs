@@ -153,6 +153,7 @@ pub(crate) fn normalizations() -> Built {
 pub(crate) fn pooling() -> Built {
     let mut b = Graph::builder("pooling");
     let x = b.input("x", f32(&[1, 2, 9, 9]));
+    let grid = b.input("grid", f32(&[1, 3, 5, 2]));
     let max = MaxPool {
         kernel: vec![3, 3],
         stride: vec![1, 1],
@@ -176,6 +177,12 @@ pub(crate) fn pooling() -> Built {
         align_corners: false,
     };
     let x = b.op(resize, &[x])?;
+    let warp = GridSample {
+        mode: SampleMode::Bilinear,
+        padding: SamplePadding::Reflection,
+        align_corners: true,
+    };
+    let x = b.op(warp, &[x, grid])?;
     b.output("y", x);
     b.finish()
 }

@@ -134,6 +134,18 @@ def resizes():
                 case("resize", [x], y, size=size, mode=mode, align_corners=align)
 
 
+def samples():
+    for shape in [(2, 2, 4, 5), (1, 1, 1, 3), (1, 1, 2, 1)]:
+        x = rand(*shape)
+        # Places in the picture and outside, and at the centres, edges and corners of elements.
+        grid = torch.cat([rand(shape[0], 2, 3, 2, low=-2.5, high=2.5), ints(shape[0], 2, 3, 2, low=-2, high=2) / 2.0], 1)
+        for mode in ["bilinear", "nearest"]:
+            for padding in ["border", "reflection", "zeros"]:
+                for align in [False, True]:
+                    y = F.grid_sample(x, grid, mode=mode, padding_mode=padding, align_corners=align)
+                    case("grid_sample", [x, grid], y, mode=mode, padding=padding, align_corners=align)
+
+
 def attentions():
     for b, h, m, n, d, e, mask, bias, causal, scale, softcap in [
         (1, 1, 3, 4, 2, 2, None, None, False, None, None),
@@ -311,5 +323,5 @@ def lookups():
 print("# What PyTorch gives, in float64. Written by pytorch.py; do not edit.")
 print(f"# torch {torch.__version__.split('+')[0]}\n")
 for group in [convolutions, pools, resizes, attentions, normalizations, elementwise, casts, reductions,
-              products, rearrangements, lookups]:
+              products, rearrangements, lookups, samples]:
     group()

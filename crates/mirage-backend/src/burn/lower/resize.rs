@@ -2,18 +2,21 @@
 
 use burn_backend::{
     Backend,
-    ops::{InterpolateMode, InterpolateOptions},
+    ops::{GridSampleOptions, GridSamplePaddingMode, InterpolateMode, InterpolateOptions},
     tensor::IntTensor,
 };
 use mirage_ir::{
     TensorData,
-    ops::{Resize, ResizeMode},
+    ops::{GridSample, Resize, ResizeMode, SampleMode, SamplePadding},
 };
 
-use super::{Lowered, NodeContext, kernel};
+use super::{Lowered, NodeContext, accumulator, cast_float, kernel};
 use crate::burn::{Kernel, Tensor};
 
 pub(super) fn lower<B: Backend>(cx: &NodeContext<'_, B>) -> Lowered<B> {
+    if let Some(op) = cx.node.op.get::<GridSample>() {
+        return Some(Ok(grid_sample(op, cx)));
+    }
     let op = cx.node.op.get::<Resize>()?;
     let mode = match op.mode {
         ResizeMode::Bilinear => InterpolateMode::Bilinear,
@@ -33,6 +36,32 @@ fn interpolate<B: Backend>(
     kernel(move |args| {
         let x = x.view(args.take(0)).into_float();
         out.lay_out(Tensor::Float(B::interpolate(x, size, options.clone())))
+    })
+}
+
+/// Half precision computes places and sums in f32.
+fn grid_sample<B: Backend>(op: &GridSample, cx: &NodeContext<'_, B>) -> Kernel<B> {
+    let mode = match op.mode {
+        SampleMode::Bilinear => InterpolateMode::Bilinear,
+        SampleMode::Nearest => InterpolateMode::Nearest,
+    };
+    let padding = match op.padding {
+        SamplePadding::Border => GridSamplePaddingMode::Border,
+        SamplePadding::Reflection => GridSamplePaddingMode::Reflection,
+        SamplePadding::Zeros => GridSamplePaddingMode::Zeros,
+    };
+    let options = GridSampleOptions::new(mode)
+        .with_padding_mode(padding)
+        .with_align_corners(op.align_corners);
+    let (x, grid, out) = (cx.logical(0), cx.logical(1), cx.physical());
+    let (dtype, storage) = (cx.inputs[0].dtype, cx.storage);
+    let wide = accumulator(dtype);
+    kernel(move |args| {
+        let x = x.view(args.take(0)).into_float();
+        let grid = grid.view(args.take(1)).into_float();
+        let [x, grid] = [x, grid].map(|t| cast_float::<B>(t, dtype, wide, &storage));
+        let y = B::float_grid_sample_2d(x, grid, options.clone());
+        out.lay_out(Tensor::Float(cast_float::<B>(y, wide, dtype, &storage)))
     })
 }
 

@@ -1,31 +1,35 @@
 //! The seeded weights of an untrained [`StressNetwork`]: the picture comes through, with the network's texture on it.
 //!
-//! Three channels carry the picture past everything at full resolution: enc1, the skip into dec1, dec1, output, and the
-//! temporal stage. Between two layers a carrier holds 5 + 2·(colour − 1/2), where SiLU is nearly the identity. The other
-//! channels are random. Their batch norms' statistics are such that variance neither vanishes nor explodes with depth,
-//! and they move the carriers a little, layer by layer.
+//! Three pairs of channels carry the picture past everything at full resolution: enc1, the skip into dec1, dec1, output, and
+//! the temporal stage. Before SiLU a pair holds p and −p for p = 2·(colour − 1/2), and the next convolution takes the
+//! difference: silu(p) − silu(−p) is p. So the picture comes through without loss, and around zero, where a low dtype has
+//! its digits. The last block has three channels throughout, no room for pairs: there a carrier holds 5 + 4·(colour − 1/2),
+//! where SiLU is nearly the identity. The other channels are random. Their batch norms' statistics are such that variance neither vanishes nor
+//! explodes with depth, and they move the carriers a little, layer by layer.
 //!
 //! The first convolution of each of the three stages that read a picture smooths it by a binomial 3×3 kernel, which takes
-//! most of the sampler's noise out. (Deeper ones cannot: padding with zeros next to carriers around 5 would draw a frame.)
+//! most of the sampler's noise out.
 
 use super::StressNetwork;
 use crate::seed::{Distribution, Gaussian, ParameterSite, Seeding, standard};
 
-/// Carriers: one a colour.
-const CARRIERS: usize = 3;
-/// What a carrier holds for the colour 1/2: the argument of SiLU, and its value.
+/// Colours of a picture.
+const COLOURS: usize = 3;
+/// Carriers: first those of p, one a colour, then those of −p.
+const CARRIERS: usize = 2 * COLOURS;
+/// What p changes by from colour 0 to colour 1.
+const SWING: f32 = 2.0;
+/// What a carrier of the last block holds for the colour 1/2: the argument of SiLU, and its value.
 const CENTRE: f32 = 5.0;
 const CENTRE_SILU: f32 = 4.966_536;
-/// What a carrier changes by from colour 0 to colour 1.
-const SWING: f32 = 2.0;
+/// What such a carrier changes by from colour 0 to colour 1.
+const CENTRED_SWING: f32 = 4.0;
 /// SiLU's slope around the centre, to be divided out.
 const SLOPE: f32 = 1.026;
 /// Share of the previous picture in the temporal stage.
 const PREVIOUS: f32 = 0.3;
 /// Weights from random channels to carriers, relative to those among random channels.
 const TEXTURE: f32 = 0.06;
-/// Weights from carriers to random channels, relative to those among random channels: carriers are larger by this.
-const FROM_CARRIER: f32 = 0.2;
 /// Running variance and deviation of beta of random channels: the variance v after a layer, E[silu(√v·z)²]/0.6 + 0.3, has
 /// a stable point near 0.7.
 const VARIANCE: f32 = 0.6;
@@ -50,6 +54,11 @@ impl Seeding for StressNetwork {
     }
 }
 
+/// The sign with which a carrier holds a colour.
+fn sign(carrier: usize) -> f32 {
+    if carrier < COLOURS { 1.0 } else { -1.0 }
+}
+
 /// What a convolution that carries the picture reads it from, and for a norm what its convolution does.
 #[derive(Clone, Copy, PartialEq)]
 enum Source {
@@ -57,11 +66,15 @@ enum Source {
     Picture,
     /// Colours of the output of the U-Nets, then of the previous picture.
     Pictures,
-    /// Carriers in the first channels.
-    Carriers,
-    /// Carriers in the first channels of the second half.
+    /// Pairs in the first channels.
+    Pairs,
+    /// Pairs in the first channels of the second half.
     Skip,
-    /// Carriers; the norm makes them colours.
+    /// Pairs; there are three outputs, and the norm puts them around the centre.
+    Narrowing,
+    /// Three carriers around the centre.
+    Centred,
+    /// Three carriers around the centre; the norm makes them colours.
     Last,
 }
 
@@ -112,8 +125,10 @@ fn source(block: &str, at: &str) -> Source {
         ("enc1", "0") => Source::Picture,
         ("dec1", "0") => Source::Skip,
         ("0", "0") => Source::Pictures,
+        ("2", "0") => Source::Narrowing,
+        ("2", "1" | "2") => Source::Centred,
         ("2", "3") => Source::Last,
-        _ => Source::Carriers,
+        _ => Source::Pairs,
     }
 }
 
@@ -123,27 +138,33 @@ fn carrying_weight(source: Source, shape: &[usize]) -> Distribution {
     let random = ((inputs * 9) as f32).sqrt().recip();
     Box::new(move |at| {
         let (to, from, tap) = (at / (9 * inputs), at / 9 % inputs, at % 9);
-        let (first, colours) = match source {
-            Source::Picture | Source::Pictures => (0, true),
-            Source::Skip => (inputs / 2, false),
-            Source::Carriers | Source::Last => (0, false),
+        let colours = matches!(source, Source::Picture | Source::Pictures);
+        let centred = matches!(source, Source::Centred | Source::Last);
+        let first = if source == Source::Skip {
+            inputs / 2
+        } else {
+            0
         };
         let carrier = (first..first + CARRIERS).contains(&from);
         let (to_carrier, picture) = (to < CARRIERS, carrier || colours);
-        let mean = match (to_carrier, source) {
-            (false, _) => 0.0,
-            (true, Source::Picture) if from == to => smooth(tap),
-            (true, Source::Pictures) if from == to => (1.0 - PREVIOUS) * smooth(tap),
-            (true, Source::Pictures) if from == to + CARRIERS => PREVIOUS * smooth(tap),
-            (true, Source::Picture | Source::Pictures) => 0.0,
-            (true, _) => f32::from(from == first + to && tap == 4),
+        let same_colour = from % COLOURS == (first + to) % COLOURS;
+        let mean = match source {
+            _ if !to_carrier || !picture || !same_colour => 0.0,
+            // Beside the colours is the plane of the timestep.
+            Source::Picture if from < COLOURS => sign(to) * smooth(tap),
+            Source::Pictures if from < COLOURS => sign(to) * (1.0 - PREVIOUS) * smooth(tap),
+            Source::Pictures => sign(to) * PREVIOUS * smooth(tap),
+            Source::Picture => 0.0,
+            _ if tap != 4 => 0.0,
+            Source::Centred | Source::Last => 1.0,
+            Source::Pairs | Source::Skip | Source::Narrowing => sign(to) * sign(from - first),
         };
         let std = match (to_carrier, picture) {
-            (true, true) => 0.0005,
+            (true, true) if centred => 0.0005,
+            (true, true) => 0.002,
             (true, false) => TEXTURE * random,
             (false, true) if colours => 1.5 * random,
-            (false, true) => FROM_CARRIER * random,
-            (false, false) => random,
+            (false, _) => random,
         };
         Gaussian { mean, std }
     })
@@ -164,31 +185,35 @@ fn branch_end(site: &ParameterSite<'_>) -> Distribution {
     })
 }
 
-/// The batch norm after such a convolution: carriers to where SiLU is nearly linear, or to colours.
+/// The batch norm after such a convolution: to pairs, to around the centre, or to colours.
 fn carrying_norm(source: Source, field: &str) -> Distribution {
     let from_colours = matches!(source, Source::Picture | Source::Pictures);
-    let last = source == Source::Last;
-    // silu(0.78 + 1.2·(colour − 1/2)) is near colour.
-    let (gamma, beta) = match (from_colours, last) {
-        (true, _) => (1.0, CENTRE),
-        (false, false) => (1.0 / SLOPE, CENTRE),
-        (false, true) => (1.2 / SWING / SLOPE, 0.78),
+    let centred = matches!(source, Source::Centred | Source::Last);
+    let (gamma, beta) = match source {
+        Source::Narrowing => (CENTRED_SWING / SWING, CENTRE),
+        Source::Centred => (1.0 / SLOPE, CENTRE),
+        // silu(0.78 + 1.2·(colour − 1/2)) is near colour.
+        Source::Last => (1.2 / CENTRED_SWING / SLOPE, 0.78),
+        _ => (1.0, 0.0),
     };
-    let carrier = match field {
+    let (mean, std) = match field {
         "gamma" => (gamma, 0.01),
         "beta" => (beta, 0.01),
         "running_mean" if from_colours => (0.5, 0.005),
-        "running_mean" => (CENTRE_SILU, 0.01),
+        "running_mean" if centred => (CENTRE_SILU, 0.01),
+        "running_mean" => (0.0, 0.01),
         // Of a colour, such that dividing by its root gives the swing.
         _ if from_colours => (SWING.powi(-2), 0.004),
         _ => (1.0, 0.02),
     };
+    let signed = from_colours && field == "running_mean";
     let other = random_norm(field);
     Box::new(move |at| match at < CARRIERS {
-        true => Gaussian {
-            mean: carrier.0,
-            std: carrier.1,
+        true if signed => Gaussian {
+            mean: sign(at) * mean,
+            std,
         },
+        true => Gaussian { mean, std },
         false => other(at),
     })
 }
@@ -208,7 +233,7 @@ fn random_norm(field: &str) -> Distribution {
 fn output(shape: &[usize]) -> Distribution {
     let &[_, inputs, ..] = shape else {
         return Box::new(|_| Gaussian {
-            mean: 0.5 - CENTRE_SILU / SWING,
+            mean: 0.5,
             std: 0.005,
         });
     };
@@ -216,7 +241,10 @@ fn output(shape: &[usize]) -> Distribution {
     Box::new(move |at| {
         let (to, from) = (at / inputs, at % inputs);
         Gaussian {
-            mean: if from == to { SWING.recip() } else { 0.0 },
+            mean: match from < CARRIERS && from % COLOURS == to {
+                true => sign(from) / SWING,
+                false => 0.0,
+            },
             std: if from < CARRIERS { 0.001 } else { random },
         }
     })
