@@ -192,7 +192,11 @@ impl BenchArgs {
             method: Method {
                 budget_s: self.time,
                 elapsed_s: measured.elapsed.as_secs_f64(),
-                warm_up: measuring.warm_up.to_string(),
+                warm_up: format!(
+                    "until the medians of the last two windows of {} runs differ by {} % at most",
+                    measuring.warm_up.window,
+                    100.0 * measuring.warm_up.tolerance
+                ),
                 processes: 1,
                 confidence: resampling.confidence,
                 resamples: resampling.resamples,
@@ -321,7 +325,14 @@ impl BenchArgs {
         let table = render::table(ledger).without_empty_columns();
         let mut out = match self.markdown {
             true => render::markdown(&table),
-            false => ruled(&table),
+            false => {
+                let notes = notes(ledger);
+                format!(
+                    "{}\n{}{notes}",
+                    columns(&table, TIMES),
+                    columns(&table, COSTS)
+                )
+            }
         };
         if let Some(shapley) = &ledger.shapley {
             let shares = render::shares(shapley);
@@ -347,6 +358,60 @@ impl Job {
     }
 }
 
+/// A terminal takes the columns in two tables; files and markdown have them all in one.
+const TIMES: &[&str] = &[
+    "row",
+    "p50_ms",
+    "p95_ms",
+    "fps",
+    "against_none",
+    "verdict_none",
+    "against_before",
+    "verdict_before",
+];
+const COSTS: &[&str] = &[
+    "row",
+    "compile_ms",
+    "rewrites",
+    "weight_mb",
+    "planned_peak_mb",
+    "measured_peak_mb",
+    "gflops",
+    "psnr_db",
+    "loop_psnr_db",
+    "outliers",
+];
+
+/// Some columns of a table, for a terminal.
+fn columns(table: &Table, keys: &[&str]) -> String {
+    let places: Vec<usize> = keys
+        .iter()
+        .filter_map(|key| table.columns.iter().position(|c| c.key == *key))
+        .collect();
+    let row = |row: &Vec<String>| places.iter().map(|&i| row[i].clone()).collect();
+    ruled(&Table {
+        columns: places.iter().map(|&i| table.columns[i].clone()).collect(),
+        rows: table.rows.iter().map(row).collect(),
+    })
+}
+
+/// What backends say of the rows, once each.
+fn notes(ledger: &Ledger) -> String {
+    let mut notes: Vec<(&str, Vec<&str>)> = Vec::new();
+    for (row, note) in ledger
+        .rows
+        .iter()
+        .flat_map(|r| r.notes.iter().map(move |n| (r.label.as_str(), n.as_str())))
+    {
+        match notes.iter_mut().find(|(known, _)| *known == note) {
+            Some((_, rows)) => rows.push(row),
+            None => notes.push((note, vec![row])),
+        }
+    }
+    let line = |(note, rows): &(&str, Vec<&str>)| format!("\nnote: {note} ({})\n", rows.join("; "));
+    notes.iter().map(line).collect()
+}
+
 /// A table for a terminal.
 pub(super) fn ruled(table: &Table) -> String {
     let columns: Vec<(&str, Align)> = table
@@ -357,7 +422,7 @@ pub(super) fn ruled(table: &Table) -> String {
             false => (c.title, Align::Left),
         })
         .collect();
-    let mut rows = Rows::new(Stream::Stdout, &columns);
+    let mut rows = Rows::new(Stream::Stdout, &columns).keep_whole(0..1);
     for row in &table.rows {
         rows.row(row.iter().map(text));
     }
