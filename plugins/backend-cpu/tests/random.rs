@@ -10,13 +10,14 @@ use mirage_ir::{
 };
 
 /// Runs graphs of many seeds; each result must lie within `bound` of the interpreter's, relative to
-/// its largest element.
+/// its largest element, or within twice that in absolute terms: a norm of equal elements is exactly 0
+/// in f64 and rounding without a scale of its own otherwise.
 fn property(seeds: std::ops::Range<u64>, options: &Options, bound: f64) {
     let mut failures = Vec::new();
     for seed in seeds {
         let g = generate(seed, options).unwrap();
         let d = common::difference(&g.graph, &g.params, &g.inputs, &g.states);
-        if d.max_rel.is_nan() || d.max_rel > bound {
+        if d.max_rel.is_nan() || d.max_abs.is_nan() || d.max_rel.min(d.max_abs / 2.0) > bound {
             failures.push(format!("seed {seed}: {d:?}\n{}", g.graph));
         }
     }
