@@ -390,7 +390,7 @@ fn columns(table: &Table, keys: &[&str]) -> String {
         .collect();
     let row = |row: &Vec<String>| places.iter().map(|&i| row[i].clone()).collect();
     ruled(&Table {
-        columns: places.iter().map(|&i| table.columns[i].clone()).collect(),
+        columns: places.iter().map(|&i| table.columns[i]).collect(),
         rows: table.rows.iter().map(row).collect(),
     })
 }
