@@ -41,7 +41,7 @@ pub enum ResizeMode {
     Bicubic,
 }
 
-/// `grid_sample(x [N,C,H,W], grid [N,h,w,2])`: [N,C,h,w], the pictures at places that the grid gives, as when a frame is warped
+/// `grid_sample(x [N,C,H,W], grid [N,h,w,2])`: `[N,C,h,w]`, the pictures at places that the grid gives, as when a frame is warped
 /// along a flow. The output keeps the order of x.
 ///
 /// An element of the grid is (column, row) of a picture whose edges are −1 and 1. Half precision computes places and sums in
