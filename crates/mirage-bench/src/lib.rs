@@ -5,7 +5,8 @@
 //! times and of what is known of each set; a [`Ledger`](ledger::Ledger) is saved,
 //! [compared](compare::compare) and [rendered](render). What is measured comes through the trait
 //! [`Subject`](measure::Subject), so nothing here knows a model or a backend. docs/ledger.md tells
-//! the rows, the fields and the statistics.
+//! the rows, the fields and the statistics. What the machine can do and what else keeps it busy is in
+//! [`machine`].
 //!
 //! ```
 //! use std::{ops::ControlFlow, time::Duration};
@@ -57,3 +58,5 @@ pub mod measure;
 pub mod plan;
 pub mod render;
 pub mod stats;
+
+pub use mirage_machine as machine;

@@ -8,11 +8,11 @@ use mirage_backend::{
     burn::{Engine, Executor},
 };
 use mirage_ir::{Graph, Params, target::Capabilities};
+use mirage_machine::Processor;
 
 use crate::{
     capabilities,
     kernels::CpuKernels,
-    processor::Processor,
     static_plan::{self, StaticExecutable},
 };
 

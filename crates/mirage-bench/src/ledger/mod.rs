@@ -7,6 +7,8 @@ mod row;
 
 use serde::{Deserialize, Serialize};
 
+pub use mirage_machine::Roofline;
+
 pub use assemble::{AssembleError, Facts, Results, Rules, assemble};
 pub use file::{LedgerError, read, read_str, write};
 pub use row::{Build, Errors, Memory, Outcome, Row, Shapley, Share, SpeedUp, Throughput, Times};
@@ -78,25 +80,6 @@ pub struct Machine {
     pub platform: String,
     /// Its measured limits; null where they were not measured.
     pub roofline: Option<Roofline>,
-}
-
-/// The most that a machine did in a measurement of it (Williams, Waterman and Patterson, CACM 2009).
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Roofline {
-    /// Floating-point operations, 10⁹ a second.
-    pub gflops: f64,
-    /// Memory traffic, 10⁹ bytes a second.
-    pub gbytes: f64,
-}
-
-impl Roofline {
-    /// The operations a second, in 10⁹, that so many operations on so many bytes could reach.
-    pub fn attainable_gflops(&self, flops: u64, bytes: u64) -> f64 {
-        match bytes {
-            0 => self.gflops,
-            _ => self.gflops.min(self.gbytes * flops as f64 / bytes as f64),
-        }
-    }
 }
 
 /// A backend.

@@ -1,0 +1,99 @@
+//! Which processor this is.
+
+use serde::Serialize;
+use sysinfo::{CpuRefreshKind, RefreshKind, System};
+
+/// The processor, for people.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Processor {
+    /// Its name, or its architecture where the system does not tell.
+    pub name: String,
+    /// The vector extensions that it has, of those that kernels use, as the compiler calls them.
+    pub features: Vec<&'static str>,
+    /// Threads that the engines run kernels on: rayon's, which RAYON_NUM_THREADS sets.
+    pub threads: usize,
+}
+
+impl Processor {
+    /// This machine's.
+    pub fn here() -> Self {
+        let cpus = RefreshKind::nothing().with_cpu(CpuRefreshKind::nothing());
+        let system = System::new_with_specifics(cpus);
+        let name = system.cpus().first().map(|cpu| cpu.brand().trim());
+        Processor {
+            name: match name {
+                None | Some("") => std::env::consts::ARCH.to_owned(),
+                Some(name) => name.to_owned(),
+            },
+            features: features(),
+            threads: rayon::current_num_threads(),
+        }
+    }
+
+    /// Threads and vector extensions: `2 threads, avx2 fma`.
+    pub fn details(&self) -> String {
+        let threads = match self.threads {
+            1 => "1 thread".to_owned(),
+            n => format!("{n} threads"),
+        };
+        match self.features[..] {
+            [] => threads,
+            _ => format!("{threads}, {}", self.features.join(" ")),
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+fn features() -> Vec<&'static str> {
+    let all = [
+        ("avx2", is_x86_feature_detected!("avx2")),
+        ("fma", is_x86_feature_detected!("fma")),
+        ("f16c", is_x86_feature_detected!("f16c")),
+        ("avx512f", is_x86_feature_detected!("avx512f")),
+        ("avx512vnni", is_x86_feature_detected!("avx512vnni")),
+        ("avx512bf16", is_x86_feature_detected!("avx512bf16")),
+        ("avx512fp16", is_x86_feature_detected!("avx512fp16")),
+    ];
+    all.into_iter().filter(|a| a.1).map(|a| a.0).collect()
+}
+
+#[cfg(target_arch = "aarch64")]
+fn features() -> Vec<&'static str> {
+    let all = [
+        ("neon", std::arch::is_aarch64_feature_detected!("neon")),
+        ("fp16", std::arch::is_aarch64_feature_detected!("fp16")),
+        ("bf16", std::arch::is_aarch64_feature_detected!("bf16")),
+        ("sve", std::arch::is_aarch64_feature_detected!("sve")),
+    ];
+    all.into_iter().filter(|a| a.1).map(|a| a.0).collect()
+}
+
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+fn features() -> Vec<&'static str> {
+    Vec::new()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_and_features_are_one_line() {
+        let mut processor = Processor {
+            name: "some".to_owned(),
+            features: vec!["avx2", "fma"],
+            threads: 2,
+        };
+        assert_eq!(processor.details(), "2 threads, avx2 fma");
+        processor.features.clear();
+        processor.threads = 1;
+        assert_eq!(processor.details(), "1 thread");
+    }
+
+    #[test]
+    fn there_is_always_something_to_say() {
+        let here = Processor::here();
+        assert!(!here.name.is_empty());
+        assert!(here.details().contains("thread"));
+    }
+}

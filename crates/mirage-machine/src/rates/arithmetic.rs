@@ -1,0 +1,76 @@
+//! Products and sums in registers.
+
+use std::{
+    hint::black_box,
+    sync::Barrier,
+    time::{Duration, Instant},
+};
+
+use pulp::{Arch, Simd, WithSimd};
+use rayon::ThreadPool;
+
+use super::{best, giga};
+
+/// Chains of dependent operations side by side: more than any processor's latency times its units
+/// (Haswell: 5 by 2), and with two operands within 16 registers.
+const CHAINS: usize = 12;
+/// Long against starting together, short against a scheduler's slice.
+const BLOCK: Duration = Duration::from_millis(2);
+
+/// The most 10⁹ operations a second that all threads did at once.
+pub(super) fn gflops(pool: &ThreadPool, time: Duration) -> f64 {
+    let arch = Arch::new();
+    let iterations = calibrate(arch);
+    best(pool, time, |pool| {
+        let together = Barrier::new(pool.current_num_threads());
+        let rates = pool.broadcast(|_| {
+            together.wait();
+            let start = Instant::now();
+            let flops = black_box(arch.dispatch(Chains { iterations }));
+            giga(flops, start.elapsed())
+        });
+        rates.iter().sum()
+    })
+}
+
+/// How many iterations fill a block.
+fn calibrate(arch: Arch) -> usize {
+    let mut iterations = 1 << 10;
+    loop {
+        let start = Instant::now();
+        black_box(arch.dispatch(Chains { iterations }));
+        let took = start.elapsed();
+        if took >= BLOCK / 4 {
+            let scale = BLOCK.as_secs_f64() / took.as_secs_f64();
+            return ((iterations as f64 * scale) as usize).max(1);
+        }
+        iterations *= 2;
+    }
+}
+
+/// Runs the chains and tells how many operations that was.
+struct Chains {
+    iterations: usize,
+}
+
+impl WithSimd for Chains {
+    type Output = f64;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> f64 {
+        // x ← 0.5 x + 0.5 stays near 1: no operand is ever subnormal or infinite.
+        let half = simd.splat_f32s(black_box(0.5));
+        let mut chains = [simd.splat_f32s(black_box(2.0)); CHAINS];
+        for _ in 0..self.iterations {
+            for chain in &mut chains {
+                *chain = simd.mul_add_e_f32s(*chain, half, half);
+            }
+        }
+        let zero = simd.splat_f32s(0.0);
+        let sum = chains
+            .iter()
+            .fold(zero, |sum, &chain| simd.add_f32s(sum, chain));
+        black_box(simd.reduce_sum_f32s(sum));
+        2.0 * (CHAINS * S::F32_LANES) as f64 * self.iterations as f64
+    }
+}
