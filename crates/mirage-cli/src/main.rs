@@ -24,6 +24,7 @@ mod profile;
 mod progress;
 mod resident;
 mod run;
+mod subjects;
 mod table;
 mod tensors;
 mod units;

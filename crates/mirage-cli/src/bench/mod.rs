@@ -1,7 +1,6 @@
 //! `mirage bench`.
 
 mod compare;
-mod subjects;
 
 use std::{
     fs,
@@ -29,12 +28,12 @@ use mirage_model::{ModelConfig, Size, parameter_count};
 use mirage_pass::{PassSpec, PipelineSpec, Registry};
 use mirage_stream::{Machine, SamplerConfig, Trajectory, capture_frame};
 
-use self::subjects::{Bench, Built};
 use crate::{
     args::{BackendArgs, ModelArgs, PassArgs, SizeArg},
     error::{CliError, Ending, Result},
     output::Stream,
     progress::Progress,
+    subjects::{Bench, Built},
     table::{Align, Rows, text},
 };
 
@@ -134,7 +133,8 @@ impl BenchArgs {
         let captured = capture_frame(&model, job.size, &job.trajectory).failure()?;
         drop(model);
         let bench = Bench {
-            job: &job,
+            size: job.size,
+            trajectory: &job.trajectory,
             captured: &captured,
             backend,
             options: self.backend.options(),
@@ -145,7 +145,7 @@ impl BenchArgs {
         let mut built: Vec<Built> = rows
             .subjects
             .iter()
-            .map(|set| bench.build(&set.indices(), &scene))
+            .map(|set| bench.build(job.plan(&set.indices()), &scene))
             .collect();
         drop(stage);
 

@@ -1,4 +1,4 @@
-//! The sets of passes as programs that run.
+//! Sets of passes as programs that run frames: what `bench`, `tune` and `doctor` measure.
 
 use std::time::Duration;
 
@@ -10,26 +10,29 @@ use mirage_bench::{
 };
 use mirage_capture::Captured;
 use mirage_ir::cost::graph_cost;
-use mirage_pass::Manager;
-use mirage_stream::{Noise, NoisePolicy, Session, main_dtype, prepare};
+use mirage_model::Size;
+use mirage_pass::{Manager, Plan};
+use mirage_stream::{Noise, NoisePolicy, Session, Trajectory, main_dtype, prepare};
 use mirage_video::Frame;
 
-use super::Job;
 use crate::{error::Result, profile::scene};
 
 /// What all sets share.
-pub(super) struct Bench<'a> {
-    pub(super) job: &'a Job,
-    pub(super) captured: &'a Captured,
-    pub(super) backend: &'a dyn Backend,
-    pub(super) options: CompileOptions,
-    pub(super) seed: u64,
+pub(crate) struct Bench<'a> {
+    /// The frame's size in the model.
+    pub(crate) size: Size,
+    pub(crate) trajectory: &'a Trajectory,
+    pub(crate) captured: &'a Captured,
+    pub(crate) backend: &'a dyn Backend,
+    pub(crate) options: CompileOptions,
+    /// Of noise and scene.
+    pub(crate) seed: u64,
     /// Frames of the closed loop.
-    pub(super) frames: usize,
+    pub(crate) frames: usize,
 }
 
 /// A set's program, or why there is none.
-pub(super) enum Built {
+pub(crate) enum Built {
     /// It runs.
     Ready(Box<Ready>),
     /// A pass or the backend failed, or a frame.
@@ -37,7 +40,7 @@ pub(super) enum Built {
 }
 
 /// A program that runs frames of the scene over and over.
-pub(super) struct Ready {
+pub(crate) struct Ready {
     session: Session,
     scene: Vec<Frame>,
     next: usize,
@@ -46,7 +49,7 @@ pub(super) struct Ready {
 
 impl Built {
     /// Why it does not run.
-    pub(super) fn failure(&self) -> Option<&str> {
+    pub(crate) fn failure(&self) -> Option<&str> {
         match self {
             Built::Ready(_) => None,
             Built::Failed(why) => Some(why),
@@ -93,24 +96,23 @@ impl Ready {
 
 impl Bench<'_> {
     /// The frames of the closed loop, in the model's size.
-    pub(super) fn scene(&self) -> Result<Vec<Frame>> {
-        let size = (self.job.size.width as u32, self.job.size.height as u32);
+    pub(crate) fn scene(&self) -> Result<Vec<Frame>> {
+        let size = (self.size.width as u32, self.size.height as u32);
         scene(self.frames, size, self.seed)
     }
 
-    /// Runs a set's passes and compiles.
-    pub(super) fn build(&self, set: &[usize], scene: &[Frame]) -> Built {
-        match self.ready(set, scene) {
+    /// Runs a set's passes and compiles. A set that cannot be planned has failed for that reason.
+    pub(crate) fn build(&self, plan: std::result::Result<Plan, String>, scene: &[Frame]) -> Built {
+        match plan.and_then(|plan| self.ready(&plan, scene)) {
             Ok(ready) => Built::Ready(Box::new(ready)),
             Err(why) => Built::Failed(why),
         }
     }
 
-    fn ready(&self, set: &[usize], scene: &[Frame]) -> std::result::Result<Ready, String> {
-        let plan = self.job.plan(set)?;
+    fn ready(&self, plan: &Plan, scene: &[Frame]) -> std::result::Result<Ready, String> {
         let prepared = prepare(
             self.captured,
-            &plan,
+            plan,
             &mut Manager::new(),
             self.backend,
             &self.options,
@@ -136,7 +138,7 @@ impl Bench<'_> {
             error: None,
             notes: prepared.executable.notes().to_vec(),
         };
-        let elements = self.job.trajectory.draws() * 3 * self.job.size.width * self.job.size.height;
+        let elements = self.trajectory.draws() * 3 * self.size.width * self.size.height;
         let noise = Noise::new(self.seed, NoisePolicy::Fixed, elements);
         let session = Session::new(prepared.executable, noise).map_err(|e| e.to_string())?;
         Ok(Ready {
@@ -149,8 +151,8 @@ impl Bench<'_> {
 
     /// What is known of each set, with its pictures' error against those of the first, which is
     /// `none`.
-    pub(super) fn facts(&self, built: &mut [Built], scene: &[Frame]) -> Vec<Facts> {
-        let shape = [1, 3, self.job.size.height, self.job.size.width];
+    pub(crate) fn facts(&self, built: &mut [Built], scene: &[Frame]) -> Vec<Facts> {
+        let shape = [1, 3, self.size.height, self.size.width];
         let mut reference: Option<[Vec<f32>; 2]> = None;
         built
             .iter_mut()
