@@ -1,7 +1,7 @@
 //! Measuring subjects in turn: warm-up, then rounds until the time is up.
 
 mod clock;
-mod schedule;
+pub(crate) mod schedule;
 mod series;
 
 use std::ops::ControlFlow;
