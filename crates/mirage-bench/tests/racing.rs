@@ -78,16 +78,19 @@ const LONG: Duration = Duration::from_secs(60);
 
 #[test]
 fn the_fastest_wins_and_the_slow_leave_early() {
+    let (mut slow_runs, mut fast_runs) = (0, 0);
     for seed in 0..20 {
-        let ran = run(&[30.0, 10.0, 10.4, 20.0], &[], LONG, seed);
+        let ran = run(&[30.0, 10.0, 10.1, 20.0], &[], LONG, seed);
         let race = ran.race.unwrap();
-        assert_eq!(race.leader, 1, "seed {seed}");
+        assert!([1, 2].contains(&race.leader), "seed {seed}");
         for slow in [0, 3] {
             let left = race.runners[slow].left.unwrap();
             assert!(left.low > 1.0, "{left:?}");
-            assert!(ran.runs[slow] < ran.runs[1], "{:?}", ran.runs);
+            slow_runs += ran.runs[slow];
         }
+        fast_runs += ran.runs[race.leader];
     }
+    assert!(slow_runs < fast_runs, "{slow_runs} and {fast_runs}");
 }
 
 #[test]
