@@ -31,7 +31,7 @@
 use mirage_ir::{DType, Graph};
 use mirage_pass::{Need, Numerics, Outcome, Pass, PassContext, PassError, PassInfo, Phase};
 
-use crate::lower_precision::{self, OPTIONS};
+use crate::lower_precision::{self, OPTIONS, WORTH_TRYING};
 
 /// See the module.
 pub(crate) struct Bf16;
@@ -50,6 +50,7 @@ static INFO: PassInfo = PassInfo {
         },
     ],
     options: OPTIONS,
+    worth_trying: WORTH_TRYING,
     changes_interface: true,
     ..PassInfo::new(
         "bf16",

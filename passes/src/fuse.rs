@@ -110,6 +110,8 @@ static INFO: PassInfo = PassInfo {
             doc: "form regions that the backend has no kernel for too: it runs their bodies",
         },
     ],
+    // Long chains hold more operands in registers at once than some processors have.
+    worth_trying: &[("max_body", "8"), ("max_body", "128")],
     ..PassInfo::new(
         "fuse",
         2,

@@ -23,6 +23,7 @@ mod lower_precision;
 mod merge_qkv;
 mod pad_channels;
 mod permutes;
+pub mod pipelines;
 mod sdpa;
 
 /// Makes the passes of this crate known to a program: without a call, the linker leaves them out.

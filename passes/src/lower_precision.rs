@@ -46,6 +46,10 @@ pub(crate) const OPTIONS: &[OptionSpec] = &[
     },
 ];
 
+/// What is worth measuring beside the defaults: fewer casts, at the price of digits.
+pub(crate) const WORTH_TRYING: &[(&str, &str)] =
+    &[("inputs", "true"), ("keep", "timestep+power+reduce")];
+
 /// Lowers a graph to `low`.
 pub(crate) fn run(
     graph: &mut Graph,

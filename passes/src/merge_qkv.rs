@@ -68,6 +68,8 @@ static INFO: PassInfo = PassInfo {
             doc: "merge also where copying the slices moves more bytes than reading the input once saves",
         },
     ],
+    // What a copy costs against a read is the machine's to say.
+    worth_trying: &[("force", "true")],
     ..PassInfo::new(
         "merge_qkv",
         1,

@@ -79,6 +79,7 @@ static INFO: PassInfo = PassInfo {
             doc: "the most that floating-point operations and bytes of the whole graph may grow, as a fraction",
         },
     ],
+    worth_trying: &[("multiple", "8"), ("multiple", "16")],
     ..PassInfo::new(
         "pad_channels",
         1,

@@ -158,6 +158,9 @@ pub struct PassInfo {
     pub needs: &'static [Need],
     /// Its options.
     pub options: &'static [OptionSpec],
+    /// Options and values beside the defaults that are worth measuring: what is best depends on the
+    /// machine.
+    pub worth_trying: &'static [(&'static str, &'static str)],
     /// Whether it may change names or types of inputs, outputs, states, or add parameters.
     pub changes_interface: bool,
     /// Whether it runs without being asked for: passes of [`Phase::Legalize`] and of tag
@@ -187,6 +190,7 @@ impl PassInfo {
             before: &[],
             needs: &[],
             options: &[],
+            worth_trying: &[],
             changes_interface: false,
             always: false,
         }

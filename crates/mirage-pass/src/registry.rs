@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{Pass, PassInfo, Phase, suggest};
+use crate::{Options, Pass, PassInfo, Phase, suggest};
 
 /// A pass in the table that the linker gathers; made by [`register!`](crate::register).
 pub struct PassEntry(pub &'static dyn Pass);
@@ -131,6 +131,9 @@ fn check(info: &PassInfo) -> Result<(), String> {
         }
         let default = option.kind.parse(option.default);
         default.map_err(|e| format!("the default of option `{}` {e}", option.name))?;
+    }
+    for &pair in info.worth_trying {
+        Options::from_pairs(info, [pair]).map_err(|e| format!("what is worth trying: {e}"))?;
     }
     Ok(())
 }

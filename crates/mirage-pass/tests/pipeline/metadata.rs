@@ -93,6 +93,28 @@ fn wrong_metadata_is_refused() {
     insta::assert_snapshot!(messages.join("\n"));
 }
 
+#[test]
+fn what_is_worth_trying_must_be_an_option_with_a_right_value() {
+    let refuse = |worth_trying| {
+        let pass = PassInfo {
+            options: &[OptionSpec {
+                name: "x",
+                kind: OptionKind::Bool,
+                default: "true",
+                doc: "",
+            }],
+            worth_trying,
+            ..info("a", Phase::Simplify)
+        };
+        match Registry::new([idle(pass)]) {
+            Ok(_) => "accepted".to_owned(),
+            Err(e) => e.to_string(),
+        }
+    };
+    assert!(refuse(&[("y", "true")]).contains("worth trying: unknown option `y`"));
+    assert!(refuse(&[("x", "maybe")]).contains("must be true or false"));
+}
+
 fn all_kinds() -> PassInfo {
     const fn option(name: &'static str, kind: OptionKind, default: &'static str) -> OptionSpec {
         OptionSpec {

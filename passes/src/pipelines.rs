@@ -1,0 +1,98 @@
+//! Named sets of passes: `configs/pipelines`, a file each, built in.
+//!
+//! The first line of a file is a comment that says what the set is for.
+
+use mirage_pass::{PipelineSpec, TomlError};
+
+/// A named set of passes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pipeline {
+    /// The name that users type.
+    pub name: &'static str,
+    /// The file.
+    pub toml: &'static str,
+}
+
+impl Pipeline {
+    /// What it is for: one line.
+    pub fn summary(&self) -> &'static str {
+        let first = self.toml.lines().next().unwrap_or_default();
+        first.trim_start_matches(['#', ' '])
+    }
+
+    /// Its passes.
+    ///
+    /// # Errors
+    /// The file is no pipeline, which a test of this crate rules out for those built in.
+    pub fn spec(&self) -> Result<PipelineSpec, TomlError> {
+        PipelineSpec::from_toml(self.toml)
+    }
+}
+
+macro_rules! pipeline {
+    ($name:literal) => {
+        Pipeline {
+            name: $name,
+            toml: include_str!(concat!("../../configs/pipelines/", $name, ".toml")),
+        }
+    };
+}
+
+/// The named sets, those that keep the most digits first.
+pub const PIPELINES: &[Pipeline] = &[
+    pipeline!("safe"),
+    pipeline!("quality"),
+    pipeline!("auto"),
+    pipeline!("fast"),
+];
+
+/// The set of this name.
+pub fn find(name: &str) -> Option<&'static Pipeline> {
+    PIPELINES.iter().find(|p| p.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, fs, path::Path};
+
+    use mirage_pass::{Numerics, Plan, Registry, plan};
+
+    use super::*;
+
+    fn planned(pipeline: &Pipeline) -> Plan {
+        let spec = pipeline.spec().unwrap();
+        plan(&Registry::linked().unwrap(), &spec).unwrap()
+    }
+
+    /// The numerics of the passes that were asked for.
+    fn numerics(name: &str) -> Vec<Numerics> {
+        let steps = planned(find(name).unwrap()).steps.into_iter();
+        let asked = steps.filter(|s| !s.automatic);
+        asked.map(|s| s.info().numerics).collect()
+    }
+
+    #[test]
+    fn every_file_is_built_in_says_what_it_is_for_and_is_legal() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs/pipelines");
+        let file = |e: std::io::Result<fs::DirEntry>| e.unwrap().file_name().into_string().unwrap();
+        let files: BTreeSet<String> = fs::read_dir(folder).unwrap().map(file).collect();
+        let built_in = PIPELINES.iter().map(|p| format!("{}.toml", p.name));
+        assert_eq!(files, built_in.collect());
+        for pipeline in PIPELINES {
+            assert!(pipeline.toml.starts_with("# "), "{}", pipeline.name);
+            assert!(pipeline.summary().ends_with('.'), "{}", pipeline.name);
+            assert!(!planned(pipeline).steps.is_empty());
+        }
+        assert_eq!(find("fastest"), None);
+    }
+
+    #[test]
+    fn names_keep_their_promises_about_numbers() {
+        assert!(numerics("safe").iter().all(|n| *n == Numerics::Exact));
+        let lowers = |n: &Numerics| matches!(n, Numerics::LowersPrecision { .. });
+        assert!(!numerics("quality").iter().any(lowers));
+        assert!(numerics("fast").iter().any(lowers));
+        let auto = find("auto").unwrap().spec().unwrap();
+        assert!(auto.passes.iter().any(|p| p.name() == "auto_precision"));
+    }
+}
