@@ -5,8 +5,10 @@ mod equivalent;
 mod evaluate;
 mod network;
 mod scratch;
+mod sensitivity;
 
 pub use case::Case;
 pub use equivalent::equivalent;
 pub use evaluate::{evaluate, is_small};
 pub use scratch::with_file;
+pub use sensitivity::{coarsest_step, distance, sensitivity};
