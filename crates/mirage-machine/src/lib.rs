@@ -1,6 +1,7 @@
 //! What the machine is, what it can do, and what else keeps it busy.
 //!
-//! - [`Machine::here`]: processor, cores, caches, memory, operating system.
+//! - [`Machine::here`]: processor, cores, caches, memory, operating system; [`Graphics::here`]: cards and
+//!   drivers; [`libraries`]: what backends may want, and where it is.
 //! - [`measure_rates`], or [`measure_roofline`] where two numbers do: what arithmetic and memory reach.
 //! - [`Watch`]: around a measurement, what other processes, the hypervisor and the clock did meanwhile;
 //!   [`Load::warnings`] says it in words.
@@ -23,6 +24,8 @@
 //! ```
 
 mod cache;
+mod graphics;
+mod library;
 mod load;
 mod machine;
 mod processor;
@@ -30,6 +33,8 @@ mod rates;
 mod sys;
 
 pub use cache::{Cache, CacheKind};
+pub use graphics::{Card, Graphics};
+pub use library::{Library, libraries};
 pub use load::{BusyProcess, Clock, Load, Watch};
 pub use machine::{Machine, Memory, System};
 pub use processor::Processor;

@@ -1,9 +1,8 @@
 //! What the machine is.
 
-use std::thread::available_parallelism;
+use std::{collections::BTreeSet, path::Path, thread::available_parallelism};
 
 use serde::Serialize;
-use sysinfo::MemoryRefreshKind;
 
 use crate::{Cache, Processor, cache, sys};
 
@@ -49,14 +48,15 @@ pub struct System {
 impl Machine {
     /// This one.
     pub fn here() -> Self {
+        let cpuinfo = sys::text(Path::new("/proc/cpuinfo")).unwrap_or_default();
         Machine {
             processor: Processor::here(),
-            cores: sysinfo::System::physical_core_count(),
+            cores: cores(&cpuinfo),
             processors: available_parallelism().map_or(1, usize::from),
             caches: cache::here(),
             memory: Memory::here(),
             system: System::here(),
-            is_virtual: sys::text("/proc/cpuinfo".as_ref()).and_then(|text| is_virtual(&text)),
+            is_virtual: is_virtual(&cpuinfo),
         }
     }
 }
@@ -64,26 +64,68 @@ impl Machine {
 impl Memory {
     /// This machine's, now; `None` where the system does not tell.
     pub fn here() -> Option<Self> {
-        let mut system = sysinfo::System::new();
-        system.refresh_memory_specifics(MemoryRefreshKind::nothing().with_ram());
-        let (mut total, mut available) = (system.total_memory(), system.available_memory());
-        if let Some(limits) = system.cgroup_limits() {
-            total = total.min(limits.total_memory);
-            available = available.min(limits.free_memory);
-        }
-        (total > 0).then_some(Memory { total, available })
+        let of_system = memory(&sys::text(Path::new("/proc/meminfo"))?)?;
+        let group = Path::new("/sys/fs/cgroup");
+        let limit: Option<u64> = sys::number(&group.join("memory.max"));
+        let taken: Option<u64> = sys::number(&group.join("memory.current"));
+        Some(match (limit, taken) {
+            (Some(limit), Some(taken)) => Memory {
+                total: of_system.total.min(limit),
+                available: of_system.available.min(limit.saturating_sub(taken)),
+            },
+            _ => of_system,
+        })
     }
 }
 
 impl System {
     fn here() -> Self {
+        let release = sys::text(Path::new("/etc/os-release"));
         System {
-            name: sysinfo::System::long_os_version()
+            name: release
+                .and_then(|text| system_name(&text))
                 .unwrap_or_else(|| std::env::consts::OS.to_owned()),
-            kernel: sysinfo::System::kernel_version(),
+            kernel: sys::text(Path::new("/proc/sys/kernel/osrelease")),
             architecture: std::env::consts::ARCH,
         }
     }
+}
+
+/// From the text of `/proc/meminfo`, in which sizes are in KiB.
+fn memory(meminfo: &str) -> Option<Memory> {
+    let field = |name: &str| -> Option<u64> {
+        let line = meminfo.lines().find_map(|line| line.strip_prefix(name))?;
+        let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+        kib.checked_mul(1024)
+    };
+    Some(Memory {
+        total: field("MemTotal:")?,
+        available: field("MemAvailable:")?,
+    })
+}
+
+/// Cores of all sockets; `None` where the processors do not say which they belong to.
+fn cores(cpuinfo: &str) -> Option<usize> {
+    let field = |processor: &str, name: &str| -> Option<u32> {
+        let line = processor.lines().find(|line| line.starts_with(name))?;
+        line.split_once(':')?.1.trim().parse().ok()
+    };
+    let core = |processor: &str| {
+        Some((
+            field(processor, "physical id")?,
+            field(processor, "core id")?,
+        ))
+    };
+    let cores: BTreeSet<_> = cpuinfo.split("\n\n").filter_map(core).collect();
+    (!cores.is_empty()).then_some(cores.len())
+}
+
+/// The name that `/etc/os-release` has for people.
+fn system_name(release: &str) -> Option<String> {
+    let name = release
+        .lines()
+        .find_map(|line| line.strip_prefix("PRETTY_NAME="))?;
+    Some(name.trim_matches(['"', '\'']).to_owned())
 }
 
 /// What the flags of x86 processors say; other architectures have no such flag.
@@ -104,6 +146,27 @@ mod tests {
         );
         assert_eq!(is_virtual("flags\t\t: fpu sse\n"), Some(false));
         assert_eq!(is_virtual("Features\t: fp asimd\n"), None);
+    }
+
+    #[test]
+    fn threads_of_one_core_are_one_core() {
+        let cpu = |socket, core| format!("physical id\t: {socket}\ncore id\t\t: {core}\n");
+        let text = [cpu(0, 0), cpu(0, 1), cpu(0, 0), cpu(1, 0)].join("\n");
+        assert_eq!(cores(&text), Some(3));
+        assert_eq!(cores("processor\t: 0\n"), None);
+    }
+
+    #[test]
+    fn memory_and_the_systems_name_are_read() {
+        let text = "MemTotal:  2048 kB\nMemFree: 1 kB\nMemAvailable: 1024 kB\n";
+        let expected = Memory {
+            total: 2 << 20,
+            available: 1 << 20,
+        };
+        assert_eq!(memory(text), Some(expected));
+        assert_eq!(memory("MemTotal:  2048 kB\n"), None);
+        let name = system_name("ID=x\nPRETTY_NAME=\"Some Linux 12\"\n");
+        assert_eq!(name.as_deref(), Some("Some Linux 12"));
     }
 
     #[test]

@@ -1,7 +1,10 @@
 //! Which processor this is.
 
+use std::path::Path;
+
 use serde::Serialize;
-use sysinfo::{CpuRefreshKind, RefreshKind, System};
+
+use crate::sys;
 
 /// The processor, for people.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -17,14 +20,9 @@ pub struct Processor {
 impl Processor {
     /// This machine's.
     pub fn here() -> Self {
-        let cpus = RefreshKind::nothing().with_cpu(CpuRefreshKind::nothing());
-        let system = System::new_with_specifics(cpus);
-        let name = system.cpus().first().map(|cpu| cpu.brand().trim());
+        let cpuinfo = sys::text(Path::new("/proc/cpuinfo")).unwrap_or_default();
         Processor {
-            name: match name {
-                None | Some("") => std::env::consts::ARCH.to_owned(),
-                Some(name) => name.to_owned(),
-            },
+            name: model_name(&cpuinfo).unwrap_or_else(|| std::env::consts::ARCH.to_owned()),
             features: features(),
             threads: rayon::current_num_threads(),
         }
@@ -41,6 +39,12 @@ impl Processor {
             _ => format!("{threads}, {}", self.features.join(" ")),
         }
     }
+}
+
+fn model_name(cpuinfo: &str) -> Option<String> {
+    let line = cpuinfo.lines().find(|l| l.starts_with("model name"))?;
+    let name = line.split_once(':')?.1.trim();
+    (!name.is_empty()).then(|| name.to_owned())
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -76,6 +80,14 @@ fn features() -> Vec<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_model_name_is_read() {
+        let text = "processor\t: 0\nmodel name\t: Some CPU @ 2.0GHz\nflags\t: a b\n";
+        assert_eq!(model_name(text).as_deref(), Some("Some CPU @ 2.0GHz"));
+        assert_eq!(model_name("model name\t:\n"), None);
+        assert_eq!(model_name(""), None);
+    }
 
     #[test]
     fn threads_and_features_are_one_line() {

@@ -2,15 +2,13 @@
 
 use std::{path::Path, thread::available_parallelism};
 
-use sysinfo::System;
-
 use crate::sys;
 
 /// Ticks of all processors together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Counters {
     /// All ticks.
-    total: u64,
+    pub(super) total: u64,
     /// Those in which a processor ran something.
     busy: u64,
     /// Those that the hypervisor kept.
@@ -71,16 +69,21 @@ fn all_of(text: &str) -> Option<Counters> {
     })
 }
 
-/// From the text of `/proc/self/stat`: fields 14 to 17 are its own and its children's time. The
-/// second field, a name in parentheses, may hold anything.
+/// This process's and its finished children's ticks, from the text of `/proc/self/stat`.
 fn own(text: &str) -> Option<u64> {
-    let fields = text.rsplit_once(')')?.1.split_whitespace();
+    Some(ticks(text)?.iter().sum())
+}
+
+/// The ticks of a process, in user and in system mode, and those of its finished children, from the
+/// text of its `stat`: fields 14 to 17. The second field, a name in parentheses, may hold anything.
+pub(super) fn ticks(stat: &str) -> Option<[u64; 4]> {
+    let fields = stat.rsplit_once(')')?.1.split_whitespace();
     let ticks: Vec<u64> = fields
         .skip(11)
         .take(4)
         .map_while(|t| t.parse().ok())
         .collect();
-    (ticks.len() == 4).then(|| ticks.iter().sum())
+    ticks.try_into().ok()
 }
 
 /// Processors of the system, whether or not this process may use them.
@@ -91,12 +94,15 @@ pub(super) fn processors() -> usize {
         .unwrap_or_else(|| available_parallelism().map_or(1, usize::from))
 }
 
-/// `None` where the system keeps none.
+/// The three means; `None` where the system keeps none.
 pub(super) fn load_average() -> Option<[f64; 3]> {
-    cfg!(unix).then(|| {
-        let average = System::load_average();
-        [average.one, average.five, average.fifteen]
-    })
+    let text = sys::text(Path::new("/proc/loadavg"))?;
+    let means: Vec<f64> = text
+        .split(' ')
+        .take(3)
+        .map_while(|m| m.parse().ok())
+        .collect();
+    means.try_into().ok()
 }
 
 #[cfg(test)]

@@ -80,13 +80,15 @@ impl Watch {
             (Some(before), Some(after)) => Some(after.saturating_sub(before)),
             _ => None,
         };
-        let seconds = self.since.elapsed().as_secs_f64();
+        let processors = counters::processors();
+        let ticks = counters.map_or(0, |c| c.total) as f64 / processors as f64;
+        let busiest = self.processes.busiest(&Processes::read(), ticks);
         Load {
-            seconds,
-            processors: counters::processors(),
+            seconds: self.since.elapsed().as_secs_f64(),
+            processors,
             average: counters::load_average(),
             others: counters.and_then(|c| c.share(c.others())),
-            busiest: self.processes.busiest(seconds),
+            busiest,
             stolen: counters.and_then(|c| c.share(c.stolen)),
             clock: Clock::read(),
             throttles,

@@ -1,9 +1,11 @@
 //! Which other processes are busy.
 
-use std::{collections::HashMap, fmt};
+use std::{collections::HashMap, fmt, fs};
 
 use serde::Serialize;
-use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
+
+use super::counters::ticks;
+use crate::sys;
 
 /// How many are named.
 const NAMED: usize = 3;
@@ -26,48 +28,87 @@ impl fmt::Display for BusyProcess {
     }
 }
 
-/// The time that each process has taken so far, ms.
-#[derive(Debug)]
-pub(super) struct Processes(HashMap<Pid, u64>);
+/// The name of each other process and the ticks that it has taken so far, by its number.
+#[derive(Debug, Default)]
+pub(super) struct Processes(HashMap<u32, (String, u64)>);
 
 impl Processes {
+    /// As they are now; none where the system does not tell (Linux does).
     pub(super) fn read() -> Self {
-        let system = system();
-        let time =
-            |(pid, process): (&Pid, &sysinfo::Process)| (*pid, process.accumulated_cpu_time());
-        Processes(system.processes().iter().map(time).collect())
+        let own = std::process::id();
+        let folders = fs::read_dir("/proc").into_iter().flatten().flatten();
+        let process = |folder: fs::DirEntry| {
+            let number: u32 = folder.file_name().to_str()?.parse().ok()?;
+            let stat = sys::text(&folder.path().join("stat"))?;
+            (number != own).then(|| Some((number, taken(&stat)?)))?
+        };
+        Processes(folders.filter_map(process).collect())
     }
 
-    /// Those that took the most since, over so many seconds, without this one.
-    pub(super) fn busiest(&self, seconds: f64) -> Vec<BusyProcess> {
-        let own = sysinfo::get_current_pid().ok();
-        let mut taken: HashMap<String, f64> = HashMap::new();
-        for (pid, process) in system().processes() {
-            let Some(before) = self.0.get(pid).filter(|_| Some(*pid) != own) else {
-                continue;
-            };
-            let ms = process.accumulated_cpu_time().saturating_sub(*before);
-            let name = process.name().to_string_lossy().into_owned();
-            *taken.entry(name).or_default() += ms as f64 / 1e3 / seconds.max(1e-3);
+    /// Those that took the most since, in processors of a machine where one had so many ticks
+    /// meanwhile.
+    pub(super) fn busiest(&self, now: &Self, ticks_a_processor: f64) -> Vec<BusyProcess> {
+        let mut sums: HashMap<&str, u64> = HashMap::new();
+        for (number, (name, ticks)) in &now.0 {
+            if let Some((_, before)) = self.0.get(number) {
+                *sums.entry(name).or_default() += ticks.saturating_sub(*before);
+            }
         }
-        let mut busy: Vec<BusyProcess> = taken
-            .into_iter()
-            .filter(|(_, processors)| *processors >= BUSY)
-            .map(|(name, processors)| BusyProcess { name, processors })
-            .collect();
+        let process = |(name, ticks): (&str, u64)| BusyProcess {
+            name: name.to_owned(),
+            processors: ticks as f64 / ticks_a_processor.max(1.0),
+        };
+        let mut busy: Vec<BusyProcess> = sums.into_iter().map(process).collect();
+        busy.retain(|process| process.processors >= BUSY);
         busy.sort_by(|a, b| {
-            b.processors
-                .total_cmp(&a.processors)
-                .then(a.name.cmp(&b.name))
+            let by_time = b.processors.total_cmp(&a.processors);
+            by_time.then_with(|| a.name.cmp(&b.name))
         });
         busy.truncate(NAMED);
         busy
     }
 }
 
-fn system() -> System {
-    let mut system = System::new();
-    let times = ProcessRefreshKind::nothing().with_cpu().without_tasks();
-    system.refresh_processes_specifics(ProcessesToUpdate::All, true, times);
-    system
+/// A process's name and its own ticks.
+fn taken(stat: &str) -> Option<(String, u64)> {
+    let name = stat.split_once('(')?.1.rsplit_once(')')?.0;
+    let [user, system, ..] = ticks(stat)?;
+    Some((name.to_owned(), user + system))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_busiest_are_told_by_name_and_share() {
+        let at = |all: &[(u32, &str, u64)]| {
+            let process =
+                |&(number, name, ticks): &(u32, &str, u64)| (number, (name.to_owned(), ticks));
+            Processes(all.iter().map(process).collect())
+        };
+        let before = at(&[
+            (1, "a", 100),
+            (2, "rustc", 0),
+            (3, "rustc", 50),
+            (4, "idle", 7),
+        ]);
+        let now = at(&[
+            (1, "a", 110),
+            (2, "rustc", 60),
+            (3, "rustc", 90),
+            (4, "idle", 7),
+            (5, "new", 99),
+        ]);
+        let busy = before.busiest(&now, 100.0);
+        let words: Vec<String> = busy.iter().map(BusyProcess::to_string).collect();
+        assert_eq!(words, ["rustc 100 %", "a 10 %"]);
+    }
+
+    #[test]
+    fn a_stat_gives_name_and_ticks() {
+        let stat = "7 (a) b) S 1 7 7 0 -1 4194304 99 0 0 0 20 3 2 1 20 0 1 0";
+        assert_eq!(taken(stat), Some(("a) b".to_owned(), 23)));
+        assert_eq!(taken("7"), None);
+    }
 }
