@@ -12,7 +12,7 @@ mod traits;
 pub use buffer::Buffer;
 pub use error::BackendError;
 pub use ports::{Ports, check_data};
-pub use registry::{BackendEntry, backends, find};
+pub use registry::{BackendEntry, DuplicateBackend, backends, extend, find};
 pub use traits::{
     Backend, BackendInfo, CompileOptions, DeviceInfo, Executable, MemoryReport, NodeTime, PortInfo,
 };

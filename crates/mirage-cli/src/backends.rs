@@ -3,10 +3,12 @@
 use clap::Args;
 use mirage_backend::{Backend, backends};
 use mirage_ir::{DType, target::Support};
+use mirage_plugin::host::{Origin, origin_of_backend};
 use serde::Serialize;
 
 use crate::{
     error::Result,
+    origin::OriginJson,
     output::Stream,
     table::{Align, Rows, bad, bold, dim, text},
 };
@@ -32,6 +34,7 @@ struct BackendJson {
     version: &'static str,
     engine: &'static str,
     summary: &'static str,
+    origin: OriginJson,
     devices: Vec<DeviceJson>,
     /// Why devices could not be listed.
     error: Option<String>,
@@ -61,10 +64,13 @@ impl BackendsArgs {
         ];
         let mut rows = Rows::new(Stream::Stdout, &columns).keep_whole(0..2);
         for backend in &all {
-            let about = format!(
+            let mut about = format!(
                 "{}: {} (version {})",
                 backend.engine, backend.summary, backend.version
             );
+            if let origin @ Origin::Plugin(_) = origin_of_backend(backend.name) {
+                about.push_str(&format!(" from {origin}"));
+            }
             rows.row([bold(backend.name), text(""), text(about), text("")]);
             for device in &backend.devices {
                 let name = format!("{}, {}", device.name, device.details);
@@ -114,6 +120,7 @@ fn describe(backend: &'static dyn Backend) -> BackendJson {
         version: info.version,
         engine: info.engine,
         summary: info.summary,
+        origin: origin_of_backend(info.name).into(),
         devices: devices.collect(),
         error,
     }

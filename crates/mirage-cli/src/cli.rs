@@ -14,6 +14,7 @@ use crate::{
     man::ManArgs,
     models::ModelsArgs,
     passes::PassesArgs,
+    plugins::{PluginArgs, PluginsArgs},
     profile::ProfileArgs,
     run::RunArgs,
 };
@@ -51,6 +52,8 @@ struct Global {
     /// Colours; `auto` has them on a terminal unless NO_COLOR is set
     #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t = Color::Auto)]
     color: Color,
+    #[command(flatten)]
+    plugins: PluginArgs,
 }
 
 /// When there are colours.
@@ -77,6 +80,9 @@ enum Command {
     Models(ModelsArgs),
     /// The backends that are here, with their devices
     Backends(BackendsArgs),
+    /// The plugins: from where, which version, what they bring, and why one was refused
+    #[command(visible_alias = "plugin")]
+    Plugins(PluginsArgs),
     /// The graph that a model becomes
     Graph(GraphArgs),
     /// What keeps a model from running well: channel counts that miss the hardware's multiple
@@ -91,6 +97,9 @@ impl Cli {
     /// Runs the command.
     pub(crate) fn run(&self) -> Result<()> {
         self.global.apply()?;
+        if self.command.uses_plugins() {
+            self.global.plugins.load();
+        }
         match &self.command {
             Command::Run(args) => args.run(self.global.log.is_none()),
             Command::Infer(args) => args.run(),
@@ -99,11 +108,22 @@ impl Cli {
             Command::Passes(args) => args.run(),
             Command::Models(args) => args.run(),
             Command::Backends(args) => args.run(),
+            Command::Plugins(args) => args.run(&self.global.plugins),
             Command::Graph(args) => args.run(),
             Command::Doctor(args) => args.run(),
             Command::Completions(args) => args.run(),
             Command::Man(args) => args.run(),
         }
+    }
+}
+
+impl Command {
+    /// Whether the command asks for passes or backends. `plugins` loads them itself, to tell of them.
+    fn uses_plugins(&self) -> bool {
+        !matches!(
+            self,
+            Command::Plugins(_) | Command::Completions(_) | Command::Man(_)
+        )
     }
 }
 

@@ -121,10 +121,19 @@ fn nearest_command(answer: &clap::Error) -> Option<String> {
 }
 
 fn print_line(message: &str) {
+    print_labelled("error:", anstyle::AnsiColor::Red, message);
+}
+
+/// Prints a line on standard error about something that the command goes on without.
+pub(crate) fn warn(message: &str) {
+    print_labelled("warning:", anstyle::AnsiColor::Yellow, message);
+}
+
+fn print_labelled(label: &str, color: anstyle::AnsiColor, message: &str) {
     let message = message.split_whitespace().collect::<Vec<_>>().join(" ");
-    let red = anstyle::AnsiColor::Red.on_default().bold();
+    let style = color.on_default().bold();
     // Nobody is left to tell that standard error cannot be written.
-    let _ = output::emit_stderr(&format!("{red}error:{red:#} {message}\n"));
+    let _ = output::emit_stderr(&format!("{style}{label}{style:#} {message}\n"));
 }
 
 #[cfg(test)]

@@ -4,11 +4,13 @@ use clap::{Args, Subcommand};
 use mirage_backend::Backend;
 use mirage_ir::target::{Capabilities, Support};
 use mirage_pass::{Need, PassInfo, Registry};
+use mirage_plugin::host::{Origin, origin_of_pass};
 use serde::Serialize;
 
 use crate::{
     args::BackendArgs,
     error::{CliError, Ending, Result},
+    origin::OriginJson,
     output::Stream,
     table::{Align, Facts, Rows, bad, bold, dim, good, text},
 };
@@ -59,6 +61,7 @@ struct ShowArgs {
 struct PassJson {
     #[serde(flatten)]
     info: &'static PassInfo,
+    origin: OriginJson,
     /// What it makes use of on the chosen backend.
     capabilities: Vec<NeedJson>,
 }
@@ -102,12 +105,18 @@ fn list(registry: &Registry, args: &ListArgs) -> Result<()> {
     let mut infos: Vec<_> = registry.infos().collect();
     infos.sort_by_key(|info| (info.phase, info.name));
     for info in infos {
-        let always = if info.always { " (always runs)" } else { "" };
+        let mut about = info.summary.to_owned();
+        if info.always {
+            about.push_str(" (always runs)");
+        }
+        if let Origin::Plugin(plugin) = origin_of_pass(info.name) {
+            about.push_str(&format!(" ({plugin})"));
+        }
         rows.row([
             bold(info.name),
             text(info.phase),
             text(info.numerics),
-            text(format!("{}{always}", info.summary)),
+            text(about),
         ]);
     }
     Stream::Stdout.emit(&format!(
@@ -147,6 +156,7 @@ fn json(info: &'static PassInfo, capabilities: &Capabilities) -> PassJson {
     };
     PassJson {
         info,
+        origin: origin_of_pass(info.name).into(),
         capabilities: info.needs.iter().map(need).collect(),
     }
 }
@@ -162,6 +172,9 @@ fn about(info: &PassInfo) -> Facts {
     facts.styled("pass", bold(info.name));
     facts.fact("", info.summary);
     facts.fact("version", info.version);
+    if let origin @ Origin::Plugin(_) = origin_of_pass(info.name) {
+        facts.fact("from", origin);
+    }
     facts.fact("phase", info.phase);
     facts.fact("numerics", info.numerics);
     if info.always {

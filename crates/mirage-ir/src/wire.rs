@@ -50,6 +50,21 @@ const FORMAT: &str = "mirage-graph";
 /// [`MAX_DEPTH`](crate::text::MAX_DEPTH) levels deep.
 const MAX_NESTING: usize = 192;
 
+/// The version of the form that [`encode`] writes a graph in.
+pub fn version(graph: &Graph) -> u32 {
+    fn has_calls(graph: &Graph) -> bool {
+        let calls = |node: &Node| callee(&node.op).is_some();
+        let nodes = graph.nodes();
+        nodes
+            .iter()
+            .any(|n| calls(n) || n.op.body().is_some_and(|body| has_calls(body)))
+    }
+    match has_calls(graph) {
+        true => SCHEMA_VERSION,
+        false => WITHOUT_CALLS,
+    }
+}
+
 /// The wire form of a sound graph.
 pub fn encode(graph: &Graph) -> Vec<u8> {
     let mut bodies = Bodies::default();
@@ -57,11 +72,7 @@ pub fn encode(graph: &Graph) -> Vec<u8> {
     let has_calls = !bodies.forms.is_empty();
     let header = Header {
         format: FORMAT.into(),
-        version: if has_calls {
-            SCHEMA_VERSION
-        } else {
-            WITHOUT_CALLS
-        },
+        version: version(graph),
     };
     let mut bytes = Vec::new();
     let mut serializer = rmp_serde::Serializer::new(&mut bytes).with_struct_map();

@@ -72,7 +72,7 @@ pub use options::{OptionError, OptionKind, OptionSpec, OptionValue, Options};
 pub use pass::{Outcome, Pass, PassContext, PassError};
 pub use plan::{Plan, Step};
 pub use planner::{PlanError, Rule, Stated, plan, plan_in_order};
-pub use registry::{PassEntry, Registry, RegistryError};
+pub use registry::{PassEntry, Registry, RegistryError, extend};
 pub use suggest::nearest;
 
 /// What [`register!`] needs where it is used.

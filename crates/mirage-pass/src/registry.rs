@@ -1,6 +1,9 @@
 //! The passes that a program knows.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::{PoisonError, RwLock},
+};
 
 use crate::{Options, Pass, PassInfo, Phase, suggest};
 
@@ -8,6 +11,31 @@ use crate::{Options, Pass, PassInfo, Phase, suggest};
 pub struct PassEntry(pub &'static dyn Pass);
 
 inventory::collect!(PassEntry);
+
+/// Passes that came after linking, with plugins.
+static ADDED: RwLock<Vec<&'static dyn Pass>> = RwLock::new(Vec::new());
+
+/// Makes more passes known to this process, for every [`Registry::linked`] from now on.
+///
+/// # Errors
+/// They cannot be in one registry with those that are known; then none of them is added.
+pub fn extend(passes: impl IntoIterator<Item = &'static dyn Pass>) -> Result<(), RegistryError> {
+    let mut added = ADDED.write().unwrap_or_else(PoisonError::into_inner);
+    let before = added.len();
+    added.extend(passes);
+    let all = entries().chain(added.iter().copied());
+    if let Err(error) = Registry::new(all) {
+        added.truncate(before);
+        return Err(error);
+    }
+    Ok(())
+}
+
+fn entries() -> impl Iterator<Item = &'static dyn Pass> {
+    inventory::iter::<PassEntry>
+        .into_iter()
+        .map(|entry| entry.0)
+}
 
 /// Makes a pass (a unit struct) known to every program that its crate is linked into.
 ///
@@ -43,13 +71,10 @@ pub enum RegistryError {
 }
 
 impl Registry {
-    /// The passes that are linked into the program.
+    /// The passes that are linked into the program, and those that [`extend`] added.
     pub fn linked() -> Result<Self, RegistryError> {
-        Self::new(
-            inventory::iter::<PassEntry>
-                .into_iter()
-                .map(|entry| entry.0),
-        )
+        let added = ADDED.read().unwrap_or_else(PoisonError::into_inner);
+        Self::new(entries().chain(added.iter().copied()))
     }
 
     /// A registry of these passes, with their metadata checked.

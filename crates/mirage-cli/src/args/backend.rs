@@ -23,7 +23,9 @@ impl BackendArgs {
         let name = &self.backend;
         let backend = find(name).ok_or_else(|| {
             let advice = advice(name, backends().iter().map(|b| b.info().name));
-            CliError::Usage(format!("unknown backend `{name}`: {advice}"))
+            CliError::Usage(format!(
+                "unknown backend `{name}`: {advice}; a plugin's backend needs --plugin FILE (mirage plugins list)"
+            ))
         })?;
         let devices = backend.devices().failure()?;
         if devices.is_empty() {

@@ -6,6 +6,7 @@
 mod bad_input;
 mod bad_line;
 mod infer;
+mod plugins;
 mod run;
 mod support;
 mod tables;

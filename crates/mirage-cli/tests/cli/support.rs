@@ -37,6 +37,8 @@ impl Place {
         command
             .current_dir(&self.0)
             .env_remove("MIRAGE_LOG")
+            .env_remove("MIRAGE_PLUGIN_PATH")
+            .env("XDG_DATA_HOME", self.path("data"))
             .env("COLUMNS", "100");
         command
     }

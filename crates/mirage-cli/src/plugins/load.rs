@@ -1,0 +1,58 @@
+//! Which plugins a command loads.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::Args;
+use mirage_plugin::host::{self, Found, Search};
+
+use crate::error::warn;
+
+/// Which plugins.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct PluginArgs {
+    /// Load passes and backends from a shared library (see `mirage plugins`); can be repeated
+    #[arg(long = "plugin", global = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Seconds that a plugin may take to say what it is
+    #[arg(
+        long = "plugin-timeout",
+        global = true,
+        hide = true,
+        value_name = "SECONDS",
+        env = "MIRAGE_PLUGIN_TIMEOUT",
+        value_parser = seconds
+    )]
+    timeout: Option<Duration>,
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok().filter(|s| *s > 0.0);
+    seconds
+        .and_then(|s| Duration::try_from_secs_f64(s).ok())
+        .ok_or_else(|| "write it as seconds above 0, such as 30 or 0.5".to_owned())
+}
+
+impl PluginArgs {
+    /// Where they are looked for.
+    pub(super) fn search(&self) -> Search {
+        let mut search = Search::of_process(self.files.clone());
+        search.patience = self.timeout.unwrap_or(search.patience);
+        search
+    }
+
+    /// Loads them, and gives what became of each file.
+    pub(super) fn load_quietly(&self) -> Vec<&'static Found> {
+        host::load(&self.search())
+    }
+
+    /// Loads them, with a line on standard error for each file that is refused. The command goes on
+    /// without those.
+    pub(crate) fn load(&self) {
+        for found in self.load_quietly() {
+            if let Err(why) = &found.outcome {
+                let file = found.candidate.path.display();
+                warn(&format!("plugin {file} is refused: {why}"));
+            }
+        }
+    }
+}

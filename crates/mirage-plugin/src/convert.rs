@@ -1,0 +1,315 @@
+//! Between the traits' own types and their forms in messages.
+
+use std::time::Duration;
+
+use mirage_backend::{BackendError, BackendInfo, DeviceInfo, MemoryReport, NodeTime};
+use mirage_ir::NodeId;
+use mirage_pass::{Need, Numerics, OptionKind, OptionSpec, Outcome, PassInfo, Phase};
+
+use crate::message::{
+    BackendForm, DeviceForm, ErrorForm, KindForm, MemoryForm, NeedForm, NodeTimeForm, NumericsForm,
+    OptionForm, OutcomeForm, PassForm,
+};
+
+impl PassForm {
+    /// The form of a pass's metadata.
+    pub fn of(info: &PassInfo) -> Self {
+        PassForm {
+            name: info.name.to_owned(),
+            version: info.version,
+            summary: info.summary.to_owned(),
+            phase: info.phase.name().to_owned(),
+            numerics: NumericsForm::of(info.numerics),
+            tags: owned(info.tags),
+            requires: owned(info.requires),
+            conflicts: owned(info.conflicts),
+            after: owned(info.after),
+            before: owned(info.before),
+            needs: info.needs.iter().map(NeedForm::of).collect(),
+            options: info.options.iter().map(OptionForm::of).collect(),
+            changes_interface: info.changes_interface,
+            always: info.always,
+        }
+    }
+
+    /// The metadata, which lives as long as the process: a plugin is never unloaded. The error says
+    /// what of it is not known here.
+    pub fn leak(self) -> Result<&'static PassInfo, String> {
+        let known = Phase::ALL.into_iter().find(|p| p.name() == self.phase);
+        let phase = known.ok_or_else(|| {
+            let phases = Phase::ALL.map(Phase::name).join(", ");
+            format!(
+                "pass `{}` is of phase `{}`: expected one of {phases}",
+                self.name.escape_debug(),
+                self.phase.escape_debug()
+            )
+        })?;
+        Ok(Box::leak(Box::new(PassInfo {
+            name: leak(self.name),
+            version: self.version,
+            summary: leak(self.summary),
+            phase,
+            numerics: self.numerics.leak(),
+            tags: leak_all(self.tags),
+            requires: leak_all(self.requires),
+            conflicts: leak_all(self.conflicts),
+            after: leak_all(self.after),
+            before: leak_all(self.before),
+            needs: self
+                .needs
+                .into_iter()
+                .map(NeedForm::leak)
+                .collect::<Vec<_>>()
+                .leak(),
+            options: self
+                .options
+                .into_iter()
+                .map(OptionForm::leak)
+                .collect::<Vec<_>>()
+                .leak(),
+            changes_interface: self.changes_interface,
+            always: self.always,
+        })))
+    }
+}
+
+fn owned(names: &[&str]) -> Vec<String> {
+    names.iter().map(|&n| n.to_owned()).collect()
+}
+
+fn leak(text: String) -> &'static str {
+    text.leak()
+}
+
+fn leak_all(texts: Vec<String>) -> &'static [&'static str] {
+    texts.into_iter().map(leak).collect::<Vec<_>>().leak()
+}
+
+impl NumericsForm {
+    fn of(numerics: Numerics) -> Self {
+        match numerics {
+            Numerics::Exact => NumericsForm::Exact,
+            Numerics::Reassociates => NumericsForm::Reassociates,
+            Numerics::LowersPrecision { tolerance } => NumericsForm::LowersPrecision { tolerance },
+            Numerics::Lossy { metric } => NumericsForm::Lossy {
+                metric: metric.to_owned(),
+            },
+        }
+    }
+
+    fn leak(self) -> Numerics {
+        match self {
+            NumericsForm::Exact => Numerics::Exact,
+            NumericsForm::Reassociates => Numerics::Reassociates,
+            NumericsForm::LowersPrecision { tolerance } => Numerics::LowersPrecision { tolerance },
+            NumericsForm::Lossy { metric } => Numerics::Lossy {
+                metric: leak(metric),
+            },
+        }
+    }
+}
+
+impl NeedForm {
+    fn of(need: &Need) -> Self {
+        NeedForm {
+            op: need.op.to_owned(),
+            dtype: need.dtype,
+        }
+    }
+
+    fn leak(self) -> Need {
+        Need {
+            op: leak(self.op),
+            dtype: self.dtype,
+        }
+    }
+}
+
+impl OptionForm {
+    fn of(spec: &OptionSpec) -> Self {
+        OptionForm {
+            name: spec.name.to_owned(),
+            kind: KindForm::of(spec.kind),
+            default: spec.default.to_owned(),
+            doc: spec.doc.to_owned(),
+        }
+    }
+
+    fn leak(self) -> OptionSpec {
+        OptionSpec {
+            name: leak(self.name),
+            kind: self.kind.leak(),
+            default: leak(self.default),
+            doc: leak(self.doc),
+        }
+    }
+}
+
+impl KindForm {
+    fn of(kind: OptionKind) -> Self {
+        match kind {
+            OptionKind::Bool => KindForm::Bool,
+            OptionKind::Int { min, max } => KindForm::Int { min, max },
+            OptionKind::Float { min, max } => KindForm::Float { min, max },
+            OptionKind::Str => KindForm::Str,
+            OptionKind::Choice(choices) => KindForm::Choice(owned(choices)),
+            OptionKind::Set(choices) => KindForm::Set(owned(choices)),
+        }
+    }
+
+    fn leak(self) -> OptionKind {
+        match self {
+            KindForm::Bool => OptionKind::Bool,
+            KindForm::Int { min, max } => OptionKind::Int { min, max },
+            KindForm::Float { min, max } => OptionKind::Float { min, max },
+            KindForm::Str => OptionKind::Str,
+            KindForm::Choice(choices) => OptionKind::Choice(leak_all(choices)),
+            KindForm::Set(choices) => OptionKind::Set(leak_all(choices)),
+        }
+    }
+}
+
+impl BackendForm {
+    /// The form of a backend's facts.
+    pub fn of(info: BackendInfo) -> Self {
+        BackendForm {
+            name: info.name.to_owned(),
+            version: info.version.to_owned(),
+            engine: info.engine.to_owned(),
+            summary: info.summary.to_owned(),
+        }
+    }
+
+    /// The facts, which live as long as the process.
+    pub fn leak(self) -> BackendInfo {
+        BackendInfo {
+            name: leak(self.name),
+            version: leak(self.version),
+            engine: leak(self.engine),
+            summary: leak(self.summary),
+        }
+    }
+}
+
+impl From<Outcome> for OutcomeForm {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Changed { rewrites, notes } => OutcomeForm::Changed {
+                rewrites: rewrites as u64,
+                notes,
+            },
+            Outcome::Unchanged { reasons } => OutcomeForm::Unchanged { reasons },
+        }
+    }
+}
+
+impl From<OutcomeForm> for Outcome {
+    fn from(form: OutcomeForm) -> Self {
+        match form {
+            OutcomeForm::Changed { rewrites, notes } => Outcome::Changed {
+                rewrites: usize::try_from(rewrites).unwrap_or(usize::MAX),
+                notes,
+            },
+            OutcomeForm::Unchanged { reasons } => Outcome::Unchanged { reasons },
+        }
+    }
+}
+
+impl From<DeviceInfo> for DeviceForm {
+    fn from(device: DeviceInfo) -> Self {
+        DeviceForm {
+            index: device.index as u64,
+            name: device.name,
+            details: device.details,
+        }
+    }
+}
+
+impl DeviceForm {
+    /// The device, if its number can be one here.
+    pub fn into_info(self) -> Result<DeviceInfo, String> {
+        let index = usize::try_from(self.index);
+        Ok(DeviceInfo {
+            index: index.map_err(|_| format!("no device can have the number {}", self.index))?,
+            name: self.name,
+            details: self.details,
+        })
+    }
+}
+
+impl From<MemoryReport> for MemoryForm {
+    fn from(memory: MemoryReport) -> Self {
+        // Every field by name: one that is added must cross to compile.
+        let MemoryReport {
+            weight_bytes,
+            state_bytes,
+            planned_peak_bytes,
+            held_bytes,
+        } = memory;
+        MemoryForm {
+            weight_bytes,
+            state_bytes,
+            planned_peak_bytes,
+            held_bytes,
+        }
+    }
+}
+
+impl From<MemoryForm> for MemoryReport {
+    fn from(form: MemoryForm) -> Self {
+        MemoryReport {
+            weight_bytes: form.weight_bytes,
+            state_bytes: form.state_bytes,
+            planned_peak_bytes: form.planned_peak_bytes,
+            held_bytes: form.held_bytes,
+        }
+    }
+}
+
+impl From<NodeTime> for NodeTimeForm {
+    fn from(time: NodeTime) -> Self {
+        NodeTimeForm {
+            node: time.node.index() as u64,
+            nanoseconds: u64::try_from(time.time.as_nanos()).unwrap_or(u64::MAX),
+        }
+    }
+}
+
+impl NodeTimeForm {
+    /// The time, if the graph has that many nodes.
+    pub fn into_time(self, nodes: usize) -> Result<NodeTime, String> {
+        match usize::try_from(self.node) {
+            Ok(index) if index < nodes => Ok(NodeTime {
+                node: NodeId::from_index(index),
+                time: Duration::from_nanos(self.nanoseconds),
+            }),
+            _ => Err(format!(
+                "a time is of node {}, the graph has {nodes} nodes",
+                self.node
+            )),
+        }
+    }
+}
+
+impl From<BackendError> for ErrorForm {
+    fn from(error: BackendError) -> Self {
+        match error {
+            BackendError::Unsupported {
+                node,
+                op,
+                path,
+                reason,
+                ..
+            } => ErrorForm::Unsupported {
+                node: node as u64,
+                op,
+                path,
+                reason,
+            },
+            BackendError::Engine { message, .. } => ErrorForm::Engine { message },
+            other => ErrorForm::Argument {
+                message: other.to_string(),
+            },
+        }
+    }
+}

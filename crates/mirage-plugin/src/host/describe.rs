@@ -1,0 +1,43 @@
+//! What a plugin says of itself, checked.
+
+use super::Refusal;
+use crate::message::{self, Description};
+
+/// The most passes or backends that one plugin brings: more is a mistake.
+const MAX_THINGS: usize = 1000;
+
+/// Reads a description and checks what can be checked of it alone.
+pub(super) fn read(bytes: &[u8]) -> Result<Description, Refusal> {
+    if bytes.is_empty() {
+        return Err(Refusal::Silent);
+    }
+    let description: Description = message::decode(bytes).map_err(Refusal::Garbage)?;
+    if description.name.trim().is_empty() {
+        return Err(Refusal::Garbage("it has no name".to_owned()));
+    }
+    let things = description.passes.len() + description.backends.len();
+    if things == 0 {
+        return Err(Refusal::Empty);
+    }
+    if things > MAX_THINGS {
+        return Err(Refusal::Garbage(format!(
+            "it brings {things} passes and backends"
+        )));
+    }
+    for backend in &description.backends {
+        if !is_name(&backend.name) {
+            return Err(Refusal::Wrong(format!(
+                "backend `{}`: a name is lower case letters, digits, `-` and `_`, a letter first",
+                backend.name.escape_debug()
+            )));
+        }
+    }
+    Ok(description)
+}
+
+fn is_name(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-'))
+}

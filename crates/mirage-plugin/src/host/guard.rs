@@ -1,0 +1,107 @@
+//! Memory that a plugin writes to, with marks on both sides which show whether it wrote past an end.
+
+use crate::abi::BufferHandle;
+
+/// The bytes of a mark.
+const MARK: usize = 64;
+/// The places of a mark among handles.
+const PLACES: usize = 8;
+
+fn mark(i: usize) -> u8 {
+    0xA5 ^ (i as u8).rotate_left(3)
+}
+
+/// Bytes between marks.
+pub(super) struct Guarded(Vec<u8>);
+
+impl Guarded {
+    /// This many zeros.
+    pub(super) fn new(len: usize) -> Self {
+        let mut memory = vec![0; len + 2 * MARK];
+        let (front, rest) = memory.split_at_mut(MARK);
+        let back = rest.split_at_mut(len).1;
+        for side in [front, back] {
+            side.iter_mut()
+                .enumerate()
+                .for_each(|(i, byte)| *byte = mark(i));
+        }
+        Guarded(memory)
+    }
+
+    /// Where the bytes between the marks begin.
+    pub(super) fn place(&mut self) -> *mut u8 {
+        self.0[MARK..].as_mut_ptr()
+    }
+
+    /// Whether the marks are as they were.
+    pub(super) fn is_whole(&self) -> bool {
+        let back = self.0.len() - MARK;
+        [&self.0[..MARK], &self.0[back..]]
+            .iter()
+            .all(|side| side.iter().enumerate().all(|(i, &byte)| byte == mark(i)))
+    }
+}
+
+impl AsRef<[u8]> for Guarded {
+    /// The bytes between the marks.
+    fn as_ref(&self) -> &[u8] {
+        &self.0[MARK..self.0.len() - MARK]
+    }
+}
+
+/// Places for handles between marks.
+pub(super) struct GuardedHandles(Vec<BufferHandle>);
+
+/// No address is this one: the marks' bytes, of a place that nothing can lie at.
+fn mark_handle(i: usize) -> BufferHandle {
+    std::ptr::without_provenance_mut(usize::MAX - 0x5A5A - i)
+}
+
+impl GuardedHandles {
+    /// This many places, each null.
+    pub(super) fn new(count: usize) -> Self {
+        let null = std::iter::repeat_n(std::ptr::null_mut(), count);
+        let marks = (0..PLACES).map(mark_handle);
+        GuardedHandles(marks.clone().chain(null).chain(marks).collect())
+    }
+
+    /// Where the places between the marks begin.
+    pub(super) fn place(&mut self) -> *mut BufferHandle {
+        self.0[PLACES..].as_mut_ptr()
+    }
+
+    /// Whether the marks are as they were.
+    pub(super) fn is_whole(&self) -> bool {
+        let back = self.0.len() - PLACES;
+        [&self.0[..PLACES], &self.0[back..]]
+            .iter()
+            .all(|side| side.iter().enumerate().all(|(i, &h)| h == mark_handle(i)))
+    }
+
+    /// What was written into the places.
+    pub(super) fn handles(&self) -> &[BufferHandle] {
+        &self.0[PLACES..self.0.len() - PLACES]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_byte_past_either_end_shows() {
+        for at in [0, MARK - 1, MARK + 3, MARK + 3 + MARK - 1] {
+            let mut bytes = Guarded::new(3);
+            assert!(bytes.is_whole());
+            bytes.0[MARK..MARK + 3].fill(7);
+            assert!(bytes.is_whole());
+            assert_eq!(bytes.as_ref(), [7, 7, 7]);
+            bytes.0[at] ^= 1;
+            assert!(!bytes.is_whole(), "{at}");
+        }
+        let mut handles = GuardedHandles::new(2);
+        assert!(handles.is_whole() && handles.handles() == [std::ptr::null_mut(); 2]);
+        handles.0[PLACES + 2] = std::ptr::null_mut();
+        assert!(!handles.is_whole());
+    }
+}

@@ -1,0 +1,178 @@
+//! Loading what was found, and making it known.
+
+use std::{
+    fmt,
+    path::Path,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use mirage_backend::Backend;
+use mirage_pass::{Pass, Registry};
+
+use super::{
+    Candidate, Plugin, Refusal, Search,
+    backend::PluginBackend,
+    functions::{self, BackendFunctions},
+    library::{self, Opened},
+    pass::PluginPass,
+};
+
+/// A file and what became of it.
+#[derive(Debug)]
+pub struct Found {
+    /// The file, and where it was found.
+    pub candidate: Candidate,
+    /// The plugin, or why it is none.
+    pub outcome: Result<&'static Plugin, Refusal>,
+}
+
+/// Where a pass or a backend is from.
+#[derive(Clone, Copy, Debug)]
+pub enum Origin {
+    /// It is linked into the program.
+    BuiltIn,
+    /// A plugin brings it.
+    Plugin(&'static Plugin),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Origin::BuiltIn => f.pad("built in"),
+            Origin::Plugin(plugin) => write!(f, "{plugin}, {}", plugin.file().display()),
+        }
+    }
+}
+
+static FOUND: Mutex<Vec<&'static Found>> = Mutex::new(Vec::new());
+
+/// Loads the plugins of a search, in order, and makes what they bring known to the registries. Gives
+/// what became of each file that was not met before.
+///
+/// Of two plugins that bring one name the first is loaded and the second refused.
+pub fn load(search: &Search) -> Vec<&'static Found> {
+    let mut known = FOUND.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut new: Vec<&'static Found> = Vec::new();
+    for candidate in search.candidates() {
+        let is_same = |found: &&&Found| same_file(&found.candidate.path, &candidate.path);
+        if known.iter().find(is_same).is_some() {
+            continue;
+        }
+        let outcome = load_one(&candidate.path, search.patience, &known);
+        match &outcome {
+            Ok(plugin) => tracing::debug!(file = %candidate.path.display(), "loaded {plugin}"),
+            Err(why) => tracing::debug!(file = %candidate.path.display(), "refused: {why}"),
+        }
+        let found = Box::leak(Box::new(Found { candidate, outcome }));
+        known.push(found);
+        new.push(found);
+    }
+    new
+}
+
+/// Everything that [`load`] met so far.
+pub fn found() -> Vec<&'static Found> {
+    FOUND.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+/// Where the backend of this name is from.
+pub fn origin_of_backend(name: &str) -> Origin {
+    origin(&found(), |plugin| plugin.backends(), name)
+}
+
+/// Where the pass of this name is from.
+pub fn origin_of_pass(name: &str) -> Origin {
+    origin(&found(), |plugin| plugin.passes(), name)
+}
+
+fn origin(found: &[&'static Found], brings: fn(&Plugin) -> &[String], name: &str) -> Origin {
+    let mut plugins = found
+        .iter()
+        .filter_map(|f| f.outcome.as_ref().ok().copied());
+    let bringer = plugins.find(|plugin| brings(plugin).iter().any(|n| n == name));
+    bringer.map_or(Origin::BuiltIn, Origin::Plugin)
+}
+
+fn same_file(a: &Path, b: &Path) -> bool {
+    a == b || matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
+}
+
+fn load_one(
+    path: &Path,
+    patience: Duration,
+    known: &[&'static Found],
+) -> Result<&'static Plugin, Refusal> {
+    let opened = library::open(path, patience)?;
+    refuse_duplicates(&opened, known)?;
+    let plugin: &'static Plugin = Box::leak(Box::new(Plugin::new(path, &opened)));
+    let passes = passes(plugin, &opened)?;
+    let backends = backends(plugin, &opened)?;
+    // All or nothing: a pass may be refused for its metadata, a backend for its name alone, which
+    // was looked at above.
+    mirage_pass::extend(passes).map_err(|e| Refusal::Wrong(e.to_string()))?;
+    mirage_backend::extend(backends).map_err(|e| Refusal::Wrong(e.to_string()))?;
+    Ok(plugin)
+}
+
+/// Refuses names that are here already, and names that the plugin itself brings twice.
+fn refuse_duplicates(opened: &Opened, known: &[&'static Found]) -> Result<(), Refusal> {
+    let about = &opened.description;
+    let here = Registry::linked().map_err(|e| Refusal::Wrong(e.to_string()))?;
+    for (i, pass) in about.passes.iter().enumerate() {
+        let is_twice = about.passes[..i].iter().any(|p| p.name == pass.name);
+        if is_twice || here.names().any(|name| name == pass.name) {
+            return Err(Refusal::Duplicate {
+                kind: "pass",
+                name: pass.name.clone(),
+                origin: match is_twice {
+                    true => "the plugin itself".to_owned(),
+                    false => origin(known, Plugin::passes, &pass.name).to_string(),
+                },
+            });
+        }
+    }
+    for (i, backend) in about.backends.iter().enumerate() {
+        let is_twice = about.backends[..i].iter().any(|b| b.name == backend.name);
+        if is_twice || mirage_backend::find(&backend.name).is_some() {
+            return Err(Refusal::Duplicate {
+                kind: "backend",
+                name: backend.name.clone(),
+                origin: match is_twice {
+                    true => "the plugin itself".to_owned(),
+                    false => origin(known, Plugin::backends, &backend.name).to_string(),
+                },
+            });
+        }
+    }
+    Ok(())
+}
+
+fn passes(plugin: &'static Plugin, opened: &Opened) -> Result<Vec<&'static dyn Pass>, Refusal> {
+    let mut passes: Vec<&'static dyn Pass> = Vec::new();
+    for (number, form) in opened.description.passes.iter().enumerate() {
+        passes.push(Box::leak(Box::new(PluginPass {
+            plugin,
+            number: number as u32,
+            run: functions::pass_run(&opened.table)?,
+            info: form.clone().leak().map_err(Refusal::Wrong)?,
+        })));
+    }
+    Ok(passes)
+}
+
+fn backends(
+    plugin: &'static Plugin,
+    opened: &Opened,
+) -> Result<Vec<&'static dyn Backend>, Refusal> {
+    let mut backends: Vec<&'static dyn Backend> = Vec::new();
+    for (number, form) in opened.description.backends.iter().enumerate() {
+        backends.push(Box::leak(Box::new(PluginBackend {
+            plugin,
+            number: number as u32,
+            functions: BackendFunctions::of(&opened.table)?,
+            info: form.clone().leak(),
+        })));
+    }
+    Ok(backends)
+}

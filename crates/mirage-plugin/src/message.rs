@@ -1,0 +1,256 @@
+//! The messages that cross the border: MessagePack, maps by name; JSON where a plugin prefers text.
+//!
+//! Fields that a reader does not know are skipped; a change that an older reader would get wrong
+//! takes another [`SCHEMA_VERSION`](crate::abi::SCHEMA_VERSION).
+
+use std::collections::BTreeMap;
+
+use mirage_ir::{DType, target::Capabilities};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+/// What a plugin is and brings: the answer of `describe`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Description {
+    /// The plugin's name: its package's.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// The compiler that built it, for people.
+    #[serde(default)]
+    pub built_with: String,
+    /// Its passes; a pass's number is its place here.
+    #[serde(default)]
+    pub passes: Vec<PassForm>,
+    /// Its backends; a backend's number is its place here.
+    #[serde(default)]
+    pub backends: Vec<BackendForm>,
+}
+
+/// A pass's metadata: [`mirage_pass::PassInfo`], owned.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "the fields are those of PassInfo")]
+pub struct PassForm {
+    pub name: String,
+    pub version: u32,
+    pub summary: String,
+    /// `legalize`, `simplify`, `precision`, `layout`, `fuse` or `runtime`.
+    pub phase: String,
+    pub numerics: NumericsForm,
+    #[serde(default)]
+    pub tags: Vec<String>,
+    #[serde(default)]
+    pub requires: Vec<String>,
+    #[serde(default)]
+    pub conflicts: Vec<String>,
+    #[serde(default)]
+    pub after: Vec<String>,
+    #[serde(default)]
+    pub before: Vec<String>,
+    #[serde(default)]
+    pub needs: Vec<NeedForm>,
+    #[serde(default)]
+    pub options: Vec<OptionForm>,
+    #[serde(default)]
+    pub changes_interface: bool,
+    #[serde(default)]
+    pub always: bool,
+}
+
+/// [`mirage_pass::Numerics`], owned.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs, reason = "the variants are those of Numerics")]
+pub enum NumericsForm {
+    Exact,
+    Reassociates,
+    LowersPrecision { tolerance: f64 },
+    Lossy { metric: String },
+}
+
+/// [`mirage_pass::Need`], owned.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "the fields are those of Need")]
+pub struct NeedForm {
+    pub op: String,
+    pub dtype: DType,
+}
+
+/// [`mirage_pass::OptionSpec`], owned.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "the fields are those of OptionSpec")]
+pub struct OptionForm {
+    pub name: String,
+    pub kind: KindForm,
+    #[serde(default)]
+    pub default: String,
+    pub doc: String,
+}
+
+/// [`mirage_pass::OptionKind`], owned.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs, reason = "the variants are those of OptionKind")]
+pub enum KindForm {
+    Bool,
+    Int { min: i64, max: i64 },
+    Float { min: f64, max: f64 },
+    Str,
+    Choice(Vec<String>),
+    Set(Vec<String>),
+}
+
+/// [`mirage_backend::BackendInfo`], owned.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "the fields are those of BackendInfo")]
+pub struct BackendForm {
+    pub name: String,
+    pub version: String,
+    pub engine: String,
+    pub summary: String,
+}
+
+/// What a pass may look at besides the graph.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ContextForm {
+    /// What the backend that the graph will run on can do.
+    pub capabilities: Capabilities,
+    /// Every option by name, as the text that a user would write.
+    pub options: BTreeMap<String, String>,
+    /// Whether the graph is the body of calls.
+    pub is_body: bool,
+}
+
+/// What a pass did.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum OutcomeForm {
+    /// The graph that was written is another.
+    Changed {
+        /// In how many places.
+        rewrites: u64,
+        /// What a reader of the report should know.
+        #[serde(default)]
+        notes: Vec<String>,
+    },
+    /// The graph is as it was; none is written.
+    Unchanged {
+        /// Why.
+        reasons: Vec<String>,
+    },
+}
+
+/// A device: [`mirage_backend::DeviceInfo`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "the fields are those of DeviceInfo")]
+pub struct DeviceForm {
+    pub index: u64,
+    pub name: String,
+    #[serde(default)]
+    pub details: String,
+}
+
+/// How to compile: [`mirage_backend::CompileOptions`].
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct CompileForm {
+    /// The device's number.
+    #[serde(default)]
+    pub device: u64,
+}
+
+/// What a compilation has to say.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct CompiledForm {
+    /// What a user should know of it, a line each.
+    #[serde(default)]
+    pub notes: Vec<String>,
+}
+
+/// What an executable holds, in bytes: [`mirage_backend::MemoryReport`].
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "the fields are those of MemoryReport")]
+pub struct MemoryForm {
+    #[serde(default)]
+    pub weight_bytes: u64,
+    #[serde(default)]
+    pub state_bytes: u64,
+    #[serde(default)]
+    pub planned_peak_bytes: u64,
+    #[serde(default)]
+    pub held_bytes: Option<u64>,
+}
+
+/// The time that one node took: [`mirage_backend::NodeTime`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NodeTimeForm {
+    /// The node's place in topological order.
+    pub node: u64,
+    /// Its time.
+    pub nanoseconds: u64,
+}
+
+/// An error with its kind. A plugin may as well write a line of plain text.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "error", rename_all = "snake_case")]
+pub enum ErrorForm {
+    /// An argument or the graph is wrong.
+    Argument {
+        /// What is wrong.
+        message: String,
+    },
+    /// A node cannot be run.
+    Unsupported {
+        /// The node's place in topological order.
+        node: u64,
+        /// The operation.
+        op: String,
+        /// The node's module path.
+        #[serde(default)]
+        path: String,
+        /// Why, and what would help.
+        reason: String,
+    },
+    /// The engine failed.
+    Engine {
+        /// What it said.
+        message: String,
+    },
+    /// The plugin panicked: a bug of its own.
+    Panic {
+        /// What it said, and where.
+        message: String,
+    },
+}
+
+/// The nesting of maps and arrays that a reader follows.
+const MAX_NESTING: usize = 64;
+
+/// A message as MessagePack.
+pub fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, String> {
+    rmp_serde::to_vec_named(message).map_err(|e| e.to_string())
+}
+
+/// A message as JSON.
+pub fn encode_text<T: Serialize>(message: &T) -> Result<Vec<u8>, String> {
+    serde_json::to_vec(message).map_err(|e| e.to_string())
+}
+
+/// Reads a message in either form: JSON starts with `{` or `[`, which MessagePack's maps and arrays
+/// don't.
+pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
+    if is_text(bytes) {
+        return serde_json::from_slice(bytes).map_err(|e| e.to_string());
+    }
+    let mut deserializer = rmp_serde::Deserializer::new(bytes);
+    deserializer.set_max_depth(MAX_NESTING);
+    let message = T::deserialize(&mut deserializer).map_err(|e| e.to_string())?;
+    match deserializer.get_ref().len() {
+        0 => Ok(message),
+        rest => Err(format!("{rest} bytes follow the message")),
+    }
+}
+
+/// Whether a message is JSON.
+pub fn is_text(bytes: &[u8]) -> bool {
+    let first = bytes.iter().find(|b| !b.is_ascii_whitespace());
+    matches!(first, Some(b'{' | b'['))
+}
