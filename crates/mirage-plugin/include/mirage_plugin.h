@@ -29,7 +29,8 @@
  *
  *   description  {name, version, built_with, passes: [pass], backends: [backend]}
  *   pass         {name, version: 1, summary, phase, numerics, tags: [], requires: [], conflicts: [], after: [], before: [],
- *                 needs: [{op, dtype}], options: [option], changes_interface: false, always: false}
+ *                 needs: [{op, dtype}], options: [option],
+ *                 worth_trying: [[option, value]], changes_interface: false, always: false}
  *                phase     "legalize" | "simplify" | "precision" | "layout" | "fuse" | "runtime"
  *                numerics  "exact" | "reassociates" | {"lowers_precision": {tolerance}} | {"lossy": {metric}}
  *                All after numerics may be left out.

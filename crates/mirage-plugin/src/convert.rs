@@ -27,6 +27,9 @@ impl PassForm {
             before: owned(info.before),
             needs: info.needs.iter().map(NeedForm::of).collect(),
             options: info.options.iter().map(OptionForm::of).collect(),
+            worth_trying: (info.worth_trying.iter())
+                .map(|&(option, value)| (option.to_owned(), value.to_owned()))
+                .collect(),
             changes_interface: info.changes_interface,
             always: info.always,
         }
@@ -65,6 +68,10 @@ impl PassForm {
                 .options
                 .into_iter()
                 .map(OptionForm::leak)
+                .collect::<Vec<_>>()
+                .leak(),
+            worth_trying: (self.worth_trying.into_iter())
+                .map(|(option, value)| (leak(option), leak(value)))
                 .collect::<Vec<_>>()
                 .leak(),
             changes_interface: self.changes_interface,

@@ -51,6 +51,8 @@ pub struct PassForm {
     #[serde(default)]
     pub options: Vec<OptionForm>,
     #[serde(default)]
+    pub worth_trying: Vec<(String, String)>,
+    #[serde(default)]
     pub changes_interface: bool,
     #[serde(default)]
     pub always: bool,

@@ -2,6 +2,7 @@
 
 mod list;
 mod load;
+mod new;
 
 use clap::{Args, Subcommand};
 
@@ -9,12 +10,14 @@ pub(crate) use load::PluginArgs;
 
 use crate::error::Result;
 use list::ListArgs;
+use new::NewArgs;
 
 const EXAMPLES: &str = "\
 Examples:
   mirage plugins list
   mirage plugins list --plugin target/release/libmirage_example_pass.so
   mirage run --plugin libmirage_example_pass.so --passes subtract_negated
+  mirage plugins new my-pass --kind pass
 
 Plugins are looked for, in this order: the files of --plugin; the files and folders of
 MIRAGE_PLUGIN_PATH; the user's data folder; the folder mirage-plugins next to the program.
@@ -34,6 +37,8 @@ pub(crate) struct PluginsArgs {
 enum Action {
     /// Every file that was met, a line each (what `mirage plugins` does)
     List(ListArgs),
+    /// A plugin to start from, in a folder of its name
+    New(NewArgs),
 }
 
 impl PluginsArgs {
@@ -41,6 +46,7 @@ impl PluginsArgs {
         match &self.action {
             None => self.list.run(plugins),
             Some(Action::List(args)) => args.run(plugins),
+            Some(Action::New(args)) => args.run(),
         }
     }
 }
