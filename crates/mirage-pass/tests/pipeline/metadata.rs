@@ -3,7 +3,7 @@
 use mirage_ir::Graph;
 use mirage_pass::{
     Need, Numerics, OptionKind, OptionSpec, Options, Outcome, Pass, PassContext, PassError,
-    PassInfo, Phase, Registry, nearest, register,
+    PassInfo, Phase, Registry, extend, nearest, register,
 };
 
 use crate::common::{idle, info, registry};
@@ -31,11 +31,20 @@ impl Pass for Linked {
 register!(Linked);
 
 #[test]
-fn linked_passes_are_found() {
+fn linked_and_added_passes_are_found() {
     let registry = Registry::linked().expect("is right");
     assert_eq!(registry.names().collect::<Vec<_>>(), ["linked"]);
     assert_eq!(registry.get("linked").map(|p| p.info().version), Some(3));
     assert!(registry.get("unlinked").is_none());
+
+    // All or none are added.
+    let names = || -> Vec<&str> { Registry::linked().expect("is right").names().collect() };
+    let later = || idle(info("later", Phase::Simplify));
+    let error = extend([later(), idle(info("linked", Phase::Simplify))]).unwrap_err();
+    assert!(error.to_string().contains("two passes are called `linked`"));
+    assert_eq!(names(), ["linked"]);
+    extend([later()]).expect("its name is free");
+    assert_eq!(names(), ["later", "linked"]);
 }
 
 #[test]

@@ -6,6 +6,7 @@ use tracing::{
     Event, Level, Metadata, Subscriber,
     field::{Field, Visit},
     span,
+    subscriber::Interest,
 };
 
 use crate::abi::{Bytes, Host};
@@ -40,12 +41,16 @@ impl Subscriber for Forward {
             return false;
         };
         // SAFETY: the context is the host's own and lives as long as the process.
-        metadata.is_event() && unsafe { enabled(self.0.context, number(*metadata.level())) } != 0
+        let is_enabled = unsafe { enabled(self.0.context, number(*metadata.level())) };
+        is_enabled != 0
     }
 
-    fn register_callsite(&self, _: &'static Metadata<'static>) -> tracing::subscriber::Interest {
-        // The host may change its mind at any time.
-        tracing::subscriber::Interest::sometimes()
+    fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
+        match metadata.is_event() {
+            // The host may change its mind at any time.
+            true => Interest::sometimes(),
+            false => Interest::never(),
+        }
     }
 
     fn event(&self, event: &Event<'_>) {
