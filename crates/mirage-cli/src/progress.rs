@@ -41,6 +41,14 @@ impl Progress {
         Stage(bar)
     }
 
+    /// A stage of so much time; what it is doing is told with the time that is gone.
+    pub(crate) fn timed(self, what: impl Into<String>, total: Duration) -> Stage {
+        let bar = ProgressBar::with_draw_target(Some(milliseconds(total)), self.target());
+        bar.set_style(style("{prefix} {bar:30.cyan/black.bright} {msg}"));
+        bar.set_prefix(what.into());
+        Stage(bar)
+    }
+
     fn target(self) -> ProgressDrawTarget {
         match self.visible {
             true => ProgressDrawTarget::stderr(),
@@ -57,6 +65,18 @@ impl Stage {
     pub(crate) fn done(&self, frames: u64) {
         self.0.set_position(frames);
     }
+}
+
+impl Stage {
+    /// So much of the stage's time is gone; `doing` tells what it is at.
+    pub(crate) fn at(&self, gone: Duration, doing: impl Into<String>) {
+        self.0.set_position(milliseconds(gone));
+        self.0.set_message(doing.into());
+    }
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl Drop for Stage {

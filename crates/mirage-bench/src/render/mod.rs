@@ -10,5 +10,6 @@ mod text;
 pub use columns::{flat, shares, table};
 pub use comparison::comparison;
 pub use html::html;
-pub use table::{Column, Table};
+pub use number::{factor, megabytes, short, with_interval};
+pub use table::{Cells, Column, Table, build, number, words};
 pub use text::{csv, markdown};

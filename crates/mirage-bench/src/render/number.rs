@@ -3,7 +3,7 @@
 use crate::stats::Interval;
 
 /// Three significant digits, without an exponent from 0.001 to 100 000.
-pub(super) fn short(value: f64) -> String {
+pub fn short(value: f64) -> String {
     let size = value.abs();
     if value == 0.0 {
         return "0".to_owned();
@@ -16,12 +16,12 @@ pub(super) fn short(value: f64) -> String {
 }
 
 /// Megabytes, 10⁶ bytes.
-pub(super) fn megabytes(bytes: u64) -> String {
+pub fn megabytes(bytes: u64) -> String {
     short(bytes as f64 / 1e6)
 }
 
 /// A factor with its interval: `1.42× [1.38, 1.47]`.
-pub(super) fn factor(ratio: f64, interval: Option<&Interval>) -> String {
+pub fn factor(ratio: f64, interval: Option<&Interval>) -> String {
     match interval {
         Some(i) => format!("{ratio:.3}× [{:.3}, {:.3}]", i.low, i.high),
         None => format!("{ratio:.3}×"),
@@ -29,7 +29,7 @@ pub(super) fn factor(ratio: f64, interval: Option<&Interval>) -> String {
 }
 
 /// A number with its interval: `3.10 [2.90, 3.30]`.
-pub(super) fn with_interval(i: &Interval) -> String {
+pub fn with_interval(i: &Interval) -> String {
     format!(
         "{} [{}, {}]",
         short(i.estimate),

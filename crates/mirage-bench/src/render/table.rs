@@ -38,13 +38,10 @@ impl Table {
 }
 
 /// How a column's cells come from rows of `R`.
-pub(super) type Cells<R> = (Column, fn(&R) -> Option<String>);
+pub type Cells<R> = (Column, fn(&R) -> Option<String>);
 
 /// A table of these columns.
-pub(super) fn build<'a, R: 'a>(
-    columns: &[Cells<R>],
-    rows: impl IntoIterator<Item = &'a R>,
-) -> Table {
+pub fn build<'a, R: 'a>(columns: &[Cells<R>], rows: impl IntoIterator<Item = &'a R>) -> Table {
     let cells = |row: &R| {
         let cell = |(_, text): &Cells<R>| text(row).unwrap_or_default();
         columns.iter().map(cell).collect()
@@ -56,7 +53,7 @@ pub(super) fn build<'a, R: 'a>(
 }
 
 /// A column of numbers.
-pub(super) const fn number(key: &'static str, title: &'static str) -> Column {
+pub const fn number(key: &'static str, title: &'static str) -> Column {
     Column {
         key,
         title,
@@ -65,7 +62,7 @@ pub(super) const fn number(key: &'static str, title: &'static str) -> Column {
 }
 
 /// A column of words.
-pub(super) const fn words(key: &'static str, title: &'static str) -> Column {
+pub const fn words(key: &'static str, title: &'static str) -> Column {
     Column {
         key,
         title,

@@ -149,7 +149,7 @@ pub fn medians_interval(
         .collect())
 }
 
-fn check(series: &[Vec<f64>]) -> Result<(), StatsError> {
+pub(super) fn check(series: &[Vec<f64>]) -> Result<(), StatsError> {
     let found = series.iter().map(Vec::len).sum();
     if found < MIN_SAMPLES {
         return Err(StatsError::TooFew { found });
@@ -161,12 +161,12 @@ fn check(series: &[Vec<f64>]) -> Result<(), StatsError> {
     }
 }
 
-fn median_of(series: &[Vec<f64>]) -> f64 {
+pub(super) fn median_of(series: &[Vec<f64>]) -> f64 {
     median_in_place(&mut series.concat())
 }
 
 /// The percentile interval; it holds the estimate, which a skewed draw might leave out by a hair.
-fn interval(estimate: f64, drawn: &mut [f64], confidence: f64) -> Interval {
+pub(super) fn interval(estimate: f64, drawn: &mut [f64], confidence: f64) -> Interval {
     drawn.sort_by(f64::total_cmp);
     let tail = (1.0 - confidence) / 2.0;
     let (low, high) = match drawn.is_empty() {
@@ -181,7 +181,7 @@ fn interval(estimate: f64, drawn: &mut [f64], confidence: f64) -> Interval {
 }
 
 /// Positions drawn from repeats of given lengths.
-struct Draw {
+pub(super) struct Draw {
     lengths: Vec<usize>,
     block: Option<usize>,
     places: Vec<(usize, usize)>,
@@ -189,7 +189,7 @@ struct Draw {
 }
 
 impl Draw {
-    fn new(series: &[Vec<f64>], how: &Resampling) -> Self {
+    pub(super) fn new(series: &[Vec<f64>], how: &Resampling) -> Self {
         Draw {
             lengths: series.iter().map(Vec::len).collect(),
             block: how.block,
@@ -199,7 +199,7 @@ impl Draw {
     }
 
     /// Draws anew: repeats as wholes, then blocks of neighbours in each.
-    fn next(&mut self, rng: &mut StdRng) {
+    pub(super) fn next(&mut self, rng: &mut StdRng) {
         self.places.clear();
         let repeats = self.lengths.len();
         for place in 0..repeats {
@@ -220,7 +220,7 @@ impl Draw {
     }
 
     /// The median of what is drawn, of a series with these lengths.
-    fn median(&mut self, series: &[Vec<f64>]) -> f64 {
+    pub(super) fn median(&mut self, series: &[Vec<f64>]) -> f64 {
         self.values.clear();
         self.values
             .extend(self.places.iter().map(|&(repeat, i)| series[repeat][i]));

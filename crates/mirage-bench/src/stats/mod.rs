@@ -3,6 +3,7 @@
 //! docs/ledger.md tells the methods and their sources.
 
 mod bootstrap;
+mod growth;
 mod outliers;
 mod percentiles;
 mod verdict;
@@ -11,6 +12,7 @@ mod warmup;
 pub use bootstrap::{
     Interval, MIN_SAMPLES, Resampling, StatsError, medians_interval, ratio_paired, ratio_unpaired,
 };
+pub use growth::{Growth, Sized, exponent, growth};
 pub use outliers::Outliers;
 pub use percentiles::{Percentiles, median, quantile};
 pub use verdict::{DEFAULT_MARGIN, Verdict};

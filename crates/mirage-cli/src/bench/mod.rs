@@ -1,6 +1,7 @@
 //! `mirage bench`.
 
 mod compare;
+mod parts;
 
 use std::{
     fs,
@@ -49,8 +50,10 @@ ratio of medians. docs/ledger.md has the statistics and the fields.";
 
 /// What each pass buys, alone and among others: time, memory and error, with intervals
 #[derive(Args, Debug)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 pub(crate) struct BenchArgs {
+    #[command(subcommand)]
+    part: Option<parts::Part>,
     /// Seconds for measuring, warm-up included
     #[arg(long, value_name = "SECONDS", default_value_t = 60.0)]
     time: f64,
@@ -112,6 +115,9 @@ struct Job {
 
 impl BenchArgs {
     pub(crate) fn run(&self, quiet_log: bool) -> Result<()> {
+        if let Some(part) = &self.part {
+            return part.run(quiet_log);
+        }
         let job = self.resolve()?;
         let before = self.compare.as_deref().map(compare::read).transpose()?;
         self.check_outputs()?;

@@ -5,6 +5,7 @@
 
 mod bad_input;
 mod bad_line;
+mod bench_parts;
 mod infer;
 mod plugins;
 mod run;

@@ -1,0 +1,95 @@
+//! Values that are lists of sizes and times.
+
+use std::{collections::BTreeSet, str::FromStr, time::Duration};
+
+/// Sizes, ascending: `64..1024` doubles from the first to the last, `64,96,128` is a list, and both
+/// can be mixed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Ladder(pub(super) Vec<usize>);
+
+/// More sizes than anyone can wait for.
+const MAX_SIZES: usize = 100;
+
+/// The largest size; its square is a number of pixels or scores that memory can address.
+const MAX_SIZE: usize = 1 << 20;
+
+impl FromStr for Ladder {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut sizes = BTreeSet::new();
+        for item in text.split(',') {
+            match item.split_once("..") {
+                Some((first, last)) => sizes.extend(doubling(size(first)?, size(last)?)?),
+                None => {
+                    sizes.insert(size(item)?);
+                }
+            }
+        }
+        match sizes.len() {
+            n if n > MAX_SIZES => Err(format!("{n} sizes, at most {MAX_SIZES} are measured")),
+            _ => Ok(Ladder(sizes.into_iter().collect())),
+        }
+    }
+}
+
+fn size(text: &str) -> Result<usize, String> {
+    match text.trim().parse() {
+        Ok(n) if (1..=MAX_SIZE).contains(&n) => Ok(n),
+        _ => Err(format!(
+            "`{}` is no size: write whole numbers from 1 to {MAX_SIZE}, such as 64,96 or 64..1024",
+            text.trim()
+        )),
+    }
+}
+
+fn doubling(first: usize, last: usize) -> Result<impl Iterator<Item = usize>, String> {
+    if first > last {
+        return Err(format!(
+            "{first}..{last} has no size: the first must not be above the last"
+        ));
+    }
+    Ok(std::iter::successors(Some(first), move |n| {
+        Some(2 * n).filter(|&next| next <= last)
+    }))
+}
+
+/// A time: `60`, `90s`, `2m`; above 0.
+pub(super) fn time(text: &str) -> Result<Duration, String> {
+    let (number, unit) = match text.strip_suffix('m') {
+        Some(minutes) => (minutes, 60.0),
+        None => (text.strip_suffix('s').unwrap_or(text), 1.0),
+    };
+    let seconds = number.trim().parse::<f64>().ok().map(|n| n * unit);
+    let time = seconds.and_then(|s| Duration::try_from_secs_f64(s).ok());
+    time.filter(|t| !t.is_zero())
+        .ok_or_else(|| "give a time above 0, such as 60, 90s or 2m".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_lists_and_doublings() {
+        let sizes = |text: &str| text.parse::<Ladder>().map(|l| l.0);
+        assert_eq!(sizes("64..256"), Ok(vec![64, 128, 256]));
+        assert_eq!(sizes("48..100, 64,48"), Ok(vec![48, 64, 96]));
+        assert_eq!(sizes("7"), Ok(vec![7]));
+        for wrong in [
+            "", "0", "-4", "64..", "..64", "128..64", "a", "1,,2", "2097152",
+        ] {
+            assert!(sizes(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn times_have_units() {
+        assert_eq!(time("60"), Ok(Duration::from_secs(60)));
+        assert_eq!(time("0.5s"), Ok(Duration::from_millis(500)));
+        assert_eq!(time("2m"), Ok(Duration::from_secs(120)));
+        for wrong in ["0", "-1", "nan", "inf", "1h", "", "s"] {
+            assert!(time(wrong).is_err(), "{wrong}");
+        }
+    }
+}

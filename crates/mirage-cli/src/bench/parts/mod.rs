@@ -1,0 +1,94 @@
+//! `mirage bench ops`, `attention` and `resolution`: parts of models, measured by themselves.
+
+mod attention;
+mod ladder;
+mod ops;
+mod outputs;
+mod resolution;
+
+use std::{
+    ops::ControlFlow,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+
+use clap::Subcommand;
+use mirage_backend::Backend;
+use mirage_bench::ledger::{Backend as BackendId, Machine as MachineId, Roofline};
+use mirage_machine::{Processor, RateOptions, measure_roofline};
+use mirage_stream::Machine;
+use mirage_sweep::Setting;
+
+use crate::{args::BackendArgs, error::Result};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Part {
+    /// A model's own operations, one by one: time, rates and share of the frame of each distinct shape
+    Ops(Box<ops::OpsArgs>),
+    /// Attention over lengths and head dimensions: the operation against its spelled-out form
+    Attention(Box<attention::AttentionArgs>),
+    /// A model over resolutions: time, memory, operations, and how they grow
+    Resolution(Box<resolution::ResolutionArgs>),
+}
+
+impl Part {
+    pub(super) fn run(&self, quiet_log: bool) -> Result<()> {
+        match self {
+            Part::Ops(args) => args.run(quiet_log),
+            Part::Attention(args) => args.run(quiet_log),
+            Part::Resolution(args) => args.run(quiet_log),
+        }
+    }
+}
+
+/// What numbers belong to, before there are any.
+fn setting(args: &BackendArgs, backend: &dyn Backend, seed: u64, budget: Duration) -> Setting {
+    let machine = Machine::of(backend, args.device);
+    let info = backend.info();
+    Setting {
+        mirage: env!("CARGO_PKG_VERSION").to_owned(),
+        machine: MachineId {
+            device: machine.device,
+            details: machine.details,
+            platform: machine.platform,
+            roofline: None,
+        },
+        backend: BackendId {
+            name: info.name.to_owned(),
+            version: info.version.to_owned(),
+            engine: info.engine.to_owned(),
+        },
+        seed,
+        budget_s: budget.as_secs_f64(),
+        elapsed_s: 0.0,
+        stopped: false,
+        warnings: Vec::new(),
+    }
+}
+
+/// Whether to go on after Ctrl-C was or was not pressed.
+fn flow(stop: &AtomicBool) -> ControlFlow<()> {
+    match stop.load(Ordering::Relaxed) {
+        true => ControlFlow::Break(()),
+        false => ControlFlow::Continue(()),
+    }
+}
+
+/// The measured limits of a backend's device; `None` where it is not this machine's processor.
+fn roofline(device: &str) -> Option<Roofline> {
+    let is_processor = device == Processor::here().name;
+    is_processor
+        .then(|| measure_roofline(&RateOptions::default()).ok())
+        .flatten()
+}
+
+/// The time left, for a progress bar.
+fn left(time: Duration) -> String {
+    format!("{} s left", time.as_secs())
+}
+
+/// What makes times doubtful, a line each.
+fn warnings(setting: &Setting) -> String {
+    let lines = setting.warnings.iter().map(|w| format!("warning: {w}\n"));
+    lines.collect()
+}

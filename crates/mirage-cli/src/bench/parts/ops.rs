@@ -1,0 +1,309 @@
+//! `mirage bench ops`.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use clap::{Args, ValueEnum};
+use mirage_bench::{
+    ledger::Model,
+    measure::{MeasureError, MeasureOptions, MonotonicClock},
+};
+use mirage_ir::Graph;
+use mirage_machine::{Machine, Watch};
+use mirage_model::{Size, parameter_count};
+use mirage_pass::{Manager, Registry};
+use mirage_stream::{SamplerConfig, Trajectory, capture_frame};
+use mirage_sweep::{
+    Outcome, Program, Rotation, Work, distinct, memory,
+    ops::{FORMAT, OpsError, OpsFound, OpsOptions, OpsReport, SCHEMA, SortBy, measure_ops},
+};
+
+use super::{flow, ladder::time, left, outputs::OutputArgs, roofline, setting, warnings};
+use crate::{
+    args::{BackendArgs, ModelArgs, PassArgs, SizeArg},
+    bench::{columns, interrupted},
+    error::{CliError, Ending, Result},
+    progress::Progress,
+    units,
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  mirage bench ops --model lsd-light --passes sdpa,fuse
+  mirage bench ops --op conv,attention --sort gflops --top 10
+  mirage bench ops --op all --passes fp16 --save ops.json --csv ops.csv
+
+Each distinct operation with its shapes is a program of its own, and all run in turn with the whole frame
+that they are parts of. What depends on parameters alone is computed once, at compile, as in the frame.
+Inputs rotate among sets that fill twice the last-level cache together; weights do not. What the rows do
+not cover of the frame is printed. docs/benchmarks.md has the method and the fields.";
+
+/// The most that sets of inputs fill by default.
+const MAX_ROTATION: u64 = 64 << 20;
+
+/// Where the system does not tell the size of its cache.
+const USUAL_CACHE: u64 = 32 << 20;
+
+/// Every operation.
+const ALL: &str = "all";
+
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct OpsArgs {
+    /// Operations and kinds of regions, such as conv,attention; `all` for everything that is no view.
+    /// By default convolutions, products, attention, norms and regions
+    #[arg(long = "op", value_name = "OPS", value_delimiter = ',')]
+    ops: Vec<String>,
+    /// What the rows are sorted by; rates have the slowest first
+    #[arg(long, value_enum, default_value_t = Sort::Total)]
+    sort: Sort,
+    /// Rows that are printed; files, JSON and markdown have all
+    #[arg(long, value_name = "N", default_value_t = 25)]
+    top: usize,
+    /// Time for measuring, warm-up included
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = time)]
+    time: Duration,
+    /// Megabytes that the input sets of an operation fill together, 0 for one set; by default twice the
+    /// last-level cache, at most 64 MiB
+    #[arg(long, value_name = "MB")]
+    rotate: Option<u16>,
+    /// The frame's size in the model
+    #[arg(long, value_name = "WxH")]
+    size: Option<SizeArg>,
+    /// Denoising steps a frame
+    #[arg(long, value_name = "N", default_value_t = SamplerConfig::default().steps)]
+    steps: usize,
+    #[command(flatten)]
+    output: OutputArgs,
+    #[command(flatten)]
+    model: ModelArgs,
+    #[command(flatten)]
+    passes: PassArgs,
+    #[command(flatten)]
+    backend: BackendArgs,
+}
+
+/// What the rows are sorted by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Sort {
+    /// Count times time
+    Total,
+    /// Time of one execution
+    Time,
+    /// How often a frame does it
+    Count,
+    /// Operations a second
+    Gflops,
+    /// Bytes a second
+    Gbytes,
+    /// Percent of the roofline
+    Roofline,
+    /// The operation's name
+    Name,
+}
+
+impl OpsArgs {
+    pub(crate) fn run(&self, quiet_log: bool) -> Result<()> {
+        let config = self.model.config()?;
+        let size = self.size.map_or(config.size, |s| s.0);
+        config.validate_size(size).usage()?;
+        let sampler = SamplerConfig {
+            steps: self.steps,
+            ..SamplerConfig::default()
+        };
+        let trajectory = Trajectory::plan(&config.schedule, &sampler)
+            .map_err(|e| CliError::Usage(format!("--{e}")))?;
+        let plan = self.passes.plan(&Registry::linked().failure()?)?;
+        let backend = self.backend.resolve()?;
+        let outputs = self.output.begin()?;
+        let progress = Progress::new(quiet_log);
+
+        let stage = progress.stage(format!("preparing {}", config.name));
+        let model = self.model.build(&config)?;
+        let id = Model {
+            name: config.name.clone(),
+            parameters: parameter_count(&model),
+            trained: model.is_trained(),
+        };
+        let captured = capture_frame(&model, size, &trajectory).failure()?;
+        drop(model);
+        let capabilities = backend.capabilities(self.backend.device);
+        let (graph, _) = Manager::new()
+            .run(&plan, &captured.graph, &capabilities)
+            .failure()?;
+        let works = self.chosen(&graph)?;
+        memory::fits(memory::needed(&graph), None).failure()?;
+        let compile = self.backend.options();
+        let one = Rotation::of(&graph, 0);
+        let seed = self.model.seed;
+        let mut frame =
+            Program::new(&graph, &captured.params, one, seed, backend, &compile).failure()?;
+        drop((stage, captured));
+
+        let stage = progress.stage("measuring the machine");
+        let mut setting = setting(&self.backend, backend, seed, self.time);
+        setting.machine.roofline = roofline(&setting.machine.device);
+        drop(stage);
+        let options = OpsOptions {
+            backend,
+            compile,
+            attrs: graph.attrs(),
+            rotate_bytes: self.rotate_bytes(),
+            roofline: setting.machine.roofline,
+            measure: MeasureOptions {
+                budget: self.time,
+                seed,
+                ..MeasureOptions::default()
+            },
+        };
+        let stage = progress.timed(format!("measuring {} operations", works.len()), self.time);
+        let stop = interrupted()?;
+        let (clock, machine) = (MonotonicClock::default(), Watch::start());
+        let found = measure_ops(&works, &mut frame, &options, &clock, &mut |at| {
+            stage.at(at.elapsed, left(at.left));
+            flow(&stop)
+        });
+        drop(stage);
+        setting.warnings = machine.finish().warnings();
+        let OpsFound {
+            frame,
+            rows,
+            elapsed,
+            stopped,
+        } = found.map_err(|e| self.no_result(&e, works.len()))?;
+        setting.elapsed_s = elapsed.as_secs_f64();
+        setting.stopped = stopped;
+        let mut report = OpsReport {
+            format: FORMAT.to_owned(),
+            schema: SCHEMA,
+            setting,
+            model: id,
+            shape: [1, 3, size.height, size.width],
+            steps: self.steps,
+            passes: self.passes.spec()?.to_string(),
+            frame,
+            rows,
+        };
+        report.sort(self.sort.by());
+        outputs.tell(&report, &report.table(), self.text(&report, size))?;
+        failures(&report)
+    }
+
+    /// The work that was asked for.
+    fn chosen(&self, graph: &Graph) -> Result<Vec<Work>> {
+        let works = distinct(graph);
+        let named = |work: &Work, op: &str| {
+            let name = work.name();
+            op == ALL || name == op || name.strip_prefix("region:") == Some(op)
+        };
+        for op in &self.ops {
+            if !works.iter().any(|work| named(work, op)) {
+                let known: BTreeSet<String> = works.iter().map(Work::name).collect();
+                let known: Vec<String> = known.into_iter().collect();
+                return Err(CliError::Usage(format!(
+                    "--op {op}: the graph has no such operation; it has {}, and `{ALL}` takes every one",
+                    known.join(", ")
+                )));
+            }
+        }
+        let wanted = |work: &Work| match self.ops.is_empty() {
+            true => work.is_main(),
+            false => self.ops.iter().any(|op| named(work, op)),
+        };
+        Ok(works.into_iter().filter(wanted).collect())
+    }
+
+    fn rotate_bytes(&self) -> u64 {
+        match self.rotate {
+            Some(megabytes) => u64::from(megabytes) * 1_000_000,
+            None => {
+                let caches = Machine::here().caches;
+                let largest = caches.iter().map(|c| c.bytes).max();
+                (2 * largest.unwrap_or(USUAL_CACHE)).min(MAX_ROTATION)
+            }
+        }
+    }
+
+    fn no_result(&self, error: &OpsError, count: usize) -> CliError {
+        CliError::Failure(match error {
+            OpsError::Measure(MeasureError::NoTime { round, .. }) => format!(
+                "no time to measure: a round of {count} operations and the frame takes about {round:.1?}, after as much of warm-up, and the time given is {:.1?}; give more with --time or name fewer with --op",
+                self.time
+            ),
+            other => other.to_string(),
+        })
+    }
+
+    fn text(&self, report: &OpsReport, size: Size) -> String {
+        let table = report.table();
+        let keys: &[&str] = &[
+            "op",
+            "shapes",
+            "count",
+            "p50_ms",
+            "total_ms",
+            "share_percent",
+            "gflops",
+            "gbytes",
+            "roofline_percent",
+            "inputs",
+            "outcome",
+        ];
+        let mut shown = table.without_empty_columns();
+        let all = shown.rows.len();
+        shown.rows.truncate(self.top);
+        let more = match all.saturating_sub(self.top) {
+            0 => String::new(),
+            n => format!("{n} more rows (--top {all} shows all)\n"),
+        };
+        let passes = match report.passes.as_str() {
+            "" => "no passes",
+            passes => passes,
+        };
+        format!(
+            "{} at {}x{}, {} a frame, {passes}, on {} ({})\n\n{}{more}\na frame takes {}; the rows come to {:.0} % of it, each times its count\n{}",
+            report.model.name,
+            size.width,
+            size.height,
+            units::plural(self.steps as u64, "step"),
+            report.setting.backend.name,
+            report.setting.machine.device,
+            columns(&shown, keys),
+            units::milliseconds(report.frame.p50_ms),
+            100.0 * report.covered(),
+            warnings(&report.setting),
+        )
+    }
+}
+
+/// Rows that failed are an error at the end, once the others have been told.
+fn failures(report: &OpsReport) -> Result<()> {
+    let failed: Vec<String> = report
+        .rows
+        .iter()
+        .filter_map(|row| match &row.outcome {
+            Outcome::Failed(why) => Some(format!("{} of {}: {why}", row.op, row.shapes)),
+            _ => None,
+        })
+        .collect();
+    match failed.first() {
+        None => Ok(()),
+        Some(first) => Err(CliError::Failure(format!(
+            "{} failed: {first}",
+            units::plural(failed.len() as u64, "operation")
+        ))),
+    }
+}
+
+impl Sort {
+    fn by(self) -> SortBy {
+        match self {
+            Sort::Total => SortBy::Total,
+            Sort::Time => SortBy::Time,
+            Sort::Count => SortBy::Count,
+            Sort::Gflops => SortBy::Gflops,
+            Sort::Gbytes => SortBy::Gbytes,
+            Sort::Roofline => SortBy::Roofline,
+            Sort::Name => SortBy::Name,
+        }
+    }
+}

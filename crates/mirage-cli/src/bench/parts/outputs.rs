@@ -1,0 +1,74 @@
+//! Where a report goes.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use mirage_bench::render::{Table, csv, markdown};
+use serde::Serialize;
+
+use crate::{
+    error::{CliError, Ending, Result},
+    file::WholeFile,
+    output::{Stream, json},
+};
+
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Output")]
+pub(super) struct OutputArgs {
+    /// Save the report as JSON
+    #[arg(long, value_name = "FILE.json")]
+    save: Option<PathBuf>,
+    /// Save the rows as CSV
+    #[arg(long, value_name = "FILE.csv")]
+    csv: Option<PathBuf>,
+    /// Print the rows as markdown, every column and every row
+    #[arg(long, conflicts_with = "json")]
+    markdown: bool,
+    /// Print the report as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Files that are begun, so that what cannot be written is known before minutes are spent.
+pub(super) struct Outputs<'a> {
+    args: &'a OutputArgs,
+    save: Option<WholeFile>,
+    csv: Option<WholeFile>,
+}
+
+impl OutputArgs {
+    pub(super) fn begin(&self) -> Result<Outputs<'_>> {
+        if let (Some(save), Some(csv)) = (&self.save, &self.csv)
+            && save == csv
+        {
+            return Err(CliError::Usage(format!(
+                "--save and --csv name the same file, {}: give each one of its own",
+                save.display()
+            )));
+        }
+        let begin = |path: &Option<PathBuf>| path.as_deref().map(WholeFile::create).transpose();
+        Ok(Outputs {
+            args: self,
+            save: begin(&self.save)?,
+            csv: begin(&self.csv)?,
+        })
+    }
+}
+
+impl Outputs<'_> {
+    /// Writes the files and prints: JSON or markdown as they were asked for, or else `text`.
+    pub(super) fn tell(self, report: &impl Serialize, table: &Table, text: String) -> Result<()> {
+        let whole = json(report)?;
+        if let Some(file) = self.csv {
+            file.finish(csv(table).failure()?.as_bytes())?;
+        }
+        if let Some(file) = self.save {
+            file.finish(whole.as_bytes())?;
+        }
+        Stream::Stdout.emit(&match (self.args.json, self.args.markdown) {
+            (true, _) => whole,
+            (_, true) => markdown(&table.clone().without_empty_columns()),
+            _ => text,
+        })
+    }
+}

@@ -1,0 +1,52 @@
+//! How much memory there is, and how much a program will take.
+
+use mirage_bench::render::megabytes;
+use mirage_ir::{DType, Graph, cost::graph_cost};
+use mirage_machine::Memory;
+
+/// Bytes that running a program takes at most, by estimate: weights twice, once as given and once as
+/// a backend prepares them, and activations twice, since an engine that allocates as it goes copies
+/// operands that do not lie as it wants; in a narrower dtype three times, for those it widens.
+pub fn needed(graph: &Graph) -> u64 {
+    let cost = graph_cost(graph);
+    let is_narrow = |dtype: DType| dtype.is_float() && dtype.size() < 4;
+    let copies = match graph.values().iter().any(|v| is_narrow(v.ty.dtype)) {
+        true => 3,
+        false => 2,
+    };
+    let activations = cost.peak_activation_bytes.saturating_mul(copies);
+    activations.saturating_add(cost.weight_bytes.saturating_mul(2))
+}
+
+/// Whether so many bytes fit into `limit`, or without one into nine tenths of what is free, as far as
+/// that is told.
+///
+/// # Errors
+/// They do not; the message says how much there is.
+pub fn fits(need: u64, limit: Option<u64>) -> Result<(), String> {
+    let free = || Memory::here().map(|memory| memory.available / 10 * 9);
+    let Some(may) = limit.or_else(free) else {
+        return Ok(());
+    };
+    match need > may {
+        true => Err(format!(
+            "no memory: it would take about {} MB, and {} MB may be taken",
+            megabytes(need),
+            megabytes(may)
+        )),
+        false => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_fit_is_said_with_both_numbers() {
+        assert_eq!(fits(2_000_000, Some(2_000_000)), Ok(()));
+        let why = fits(12_000_000_000, Some(2_500_000_000)).unwrap_err();
+        assert!(why.contains("12000 MB") && why.contains("2500 MB"), "{why}");
+        assert!(fits(u64::MAX, None).is_err() || Memory::here().is_none());
+    }
+}
