@@ -1,17 +1,22 @@
 //! `mirage infer`.
 
-use std::{collections::HashMap, fs};
+use std::{
+    collections::HashMap,
+    fs,
+    io::{BufRead, BufReader, Read, Write},
+    process::Stdio,
+};
 
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
 use crate::support::{Ended, Place};
 
 /// Tensors: name, dtype, shape, bytes.
-struct Inputs(Vec<(String, Dtype, Vec<usize>, Vec<u8>)>);
+pub(crate) struct Inputs(Vec<(String, Dtype, Vec<usize>, Vec<u8>)>);
 
 impl Inputs {
     /// What lsd-tiny takes at this size, with contents that no zero hides.
-    fn new(place: &Place, side: usize) -> Self {
+    pub(crate) fn new(place: &Place, side: usize) -> Self {
         let mut all = Inputs(Vec::new());
         for name in ["sample", "frame", "previous"] {
             all.floats(name, &[1, 3, side, side]);
@@ -47,7 +52,7 @@ impl Inputs {
             .push((name.into(), Dtype::F32, shape.to_vec(), bytes));
     }
 
-    fn write(&self, place: &Place, name: &str) {
+    pub(crate) fn write(&self, place: &Place, name: &str) {
         let views = self.0.iter().map(|(name, dtype, shape, bytes)| {
             (name, TensorView::new(*dtype, shape.clone(), bytes).unwrap())
         });
@@ -55,12 +60,12 @@ impl Inputs {
     }
 }
 
-fn infer(place: &Place, more: &[&str]) -> Ended {
+pub(crate) fn infer(place: &Place, more: &[&str]) -> Ended {
     place.run(["infer", "--inputs", "in.safetensors"].iter().chain(more))
 }
 
 /// Every output's f32 elements.
-fn outputs(place: &Place, name: &str) -> HashMap<String, Vec<f32>> {
+pub(crate) fn outputs(place: &Place, name: &str) -> HashMap<String, Vec<f32>> {
     let bytes = fs::read(place.path(name)).unwrap();
     let file = SafeTensors::deserialize(&bytes).unwrap();
     let values = |data: &[u8]| {
@@ -168,4 +173,76 @@ fn files_that_are_no_tensors() {
     infer(&place, &["--output", "o", "--size", "32x32"])
         .fails(1, &["`sample` is f32[1, 3, 16, 16]", "[1, 3, 32, 32]"]);
     assert_eq!(place.files(), ["in.safetensors"]);
+}
+
+#[test]
+fn a_pass_is_repeated_and_every_time_told() {
+    let place = Place::new();
+    Inputs::new(&place, 16).write(&place, "in.safetensors");
+    let json = infer(
+        &place,
+        &["--output", "a.safetensors", "--repeat", "3", "--json"],
+    )
+    .ok()
+    .parsed();
+    let times = json["again_ms"].as_array().unwrap();
+    assert_eq!(times.len(), 3);
+    assert!(times.iter().all(|t| t.as_f64().unwrap() > 0.0));
+
+    let text = infer(&place, &["--output", "b.safetensors", "--repeat", "1"]).ok();
+    assert!(text.text().contains("again 1 time: median"));
+    let once = infer(&place, &["--output", "c.safetensors"]).ok();
+    assert!(!once.text().contains("again"));
+    let bytes = |name: &str| fs::read(place.path(name)).unwrap();
+    assert_eq!(bytes("a.safetensors"), bytes("c.safetensors"));
+
+    for wrong in [
+        &["--repeat", "2", "--lockstep"][..],
+        &["--repeat", "2", "--reference"],
+        &["--lockstep", "--reference"],
+    ] {
+        let all = [&["--output", "no.safetensors"], wrong].concat();
+        infer(&place, &all).fails(2, &["cannot be used with", wrong[wrong.len() - 1]]);
+    }
+    infer(&place, &["--output", "no.safetensors", "--repeat", "-1"]).fails(2, &["-1"]);
+}
+
+/// Each line in is one pass and one line out; nothing is run unasked, and the output is there before
+/// the first answer.
+#[test]
+fn passes_take_turns_with_another_program() {
+    let place = Place::new();
+    Inputs::new(&place, 16).write(&place, "in.safetensors");
+    infer(&place, &["--output", "once.safetensors"]).ok();
+    let args = "infer --inputs in.safetensors --output out.safetensors --lockstep --json";
+    let mut child = place
+        .command()
+        .args(args.split(' '))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut asking = child.stdin.take().unwrap();
+    let mut answers = BufReader::new(child.stdout.take().unwrap());
+    let mut times = Vec::new();
+    for _ in 0..3 {
+        writeln!(asking).unwrap();
+        let mut answer = String::new();
+        answers.read_line(&mut answer).unwrap();
+        times.push(answer.trim().parse::<f64>().unwrap());
+        assert!(place.path("out.safetensors").exists());
+    }
+    drop(asking);
+    let mut rest = String::new();
+    answers.read_to_string(&mut rest).unwrap();
+    assert!(child.wait().unwrap().success());
+
+    let json: serde_json::Value = serde_json::from_str(&rest).unwrap();
+    let told: Vec<f64> = serde_json::from_value(json["again_ms"].clone()).unwrap();
+    assert_eq!(told.len(), times.len());
+    for (told, time) in told.iter().zip(&times) {
+        assert!(*time > 0.0 && (told - time).abs() < 1e-5);
+    }
+    let bytes = |name: &str| fs::read(place.path(name)).unwrap();
+    assert_eq!(bytes("out.safetensors"), bytes("once.safetensors"));
 }

@@ -6,6 +6,7 @@
 mod bad_input;
 mod bad_line;
 mod bench_parts;
+mod export;
 mod infer;
 mod plugins;
 mod run;

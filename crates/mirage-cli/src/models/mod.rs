@@ -1,5 +1,7 @@
 //! `mirage models`.
 
+mod export;
+
 use clap::{Args, Subcommand};
 use mirage_ir::cost::graph_cost;
 use mirage_model::{
@@ -21,7 +23,8 @@ const EXAMPLES: &str = "\
 Examples:
   mirage models list
   mirage models show lsd-light
-  mirage models show lsd-tiny --set network.channels=32 --json";
+  mirage models show lsd-tiny --set network.channels=32 --json
+  mirage models export --model stress-light --output weights.safetensors";
 
 /// The models: parameters, cost, sizes, state
 #[derive(Args, Debug)]
@@ -39,6 +42,8 @@ enum Action {
     List(ListArgs),
     /// Everything about one model: configuration, state, parameters by module
     Show(ShowArgs),
+    /// Write a model's weights to a file, in PyTorch's names and layout or in burn's
+    Export(export::ExportArgs),
 }
 
 #[derive(Args, Debug)]
@@ -107,6 +112,7 @@ impl ModelsArgs {
             None => list(&self.list),
             Some(Action::List(args)) => list(args),
             Some(Action::Show(args)) => show(args),
+            Some(Action::Export(args)) => args.run(),
         }
     }
 }
