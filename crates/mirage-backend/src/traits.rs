@@ -86,7 +86,10 @@ pub struct MemoryReport {
 pub struct NodeTime {
     /// The node, in the graph that was compiled.
     pub node: NodeId,
-    /// From its start to its end, with the device synchronized at both.
+    /// When it began, from the beginning of the call to [`Executable::profile`].
+    pub start: Duration,
+    /// From its start to its end, with the device synchronized at both; where a region's body runs
+    /// in its place, the sum over the body.
     pub time: Duration,
 }
 
@@ -133,7 +136,8 @@ pub trait Executable: Send {
         Ok(())
     }
 
-    /// As [`Self::execute`], with the time of each node.
+    /// As [`Self::execute`], with the time of each node that runs something, in the order in which
+    /// they ran. A call is one node, whatever its body holds.
     fn profile(&mut self, inputs: &[Buffer]) -> Result<(Vec<Buffer>, Vec<NodeTime>), BackendError>;
 
     /// Waits until the device has done everything asked of it.

@@ -45,7 +45,8 @@
  *   options      {device: 0}
  *   compilation  {notes: []}
  *   memory       {weight_bytes, state_bytes, planned_peak_bytes, held_bytes or nil}
- *   times        [{node, nanoseconds}]; node is a place in topological order
+ *   times        [{node, start, nanoseconds}]; node is a place in topological order, start counts from
+ *                the beginning of the call, in nanoseconds too
  *   error        {error: "argument" | "engine" | "panic", message}
  *              | {error: "unsupported", node, op, path, reason}
  *

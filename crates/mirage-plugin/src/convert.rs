@@ -275,9 +275,11 @@ impl From<MemoryForm> for MemoryReport {
 
 impl From<NodeTime> for NodeTimeForm {
     fn from(time: NodeTime) -> Self {
+        let nanoseconds = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         NodeTimeForm {
             node: time.node.index() as u64,
-            nanoseconds: u64::try_from(time.time.as_nanos()).unwrap_or(u64::MAX),
+            start: nanoseconds(time.start),
+            nanoseconds: nanoseconds(time.time),
         }
     }
 }
@@ -288,6 +290,7 @@ impl NodeTimeForm {
         match usize::try_from(self.node) {
             Ok(index) if index < nodes => Ok(NodeTime {
                 node: NodeId::from_index(index),
+                start: Duration::from_nanos(self.start),
                 time: Duration::from_nanos(self.nanoseconds),
             }),
             _ => Err(format!(

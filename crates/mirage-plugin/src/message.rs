@@ -186,6 +186,8 @@ pub struct MemoryForm {
 pub struct NodeTimeForm {
     /// The node's place in topological order.
     pub node: u64,
+    /// When it began, nanoseconds from the beginning of the call.
+    pub start: u64,
     /// Its time.
     pub nanoseconds: u64,
 }

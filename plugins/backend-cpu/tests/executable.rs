@@ -7,7 +7,7 @@ mod common;
 use std::sync::Arc;
 
 use common::{compile, execute, noise, noisy, ty};
-use mirage_backend::{Backend, BackendError, CompileOptions};
+use mirage_backend::{Backend, BackendError, CompileOptions, NodeTime};
 use mirage_backend_cpu::CpuBackend;
 use mirage_ir::{
     Attrs, DType, Graph, Params, TensorData, TensorType, interp,
@@ -261,6 +261,8 @@ fn a_profile_names_the_nodes_of_the_graph_once_each() {
     let nodes: Vec<usize> = times.iter().map(|t| t.node.index()).collect();
     assert_eq!(nodes, [0, 1, 2]);
     assert!(times.iter().all(|t| !t.time.is_zero()));
+    let follow = |w: &[NodeTime]| w[0].start + w[0].time <= w[1].start;
+    assert!(times.windows(2).all(follow), "{times:?}");
 }
 
 /// What depends on parameters alone is computed at compile, and only its result is held.

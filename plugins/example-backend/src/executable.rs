@@ -104,11 +104,15 @@ impl Executable for Interpreted {
     }
 
     fn profile(&mut self, inputs: &[Buffer]) -> Result<(Vec<Buffer>, Vec<NodeTime>), BackendError> {
-        let (mut times, mut last) = (Vec::new(), Instant::now());
+        let (mut times, began) = (Vec::new(), Instant::now());
+        let mut last = Duration::ZERO;
         let outputs = self.run(inputs, |node| {
-            let now = Instant::now();
-            let time: Duration = now - last;
-            times.push(NodeTime { node, time });
+            let now = began.elapsed();
+            times.push(NodeTime {
+                node,
+                start: last,
+                time: now - last,
+            });
             last = now;
         })?;
         Ok((outputs, times))

@@ -1,6 +1,6 @@
 //! A compiled graph on a burn backend.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use burn_backend::Backend;
 use mirage_ir::{
@@ -240,8 +240,9 @@ impl<B: Backend> Executable for Executor<B> {
     }
 
     fn profile(&mut self, inputs: &[Buffer]) -> Result<(Vec<Buffer>, Vec<NodeTime>), BackendError> {
-        let mut times: Vec<NodeTime> = Vec::new();
-        let mut record = |instruction: &Instruction<B>, time: Duration| {
+        let began = Instant::now();
+        let mut times: Vec<NodeTime> = Vec::with_capacity(self.instructions.len());
+        let mut record = |instruction: &Instruction<B>, start: Instant, time: Duration| {
             // The instructions of a region's body follow one another and count as one node.
             match times
                 .last_mut()
@@ -250,6 +251,7 @@ impl<B: Backend> Executable for Executor<B> {
                 Some(last) => last.time += time,
                 None => times.push(NodeTime {
                     node: instruction.node,
+                    start: start - began,
                     time,
                 }),
             }

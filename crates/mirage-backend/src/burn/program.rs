@@ -109,8 +109,8 @@ pub fn call<B: Backend>(
     given.ok_or_else(|| "a kernel gave no result".to_owned())
 }
 
-/// What is told how long each instruction took.
-pub(super) type Observer<'a, B> = &'a mut (dyn FnMut(&Instruction<B>, Duration) + Send);
+/// What is told of each instruction when it began and how long it took.
+pub(super) type Observer<'a, B> = &'a mut (dyn FnMut(&Instruction<B>, Instant, Duration) + Send);
 
 /// Runs instructions in order. With an observer, `sync` waits for the device after each, so that
 /// its time is its own. The error names the instruction that failed.
@@ -124,7 +124,7 @@ pub(super) fn run<B: Backend>(
     let result = catch(|| {
         for (i, instruction) in instructions.iter().enumerate() {
             at = i;
-            let start = Instant::now();
+            let start = observer.is_some().then(Instant::now);
             let mut args = Args {
                 slots: &mut *slots,
                 inputs: &instruction.inputs,
@@ -134,9 +134,9 @@ pub(super) fn run<B: Backend>(
             for &slot in &instruction.frees {
                 slots[slot] = None;
             }
-            if let Some(observer) = &mut observer {
+            if let (Some(observer), Some(start)) = (&mut observer, start) {
                 sync()?;
-                observer(instruction, start.elapsed());
+                observer(instruction, start, start.elapsed());
             }
         }
         Ok(())

@@ -6,7 +6,10 @@ mod data;
 mod memory;
 mod program;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use bumpalo::Bump;
 use burn_flex::Flex;
@@ -229,12 +232,17 @@ impl Executable for StaticExecutable {
     }
 
     fn profile(&mut self, inputs: &[Buffer]) -> Result<(Vec<Buffer>, Vec<NodeTime>), BackendError> {
-        let mut times: Vec<NodeTime> = Vec::new();
-        let mut record = |node: NodeId, time: Duration| {
+        let began = Instant::now();
+        let mut times: Vec<NodeTime> = Vec::with_capacity(self.program.steps.len());
+        let mut record = |node: NodeId, start: Instant, time: Duration| {
             // The steps of a region's body follow one another and count as one node.
             match times.last_mut().filter(|last| last.node == node) {
                 Some(last) => last.time += time,
-                None => times.push(NodeTime { node, time }),
+                None => times.push(NodeTime {
+                    node,
+                    start: start - began,
+                    time,
+                }),
             }
         };
         let mut outputs = self.fresh_outputs();

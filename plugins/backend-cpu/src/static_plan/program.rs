@@ -3,7 +3,7 @@
 use std::{
     ops::Range,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use bumpalo::Bump;
@@ -94,8 +94,8 @@ pub(super) struct Program {
     pub(super) lists: Bump,
 }
 
-/// What is told how long each step took.
-pub(super) type Observer<'a> = &'a mut (dyn FnMut(NodeId, std::time::Duration) + Send);
+/// What is told of each step when it began and how long it took.
+pub(super) type Observer<'a> = &'a mut (dyn FnMut(NodeId, Instant, Duration) + Send);
 
 impl Program {
     /// Runs every step.
@@ -105,7 +105,7 @@ impl Program {
         mut observer: Option<Observer<'_>>,
     ) -> Result<(), String> {
         for step in &self.steps {
-            let start = Instant::now();
+            let start = observer.is_some().then(Instant::now);
             let memory = Memory {
                 floats: &mut self.floats,
                 bytes: &mut self.bytes,
@@ -123,8 +123,8 @@ impl Program {
                 format!("node {node} ({}{place}) failed: {message}", step.op)
             })?;
             self.lists.reset();
-            if let Some(observer) = &mut observer {
-                observer(step.node, start.elapsed());
+            if let (Some(observer), Some(start)) = (&mut observer, start) {
+                observer(step.node, start, start.elapsed());
             }
         }
         Ok(())
