@@ -1,8 +1,11 @@
 //! What a graph costs: operations, bytes moved, bytes held.
 
+mod memory;
+
 use std::collections::{HashMap, HashSet};
 
-use crate::{Graph, Node, NodeId, Source, ValueId, analysis::Prologue, callees::callee};
+pub use self::memory::ActivationMemory;
+use crate::{Graph, Node, Source, ValueId, analysis::Prologue, callees::callee};
 
 /// The cost of one node's execution.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -84,16 +87,17 @@ impl<'g> Program<'g> {
         let prologue = Prologue::of(graph);
         self.hold(graph, &prologue);
         let mut cost = GraphCost::default();
-        let mut inner_peaks = vec![0; graph.nodes().len()];
+        let mut inside = vec![0; graph.nodes().len()];
         for (id, node) in graph.iter().filter(|(_, n)| !prologue.is_fixed(n.output())) {
-            let (c, inner_peak) = self.node(graph, node);
-            inner_peaks[id.index()] = inner_peak;
+            let c;
+            (c, inside[id.index()]) = self.node(graph, node);
             // A valid graph may cost more than can be counted.
             cost.flops = cost.flops.saturating_add(c.flops);
             cost.bytes = cost.bytes.saturating_add(c.bytes());
             cost.activation_bytes = cost.activation_bytes.saturating_add(c.bytes_written);
         }
-        cost.peak_activation_bytes = peak(graph, &prologue, &inner_peaks);
+        let memory = ActivationMemory::sweep(graph, &prologue, inside);
+        cost.peak_activation_bytes = memory.peak_bytes();
         cost
     }
 
@@ -135,89 +139,6 @@ impl<'g> Program<'g> {
     }
 }
 
-/// The peak of [`GraphCost::peak_activation_bytes`]: a sweep over the nodes that adds what each one
-/// writes and takes away what no later one reads. `inside` says what is alive in a node while it
-/// runs, besides its operands.
-fn peak(graph: &Graph, prologue: &Prologue, inside: &[u64]) -> u64 {
-    let buffers = Buffers::of(graph, prologue);
-    let entering = graph
-        .inputs()
-        .iter()
-        .map(|p| p.value)
-        .chain(graph.states().iter().map(|s| s.input));
-    let mut alive = entering.fold(0u64, |sum, v| sum.saturating_add(bytes(graph, v)));
-    let mut most = alive;
-    let mut freed_after = vec![0u64; graph.nodes().len()];
-    for (id, node) in graph.iter() {
-        most = most.max(alive.saturating_add(inside[id.index()]));
-        for &v in node
-            .outputs
-            .iter()
-            .filter(|&&v| buffers.owner(v) == Some(v))
-        {
-            alive = alive.saturating_add(bytes(graph, v));
-            if let Some(last) = buffers.last_use(v) {
-                freed_after[last.index()] += bytes(graph, v);
-            }
-        }
-        most = most.max(alive);
-        alive = alive.saturating_sub(freed_after[id.index()]);
-    }
-    most
-}
-
 fn bytes(graph: &Graph, value: ValueId) -> u64 {
     graph.ty(value).bytes() as u64
-}
-
-/// Which values share memory, and until when it is needed.
-struct Buffers {
-    owner: Vec<Option<ValueId>>,
-    last_use: Vec<Option<NodeId>>,
-}
-
-impl Buffers {
-    fn of(graph: &Graph, prologue: &Prologue) -> Self {
-        let count = graph.values().len();
-        let mut buffers = Buffers {
-            owner: vec![None; count],
-            last_use: vec![None; count],
-        };
-        for v in (0..count)
-            .map(ValueId::from_index)
-            .filter(|&v| !prologue.is_fixed(v))
-        {
-            buffers.owner[v.index()] = Some(v);
-        }
-        for (id, node) in graph.iter() {
-            for &v in node.inputs.iter().chain(&node.outputs) {
-                buffers.use_at(v, Some(id));
-            }
-            if node
-                .op
-                .is_view(&graph.input_types(node), &graph.output_types(node))
-            {
-                buffers.owner[node.output().index()] = buffers.owner(node.inputs[0]);
-            }
-        }
-        graph.results().for_each(|v| buffers.use_at(v, None));
-        buffers
-    }
-
-    /// The value whose memory this one has: itself unless it is a view; `None` for a weight.
-    fn owner(&self, value: ValueId) -> Option<ValueId> {
-        self.owner[value.index()]
-    }
-
-    /// The last node that needs the memory that this value owns, at least the one that writes it;
-    /// `None` if it is needed to the end.
-    fn last_use(&self, owner: ValueId) -> Option<NodeId> {
-        self.last_use[owner.index()]
-    }
-
-    fn use_at(&mut self, value: ValueId, node: Option<NodeId>) {
-        if let Some(owner) = self.owner(value) {
-            self.last_use[owner.index()] = node;
-        }
-    }
 }
