@@ -41,7 +41,8 @@ pub use ffmpeg::FfmpegTools;
 pub use format::{SinkFormat, SourceFormat};
 pub use frame::{Frame, MAX_PIXELS, MAX_SIDE, Rational, VideoInfo};
 pub use pipeline::{
-    Accounting, OnFrameError, OnSourceError, Outcome, Pipeline, Policy, Progress, Timings,
+    Accounting, OnFrameError, OnSourceError, Outcome, Pipeline, Policy, Progress, Recording, Span,
+    Stage, Timings,
 };
 pub use planar::check_finite;
 pub use psnr::{PsnrMean, psnr};

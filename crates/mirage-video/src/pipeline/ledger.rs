@@ -2,10 +2,10 @@
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use super::Progress;
+use super::{Progress, Recording, Span, Stage};
 
 /// What became of the frames of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,8 +39,11 @@ pub struct Timings {
 
 /// The books of one run, shared by its stages. Every frame read is either waiting, skipped, or
 /// taken; every frame taken is on its way, delivered, or failed.
-#[derive(Debug, Default)]
-pub(super) struct Ledger(Mutex<Books>);
+#[derive(Debug)]
+pub(super) struct Ledger {
+    books: Mutex<Books>,
+    record: Option<Recording>,
+}
 
 #[derive(Debug, Default)]
 struct Books {
@@ -52,13 +55,36 @@ struct Books {
 }
 
 impl Ledger {
+    /// Empty books of a run that is recorded, or not.
+    pub(super) fn new(record: Option<Recording>) -> Self {
+        Ledger {
+            books: Mutex::default(),
+            record,
+        }
+    }
+
     fn books(&self) -> MutexGuard<'_, Books> {
         // A count cannot be left half-done by a panic.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The time since a stage began with a frame; recorded where that is wanted.
+    fn took(&self, stage: Stage, frame: u64, start: Instant) -> Duration {
+        let time = start.elapsed();
+        if let Some(record) = &self.record {
+            record.add(Span {
+                stage,
+                frame,
+                start,
+                time,
+            });
+        }
+        time
     }
 
     /// The source gave a frame. `false` once the run is over: the frame does not count.
-    pub(super) fn read(&self, took: Duration) -> bool {
+    pub(super) fn read(&self, frame: u64, began: Instant) -> bool {
+        let took = self.took(Stage::Decode, frame, began);
         let mut books = self.books();
         if !books.closed {
             books.read += 1;
@@ -86,14 +112,17 @@ impl Ledger {
     }
 
     /// The sink took a frame.
-    pub(super) fn deliver(&self, took: Duration) {
+    pub(super) fn deliver(&self, frame: u64, began: Instant) {
+        let took = self.took(Stage::Encode, frame, began);
         let mut books = self.books();
         books.counts.delivered += 1;
         books.timings.encode.push(took);
     }
 
-    pub(super) fn time(&self, note: impl FnOnce(&mut Timings)) {
-        note(&mut self.books().timings);
+    /// The processor is done with a frame, well or not.
+    pub(super) fn ran(&self, frame: u64, began: Instant) {
+        let took = self.took(Stage::Run, frame, began);
+        self.books().timings.run.push(took);
     }
 
     pub(super) fn progress(&self, expected: Option<u64>) -> Progress {

@@ -2,6 +2,7 @@
 //! need not be `Send`), encode (a thread).
 
 mod ledger;
+mod recording;
 mod stages;
 
 use std::{
@@ -16,10 +17,13 @@ use std::{
 
 use crossbeam_channel::RecvTimeoutError;
 
-pub use self::ledger::{Accounting, Timings};
 use self::{
     ledger::Ledger,
     stages::{Decoding, Encoding},
+};
+pub use self::{
+    ledger::{Accounting, Timings},
+    recording::{Recording, Span, Stage},
 };
 use crate::{Error, Frame, Result, Sink, Source, Summary};
 
@@ -70,6 +74,8 @@ pub struct Pipeline {
     /// Set it (from a Ctrl-C handler, say) to end the run: the output is finished with the frames
     /// done so far, the waiting ones are skipped.
     pub stop: Arc<AtomicBool>,
+    /// Where to record when each stage worked on each frame; `None` records nothing.
+    pub record: Option<Recording>,
 }
 
 impl Default for Pipeline {
@@ -80,6 +86,7 @@ impl Default for Pipeline {
             on_frame_error: OnFrameError::default(),
             on_source_error: OnSourceError::default(),
             stop: Arc::default(),
+            record: None,
         }
     }
 }
@@ -142,7 +149,7 @@ impl Pipeline {
         mut progress: impl FnMut(&Progress),
     ) -> Outcome {
         let started = Instant::now();
-        let ledger = Arc::new(Ledger::default());
+        let ledger = Arc::new(Ledger::new(self.record.clone()));
         let expected = source.info().frames;
         let decoding = Decoding::start(source, self.policy, self.capacity, Arc::clone(&ledger));
         let encoding = Encoding::start(sink, self.capacity, Arc::clone(&ledger));
@@ -200,7 +207,7 @@ impl Pipeline {
             let index = frame.index;
             let began = Instant::now();
             let outcome = catch_unwind(AssertUnwindSafe(|| process(frame)));
-            ledger.time(|timings| timings.run.push(began.elapsed()));
+            ledger.ran(index, began);
             match outcome {
                 Ok(Ok(frame)) => encoding.send(frame),
                 Ok(Err(source)) => {

@@ -129,7 +129,7 @@ fn decode(
         let Some(frame) = source.next_frame()? else {
             break;
         };
-        if !ledger.read(began.elapsed()) || !queue.push(frame, ledger) {
+        if !ledger.read(frame.index, began) || !queue.push(frame, ledger) {
             break;
         }
     }
@@ -212,7 +212,7 @@ fn encode(
                     sink.abort();
                     return Err(error);
                 }
-                ledger.deliver(began.elapsed());
+                ledger.deliver(frame.index, began);
             }
             Order::Finish => return sink.finish().map(Some),
         }

@@ -8,6 +8,7 @@ mod ffmpeg;
 mod gif_canvas;
 mod outputs;
 mod pipeline;
+mod recording;
 mod round_trips;
 mod scene;
 mod support;
