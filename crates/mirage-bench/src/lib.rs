@@ -56,6 +56,7 @@ pub mod frame_error;
 pub mod ledger;
 pub mod measure;
 pub mod plan;
+pub mod profile;
 pub mod race;
 pub mod render;
 pub mod stats;

@@ -15,7 +15,7 @@ use mirage_pass::{Manager, Plan};
 use mirage_stream::{Noise, NoisePolicy, Session, Trajectory, main_dtype, prepare};
 use mirage_video::Frame;
 
-use crate::{error::Result, profile::scene};
+use crate::{error::Result, scene::scene};
 
 /// What all sets share.
 pub(crate) struct Bench<'a> {

@@ -71,6 +71,17 @@ impl std::fmt::Display for Rows {
     }
 }
 
+/// A table of the ledger or of a profile for a terminal; the first column is never broken.
+pub(crate) fn ruled(stream: Stream, table: &mirage_bench::render::Table) -> String {
+    let align = |numeric| if numeric { Align::Right } else { Align::Left };
+    let columns = table.columns.iter().map(|c| (c.title, align(c.numeric)));
+    let mut rows = Rows::new(stream, &columns.collect::<Vec<_>>()).keep_whole(0..1);
+    for row in &table.rows {
+        rows.row(row.iter().map(text));
+    }
+    rows.to_string()
+}
+
 /// Names and what is to be said of them, a line or more each.
 pub(crate) struct Facts {
     table: Table,

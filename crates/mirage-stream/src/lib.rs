@@ -3,8 +3,8 @@
 //! A frame program ([`capture_frame`]) is one captured graph for a whole frame: the sampler's steps
 //! ([`Trajectory`]) around the model, the temporal blend, the state's update. [`prepare`] takes it
 //! through a pipeline of passes to an executable, a [`Session`] puts frames through that,
-//! [`run_live`] joins it to a source and a sink, [`compare`] runs two of them side by side, and
-//! [`profile`] tells where the time goes.
+//! [`run_live`] joins it to a source and a sink, [`compare`] runs two of them side by side,
+//! [`profile`] takes the time of every node, and [`trace_live`] tells when everything happened.
 
 mod compare;
 mod error;
@@ -17,13 +17,14 @@ mod report;
 mod sampler;
 mod session;
 mod statistics;
+mod trace;
 
 pub use compare::{Comparison, compare};
 pub use error::StreamError;
 pub use live::{LiveOptions, LiveOutcome, run_live};
 pub use noise::{Noise, NoisePolicy};
 pub use prepare::{Prepared, prepare};
-pub use profile::{By, NodeProfile, Profile, ProfileRow, UNCOVERED, profile};
+pub use profile::{Profile, ProfiledExecution, profile};
 pub use program::{
     FRAME, MAX_INLINED_STEPS, NOISE, OUTPUT, PREVIOUS, capture_forward, capture_frame,
 };
@@ -34,3 +35,4 @@ pub use report::{
 pub use sampler::{MAX_STEPS, SamplerConfig, Step, Trajectory};
 pub use session::{Made, Session};
 pub use statistics::{Percentiles, Ratio};
+pub use trace::{FrameTrace, Lap, Trace, trace_live};

@@ -7,8 +7,9 @@ use mirage_ir::{DType, TensorData, interp::Tensor};
 use mirage_video::{Filter, Frame, Resizer};
 
 use crate::{
-    Noise, StreamError,
+    FrameTrace, Noise, StreamError,
     program::{FRAME, NOISE},
+    trace::Lap,
 };
 
 /// A stream that runs: an executable of a frame program, its noise, and the way from frames to
@@ -142,6 +143,29 @@ impl Session {
         let time = start.elapsed();
         self.executed(inputs);
         Ok((time, nodes))
+    }
+
+    /// As [`Self::next_at_size`]: the picture, and when each part of making it ran.
+    ///
+    /// # Errors
+    /// As [`Self::next_at_size`].
+    pub fn trace_at_size(&mut self, frame: &Frame) -> Result<(Frame, FrameTrace), StreamError> {
+        let (inputs, upload) = Lap::of("upload", || self.inputs(frame));
+        let inputs = inputs?;
+        let (profiled, execute) = Lap::of("execute", || self.executable.profile(&inputs));
+        let (outputs, nodes) = profiled?;
+        let (data, download) = Lap::of("download", || self.executable.download(&outputs[0]));
+        let planar = to_f32(&data?);
+        self.executed(inputs);
+        mirage_video::check_finite(frame.index, &planar).map_err(StreamError::NotFinite)?;
+        let picture = Frame::from_planar(self.width, self.height, frame.index, &planar)?;
+        let trace = FrameTrace {
+            frame: frame.index,
+            execution: execute.start,
+            laps: vec![upload, execute, download],
+            nodes,
+        };
+        Ok((picture, trace))
     }
 
     fn execute(&mut self, frame: &Frame) -> Result<Vec<f32>, StreamError> {

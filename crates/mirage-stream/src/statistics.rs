@@ -35,11 +35,6 @@ impl Percentiles {
     }
 }
 
-/// The median of some times, ms; NaN of none.
-pub(crate) fn median(times: &[Duration]) -> f64 {
-    Percentiles::of(times).map_or(f64::NAN, |p| p.p50)
-}
-
 /// The quantile of sorted values, interpolated linearly between the two nearest ranks.
 fn quantile(sorted: &[f64], q: f64) -> f64 {
     let place = q * (sorted.len() - 1) as f64;

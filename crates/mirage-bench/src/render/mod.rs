@@ -1,9 +1,11 @@
-//! Ledgers for people and their tools: rows of text, CSV, markdown, a page.
+//! Ledgers and profiles for people and their tools: rows of text, CSV, markdown, pages.
 
 mod columns;
 mod comparison;
 mod html;
 mod number;
+mod page;
+mod profile;
 mod table;
 mod text;
 
@@ -11,5 +13,6 @@ pub use columns::{flat, shares, table};
 pub use comparison::comparison;
 pub use html::html;
 pub use number::{factor, megabytes, short, with_interval};
+pub use profile::{memory_svg, profile_html, profile_table, roofline_svg};
 pub use table::{Cells, Column, Table, build, number, words};
 pub use text::{csv, markdown};

@@ -15,6 +15,14 @@ pub fn short(value: f64) -> String {
     format!("{value:.*}", digits as usize)
 }
 
+/// As [`short`]; what is too little for a table is not told digit by digit.
+pub(super) fn brief(value: f64) -> String {
+    match value.abs() < 5e-4 && value != 0.0 {
+        true => "<0.001".to_owned(),
+        false => short(value),
+    }
+}
+
 /// Megabytes, 10⁶ bytes.
 pub fn megabytes(bytes: u64) -> String {
     short(bytes as f64 / 1e6)
@@ -57,5 +65,7 @@ mod tests {
         for (value, text) in cases {
             assert_eq!(short(value), text);
         }
+        let brief = [0.0, 1e-4, 0.012_345].map(brief);
+        assert_eq!(brief, ["0", "<0.001", "0.0123"]);
     }
 }

@@ -21,6 +21,21 @@ pub struct Table {
 }
 
 impl Table {
+    /// The table with these columns alone, in this order.
+    #[must_use]
+    pub fn only(self, keys: &[&str]) -> Self {
+        let place = |key: &&str| self.columns.iter().position(|c| c.key == *key);
+        let keep: Vec<usize> = keys.iter().filter_map(place).collect();
+        let rows = self
+            .rows
+            .iter()
+            .map(|row| keep.iter().map(|&c| row[c].clone()).collect());
+        Table {
+            columns: keep.iter().map(|&c| self.columns[c]).collect(),
+            rows: rows.collect(),
+        }
+    }
+
     /// The table without columns whose cells are all empty.
     #[must_use]
     pub fn without_empty_columns(self) -> Self {

@@ -35,7 +35,6 @@ use crate::{
     output::Stream,
     progress::Progress,
     subjects::{Bench, Built},
-    table::{Align, Rows, text},
 };
 
 const EXAMPLES: &str = "\
@@ -390,15 +389,7 @@ const COSTS: &[&str] = &[
 
 /// Some columns of a table, for a terminal.
 fn columns(table: &Table, keys: &[&str]) -> String {
-    let places: Vec<usize> = keys
-        .iter()
-        .filter_map(|key| table.columns.iter().position(|c| c.key == *key))
-        .collect();
-    let row = |row: &Vec<String>| places.iter().map(|&i| row[i].clone()).collect();
-    ruled(&Table {
-        columns: places.iter().map(|&i| table.columns[i]).collect(),
-        rows: table.rows.iter().map(row).collect(),
-    })
+    ruled(&table.clone().only(keys))
 }
 
 /// What backends say of the rows, once each.
@@ -420,19 +411,7 @@ fn notes(ledger: &Ledger) -> String {
 
 /// A table for a terminal.
 pub(super) fn ruled(table: &Table) -> String {
-    let columns: Vec<(&str, Align)> = table
-        .columns
-        .iter()
-        .map(|c| match c.numeric {
-            true => (c.title, Align::Right),
-            false => (c.title, Align::Left),
-        })
-        .collect();
-    let mut rows = Rows::new(Stream::Stdout, &columns).keep_whole(0..1);
-    for row in &table.rows {
-        rows.row(row.iter().map(text));
-    }
-    rows.to_string()
+    crate::table::ruled(Stream::Stdout, table)
 }
 
 /// A flag that Ctrl-C sets: what was measured until then is told.

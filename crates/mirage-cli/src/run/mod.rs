@@ -25,6 +25,7 @@ use self::{job::Job, ready::Ready};
 use crate::{
     error::{CliError, Ending, Result, of_video},
     file::WholeFile,
+    interrupt::stop_on_interrupt,
     output::{self, Stream},
     progress::Progress,
 };
@@ -157,19 +158,6 @@ impl RunArgs {
         });
         Ok(comparison.map_err(|e| of_stream(&e))?.ok_or(STOPPED))
     }
-}
-
-/// A flag that Ctrl-C (or a request to terminate) sets. The second one ends the program at once.
-fn stop_on_interrupt() -> Result<Arc<AtomicBool>> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&stop);
-    ctrlc::set_handler(move || {
-        if flag.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
-        }
-    })
-    .failure()?;
-    Ok(stop)
 }
 
 fn interrupted(output: &str) -> CliError {

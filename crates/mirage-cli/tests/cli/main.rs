@@ -9,6 +9,7 @@ mod bench_parts;
 mod export;
 mod infer;
 mod plugins;
+mod profile;
 mod run;
 mod support;
 mod tables;

@@ -2,7 +2,10 @@
 
 use maud::{Markup, html};
 
-use crate::stats::Verdict;
+use crate::{
+    render::page::axis::{at, tick, ticks},
+    stats::Verdict,
+};
 
 const WIDTH: f64 = 860.0;
 const LABELS: f64 = 190.0;
@@ -147,45 +150,9 @@ impl Scale {
     }
 }
 
-/// Round numbers within a range, about five.
-pub(super) fn ticks(low: f64, high: f64) -> Vec<f64> {
-    let rough = (high - low) / 5.0;
-    let power = 10.0_f64.powf(rough.log10().floor());
-    let step = [1.0, 2.0, 5.0, 10.0]
-        .map(|s| s * power)
-        .into_iter()
-        .find(|&s| s >= rough)
-        .unwrap_or(rough);
-    let (first, last) = ((low / step).ceil() as i64, (high / step).floor() as i64);
-    (first..=last).map(|i| i as f64 * step).collect()
-}
-
-/// A round number, without the digits that binary fractions add.
-pub(super) fn tick(value: f64) -> String {
-    ((value * 1e9).round() / 1e9).to_string()
-}
-
-/// A coordinate.
-pub(super) fn at(place: f64) -> String {
-    format!("{place:.1}")
-}
-
 fn shortened(label: &str) -> String {
     match label.chars().count() > LABEL_CHARS {
         true => label.chars().take(LABEL_CHARS - 1).chain(['…']).collect(),
         false => label.to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ticks_are_round() {
-        assert_eq!(ticks(0.0, 1.3), [0.0, 0.5, 1.0]);
-        assert_eq!(tick(3.0 * 0.1), "0.3");
-        assert_eq!(ticks(-3.0, 9.0), [0.0, 5.0]);
-        assert_eq!(ticks(0.0, 10.0), [0.0, 2.0, 4.0, 6.0, 8.0, 10.0]);
     }
 }

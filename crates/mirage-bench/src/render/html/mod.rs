@@ -1,49 +1,34 @@
-//! One page: no network, no script, light and dark.
-//!
-//! All text goes through maud, which escapes it; the style sheet alone is put in as it is.
+//! The ledger as a page.
 
 mod bars;
 mod scatter;
 
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, html};
 
-use super::{Table, columns};
+use super::{
+    columns,
+    page::{data_table, document, fact_list, machine, warnings},
+};
 use crate::ledger::{Ledger, Outcome};
 use bars::{Bar, Bars, Tone};
-
-const STYLE: &str = include_str!("style.css");
 
 /// The ledger as a page of HTML.
 pub fn html(ledger: &Ledger) -> String {
     let title = format!("{}: what each pass buys", ledger.setting.model.name);
-    let page = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                title { (title) }
-                style { (PreEscaped(STYLE)) }
-            }
-            body {
-                main {
-                    h1 { (title) }
-                    (facts(ledger))
-                    (warnings(ledger))
-                    (speed_ups(ledger))
-                    (scatter::section(ledger))
-                    (gain(ledger))
-                    section {
-                        h2 { "All rows" }
-                        (data_table(&columns::table(ledger)))
-                    }
-                    (method(ledger))
-                }
-            }
+    let body = html! {
+        h1 { (title) }
+        (facts(ledger))
+        (warnings(&ledger.warnings))
+        (speed_ups(ledger))
+        (scatter::section(ledger))
+        (gain(ledger))
+        section {
+            h2 { "All rows" }
+            (data_table("All rows", &columns::table(ledger)))
         }
+        (method(ledger))
     };
-    page.into_string()
+    document(&title, &body)
 }
 
 fn facts(ledger: &Ledger) -> Markup {
@@ -54,9 +39,6 @@ fn facts(ledger: &Ledger) -> Markup {
     } else {
         "untrained"
     };
-    let roofline = s.machine.roofline.as_ref();
-    let roofline =
-        roofline.map(|r| format!("{:.0} GFLOP/s, {:.1} GB/s, measured", r.gflops, r.gbytes));
     let backend = format!(
         "{} {} ({})",
         s.backend.name, s.backend.version, s.backend.engine
@@ -71,13 +53,8 @@ fn facts(ledger: &Ledger) -> Markup {
         .iter()
         .map(|p| format!("{} (version {})", p.spec, p.version))
         .collect();
-    let facts = [
-        (
-            "Machine",
-            Some(format!("{}, {}", s.machine.device, s.machine.details)),
-        ),
-        ("Platform", Some(s.machine.platform.clone())),
-        ("Roofline", roofline),
+    let mut facts = machine(&s.machine);
+    facts.extend([
         ("Backend", Some(backend)),
         ("Model", Some(model)),
         (
@@ -90,25 +67,8 @@ fn facts(ledger: &Ledger) -> Markup {
         ("Passes", Some(passes.join(", "))),
         ("Mirage", Some(s.mirage.clone())),
         ("Measured", s.measured_at.clone()),
-    ];
-    html! {
-        dl.facts {
-            @for (name, value) in facts {
-                @if let Some(value) = value { div { dt { (name) } dd { (value) } } }
-            }
-        }
-    }
-}
-
-fn warnings(ledger: &Ledger) -> Markup {
-    html! {
-        @if !ledger.warnings.is_empty() {
-            section.warnings aria-label="Warnings" {
-                h2 { "Mind" }
-                ul { @for warning in &ledger.warnings { li { (warning) } } }
-            }
-        }
-    }
+    ]);
+    fact_list(facts)
 }
 
 fn speed_ups(ledger: &Ledger) -> Markup {
@@ -186,37 +146,6 @@ fn gain(ledger: &Ledger) -> Markup {
             h2 { "Shares of the gain" }
             p { "What a pass saves when it comes, averaged over all orders in which passes can come (Shapley value), ms a frame. The shares sum to the whole gain." }
             (chart.svg())
-        }
-    }
-}
-
-fn data_table(table: &Table) -> Markup {
-    html! {
-        div.scroll tabindex="0" role="region" aria-label="All rows" {
-            table {
-                thead { tr {
-                    th scope="col" { "#" }
-                    @for column in &table.columns {
-                        th scope="col" class=[column.numeric.then_some("number")] {
-                            (column.title)
-                        }
-                    }
-                } }
-                tbody {
-                    @for (index, row) in table.rows.iter().enumerate() {
-                        tr {
-                            td.number { (index + 1) }
-                            @for (place, (cell, column)) in row.iter().zip(&table.columns).enumerate() {
-                                @if place == 0 {
-                                    th scope="row" { (cell) }
-                                } @else {
-                                    td class=[column.numeric.then_some("number")] { (cell) }
-                                }
-                            }
-                        }
-                    }
-                }
-            }
         }
     }
 }

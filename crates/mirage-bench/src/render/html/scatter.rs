@@ -2,9 +2,14 @@
 
 use maud::{Markup, html};
 
-use super::bars::{Tone, at, tick, ticks};
-use crate::ledger::{Ledger, Row};
-use crate::render::number::short;
+use super::bars::Tone;
+use crate::{
+    ledger::{Ledger, Row},
+    render::{
+        number::short,
+        page::axis::{at, tick, ticks},
+    },
+};
 
 const WIDTH: f64 = 860.0;
 const HEIGHT: f64 = 360.0;

@@ -31,8 +31,8 @@ use crate::{
     args::{BackendArgs, ModelArgs, PassArgs},
     bench::{columns, interrupted},
     error::{CliError, Ending, Result},
-    profile::scene,
     progress::Progress,
+    scene::scene,
     units,
 };
 

@@ -1,0 +1,122 @@
+//! From the times of frames to one time for each node, so that times of nodes add up to the frame's.
+
+use serde::Serialize;
+
+/// The times of frames of one program: some were profiled, others ran plain between them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Frames {
+    /// Frames left out at the start.
+    pub warmup: usize,
+    /// Plain frames' executions, ms.
+    pub plain: Vec<f64>,
+    /// Profiled frames' executions.
+    pub profiled: Vec<ProfiledFrame>,
+}
+
+/// A profiled frame's execution.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProfiledFrame {
+    /// Its time, ms.
+    pub ms: f64,
+    /// When its first node began, ms.
+    pub before: f64,
+    /// What was left of it after its last node's end, ms.
+    pub after: f64,
+    /// The time of each node, ms; the same nodes in the same order in every frame.
+    pub nodes: Vec<f64>,
+}
+
+/// Why frames give no profile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FramesError {
+    /// None was profiled, or none ran plain.
+    #[error("a profile takes a profiled frame and a plain one after the warm-up at least")]
+    TooFew,
+    /// The frames' nodes differ.
+    #[error("frames ran different nodes: {0} in one, {1} in another")]
+    Nodes(usize, usize),
+}
+
+/// The times of a frame, ms: means over the middle half of the frames by their whole time, which
+/// leaves out the slow and the fast quarter, and in which nodes and the rest add up.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct FrameTimes {
+    /// Frames left out at the start.
+    pub warmup: usize,
+    /// Plain frames measured.
+    pub plain_frames: usize,
+    /// Profiled frames measured.
+    pub profiled_frames: usize,
+    /// A plain frame's execution.
+    pub plain_ms: f64,
+    /// A profiled frame's execution.
+    pub profiled_ms: f64,
+    /// All nodes of a profiled frame.
+    pub nodes_ms: f64,
+    /// What they do not cover: `profiled_ms - nodes_ms`.
+    pub uncovered_ms: f64,
+    /// Of that what is before the first node: checking inputs, handing the program to the engine.
+    pub before_ms: f64,
+    /// And what is after the last: copying results and states, taking them back.
+    pub after_ms: f64,
+    /// `100 * nodes_ms / profiled_ms`.
+    pub covered_percent: f64,
+    /// What profiling adds to a frame: `profiled_ms - plain_ms`; below 0 where the noise is larger.
+    pub overhead_ms: f64,
+    /// `100 * overhead_ms / plain_ms`.
+    pub overhead_percent: f64,
+}
+
+impl Frames {
+    /// The frame's times, and that of each node, ms.
+    ///
+    /// # Errors
+    /// No frame of a kind; frames of different programs.
+    pub fn times(&self) -> Result<(FrameTimes, Vec<f64>), FramesError> {
+        let (Some(first), false) = (self.profiled.first(), self.plain.is_empty()) else {
+            return Err(FramesError::TooFew);
+        };
+        let count = first.nodes.len();
+        if let Some(other) = self.profiled.iter().find(|f| f.nodes.len() != count) {
+            return Err(FramesError::Nodes(count, other.nodes.len()));
+        }
+        let plain: Vec<f64> = middle_half(&self.plain).map(|i| self.plain[i]).collect();
+        let totals: Vec<f64> = self.profiled.iter().map(|f| f.ms).collect();
+        let counted: Vec<&ProfiledFrame> =
+            middle_half(&totals).map(|i| &self.profiled[i]).collect();
+        let mean_of = |value: &dyn Fn(&ProfiledFrame) -> f64| {
+            counted.iter().map(|f| value(f)).sum::<f64>() / counted.len() as f64
+        };
+        let nodes: Vec<f64> = (0..count).map(|i| mean_of(&|f| f.nodes[i])).collect();
+        let plain_ms = plain.iter().sum::<f64>() / plain.len() as f64;
+        let profiled_ms = mean_of(&|f| f.ms);
+        let nodes_ms: f64 = nodes.iter().sum();
+        let overhead_ms = profiled_ms - plain_ms;
+        let times = FrameTimes {
+            warmup: self.warmup,
+            plain_frames: self.plain.len(),
+            profiled_frames: self.profiled.len(),
+            plain_ms,
+            profiled_ms,
+            nodes_ms,
+            uncovered_ms: profiled_ms - nodes_ms,
+            before_ms: mean_of(&|f| f.before),
+            after_ms: mean_of(&|f| f.after),
+            covered_percent: 100.0 * nodes_ms / profiled_ms,
+            overhead_ms,
+            overhead_percent: 100.0 * overhead_ms / plain_ms,
+        };
+        Ok((times, nodes))
+    }
+}
+
+/// The places of the middle half of some values, from the smallest; of fewer than four, all.
+fn middle_half(values: &[f64]) -> impl Iterator<Item = usize> + use<> {
+    let mut places: Vec<usize> = (0..values.len()).collect();
+    places.sort_by(|&a, &b| values[a].total_cmp(&values[b]));
+    let quarter = values.len() / 4;
+    places
+        .into_iter()
+        .skip(quarter)
+        .take(values.len() - 2 * quarter)
+}

@@ -1,0 +1,194 @@
+//! The page of a profile.
+
+use maud::{Markup, html};
+
+use super::{lines, memory, roofline};
+use crate::{
+    profile::Profile,
+    render::{
+        number::{megabytes, short},
+        page::{data_table, document, fact_list, machine, warnings},
+    },
+};
+
+/// The profile as a page of HTML.
+pub fn profile_html(profile: &Profile) -> String {
+    let title = format!("{}: where a frame's time goes", profile.setting.model.name);
+    let body = html! {
+        h1 { (title) }
+        (facts(profile))
+        (warnings(&profile.warnings))
+        section {
+            h2 { "The frame" }
+            (frame(profile))
+        }
+        section {
+            h2 { "By operation" }
+            (lines::operations(profile))
+        }
+        section {
+            h2 { "By layer" }
+            p { "The tree of module paths; unfold a layer for the layers and nodes within. Times are over all steps of a frame." }
+            (lines::layers(profile))
+        }
+        (roof(profile))
+        section {
+            h2 { "Memory along the frame" }
+            p { (counted(profile)) }
+            (memory::chart(&profile.memory))
+        }
+        section {
+            h2 { "Alive at the peak" }
+            (data_table("Alive at the peak", &memory::at_peak(&profile.memory).without_empty_columns()))
+        }
+        (method(profile))
+    };
+    document(&title, &body)
+}
+
+fn facts(profile: &Profile) -> Markup {
+    let s = &profile.setting;
+    let [_, _, height, width] = s.shape;
+    let trained = if s.model.trained {
+        "trained"
+    } else {
+        "untrained"
+    };
+    let backend = format!(
+        "{} {} ({})",
+        s.backend.name, s.backend.version, s.backend.engine
+    );
+    let model = format!(
+        "{}, {} million parameters, {trained}",
+        s.model.name,
+        megabytes(s.model.parameters as u64)
+    );
+    let shape = format!(
+        "{width}×{height}, {}, {} steps, seed {}",
+        s.dtype, s.steps, s.seed
+    );
+    let passes: Vec<String> = profile
+        .passes
+        .iter()
+        .map(|p| format!("{} (version {})", p.spec, p.version))
+        .collect();
+    let passes = match passes.is_empty() {
+        true => "none".to_owned(),
+        false => passes.join(", "),
+    };
+    let mut facts = machine(&s.machine);
+    facts.extend([
+        ("Backend", Some(backend)),
+        ("Model", Some(model)),
+        ("Frame", Some(shape)),
+        ("Passes", Some(passes)),
+        ("Mirage", Some(s.mirage.clone())),
+    ]);
+    fact_list(facts)
+}
+
+fn frame(profile: &Profile) -> Markup {
+    let (f, m) = (&profile.frame, &profile.memory);
+    let nodes: u64 = profile.nodes.iter().map(|n| n.flops).sum();
+    let percent = profile.roofline_percent();
+    let held = m.held_bytes.map(|b| format!(", {} MB held", megabytes(b)));
+    fact_list([
+        ("A frame", Some(format!("{} ms", short(f.plain_ms)))),
+        (
+            "Profiled",
+            Some(format!(
+                "{} ms: profiling adds {} ms, {:.1} %",
+                short(f.profiled_ms),
+                short(f.overhead_ms),
+                f.overhead_percent
+            )),
+        ),
+        (
+            "Covered by nodes",
+            Some(format!(
+                "{:.1} % of the profiled frame; {} ms between nodes: {} before the first, {} after the last",
+                f.covered_percent,
+                short(f.uncovered_ms),
+                short(f.before_ms),
+                short(f.after_ms)
+            )),
+        ),
+        (
+            "Operations",
+            Some(format!(
+                "{} GFLOP, {} GFLOP/s",
+                short(nodes as f64 / 1e9),
+                short(nodes as f64 / (f.nodes_ms * 1e6))
+            )),
+        ),
+        (
+            "Of the roofline",
+            percent.map(|p| format!("{} %", short(p))),
+        ),
+        (
+            "Memory",
+            Some(format!(
+                "{} MB of activations at once{}, {} MB of weights",
+                megabytes(m.peak_bytes),
+                held.unwrap_or_default(),
+                megabytes(m.weight_bytes)
+            )),
+        ),
+    ])
+}
+
+fn roof(profile: &Profile) -> Markup {
+    let Some(chart) = roofline::chart(profile) else {
+        return html! {};
+    };
+    let (nodes, ms) = roofline::left_out(profile);
+    html! {
+        section {
+            h2 { "Roofline" }
+            p {
+                "A circle a node, its area the time. The slope is this machine's memory, the flat its "
+                "arithmetic, both measured. Bytes are operands and results once each, so a circle above "
+                "the slope had them in a cache. "
+                @if nodes > 0 {
+                    (nodes) " nodes that compute nothing or move nothing take " (short(ms))
+                    " ms and have no place here."
+                }
+            }
+            (chart)
+        }
+    }
+}
+
+fn counted(profile: &Profile) -> String {
+    let m = &profile.memory;
+    let hidden = match m.hidden_bytes {
+        0 => String::new(),
+        n => format!(
+            " {} MB of the peak are inside the body of a call.",
+            megabytes(n)
+        ),
+    };
+    format!(
+        "Activations by liveness in the graph that was compiled: each from the node that writes it to the \
+         last that reads it; views share their source's memory; inputs and states ({} MB) are held \
+         throughout, results to the end. Weights ({} MB) and what kernels need inside are not counted.{hidden}",
+        megabytes(m.entering_bytes),
+        megabytes(m.weight_bytes)
+    )
+}
+
+fn method(profile: &Profile) -> Markup {
+    let f = &profile.frame;
+    html! {
+        section {
+            h2 { "How it was measured" }
+            p {
+                (f.profiled_frames) " profiled frames and " (f.plain_frames) " plain ones in turn, after a "
+                "warm-up of " (f.warmup) ". Times are means over the middle half of the frames by their whole "
+                "time, so that nodes and what is between them add up to the frame. Between nodes are the way "
+                "to the engine's threads, checks, copies of results and states, and the clock."
+                @for note in &profile.notes { " Note: " (note) "." }
+            }
+        }
+    }
+}

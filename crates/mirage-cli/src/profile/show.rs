@@ -1,0 +1,130 @@
+//! A profile on a terminal.
+
+use mirage_bench::{
+    profile::{Layer, Profile, Row},
+    render::{self, Table},
+};
+
+use super::{ProfileArgs, arguments::Grouping};
+use crate::{output::Stream, table::ruled, units};
+
+/// What a terminal has room for.
+const COLUMNS: &[&str] = &[
+    "name",
+    "ms",
+    "share",
+    "gflop",
+    "mb",
+    "intensity",
+    "gflops",
+    "roofline_percent",
+    "memory_mb",
+];
+
+/// The table that was asked for, and the frame as a whole.
+pub(super) fn text(args: &ProfileArgs, profile: &Profile) -> String {
+    let s = &profile.setting;
+    let [_, _, height, width] = s.shape;
+    let passes = match profile.pipeline.is_empty() {
+        true => "no passes",
+        false => &profile.pipeline,
+    };
+    let (table, left) = table(args, profile);
+    let more = match left {
+        0 => String::new(),
+        n => format!("{n} more rows: --top N shows more\n"),
+    };
+    format!(
+        "{} at {width}x{height}, {}, {} a frame, {passes}, on {} ({})\n\n{}{more}\n{}",
+        s.model.name,
+        s.dtype,
+        units::plural(s.steps as u64, "step"),
+        s.backend.name,
+        s.machine.device,
+        ruled(Stream::Stdout, &table),
+        frame(profile),
+    )
+}
+
+/// The rows to show, and how many are left.
+fn table(args: &ProfileArgs, profile: &Profile) -> (Table, usize) {
+    let (title, mut rows) = match (args.layers, args.by) {
+        (true, _) => return tree(args, profile),
+        (false, Grouping::Op) => ("operation", profile.operations()),
+        (false, Grouping::Node) => ("node", profile.node_rows()),
+    };
+    args.sort.sort().sort(&mut rows);
+    let left = rows.len().saturating_sub(args.top as usize);
+    rows.truncate(args.top as usize);
+    (columns(render::profile_table(title, &rows)), left)
+}
+
+/// The layers of the most time, in the tree's order; what they do not cover comes last.
+fn tree(args: &ProfileArgs, profile: &Profile) -> (Table, usize) {
+    let tree = profile.layers(args.sort.sort());
+    let layers = tree.flat(usize::from(args.depth));
+    // A layer has at least the time of those within, and stands before them: with a layer those
+    // that it is within are kept.
+    let mut slowest: Vec<usize> = (0..layers.len()).collect();
+    slowest.sort_by(|&a, &b| layers[b].row.ms.total_cmp(&layers[a].row.ms));
+    slowest.truncate(args.top as usize);
+    let kept = |(i, layer): (usize, &&Layer)| {
+        let indented = || Row {
+            name: format!("{}{}", "  ".repeat(layer.depth - 1), layer.row.name),
+            ..layer.row.clone()
+        };
+        slowest.contains(&i).then(indented)
+    };
+    let mut rows: Vec<Row> = layers.iter().enumerate().filter_map(kept).collect();
+    rows.push(Row::uncovered(&profile.frame));
+    let left = layers.len() - slowest.len();
+    (columns(render::profile_table("layer", &rows)), left)
+}
+
+/// The columns that a terminal has room for and that have something to tell.
+fn columns(table: Table) -> Table {
+    table.only(COLUMNS).without_empty_columns()
+}
+
+fn frame(profile: &Profile) -> String {
+    let (f, m) = (&profile.frame, &profile.memory);
+    let ms = units::milliseconds;
+    let roofline = match (
+        &profile.setting.machine.roofline,
+        profile.roofline_percent(),
+    ) {
+        (Some(r), Some(percent)) => format!(
+            "all nodes reach {percent:.0} % of the roofline ({:.0} GFLOP/s, {:.1} GB/s, measured)\n",
+            r.gflops, r.gbytes
+        ),
+        _ => String::new(),
+    };
+    let peak = match m.timeline.iter().find(|n| Some(n.node) == m.peak_node) {
+        Some(n) if n.path.is_empty() => format!(", at %{} {}", n.node, n.op),
+        Some(n) => format!(", at %{} {} {}", n.node, n.op, n.path),
+        None => String::new(),
+    };
+    let warnings: String = profile
+        .warnings
+        .iter()
+        .map(|w| format!("warning: {w}\n"))
+        .collect();
+    format!(
+        "a frame takes {}; profiled {}: profiling adds {:+.2} ms, {:+.1} %\n\
+         nodes cover {:.1} % of the profiled frame; {} are between them, of which {} before the first and {} after the last\n\
+         {} profiled, {} plain, after a warm-up of {}\n\
+         {roofline}{} of activations alive at the peak{peak}\n{warnings}",
+        ms(f.plain_ms),
+        ms(f.profiled_ms),
+        f.overhead_ms,
+        f.overhead_percent,
+        f.covered_percent,
+        ms(f.uncovered_ms),
+        ms(f.before_ms),
+        ms(f.after_ms),
+        units::plural(f.profiled_frames as u64, "frame"),
+        f.plain_frames,
+        f.warmup,
+        units::bytes(m.peak_bytes),
+    )
+}

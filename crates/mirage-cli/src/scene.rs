@@ -1,0 +1,22 @@
+//! The built-in scene as frames in memory.
+
+use mirage_video::{Filter, Frame, Resizer, SourceOptions, open_source};
+
+use crate::error::{Result, of_video};
+
+/// Its first frames in the model's size.
+pub(crate) fn scene(count: usize, (width, height): (u32, u32), seed: u64) -> Result<Vec<Frame>> {
+    let options = SourceOptions {
+        frames: Some(count as u64),
+        seed,
+        ..SourceOptions::default()
+    };
+    let mut source = open_source("scene", &options).map_err(|e| of_video(&e))?;
+    let mut resizer = Resizer::new(Filter::Lanczos3);
+    let mut frames = Vec::with_capacity(count);
+    while let Some(frame) = source.next_frame().map_err(|e| of_video(&e))? {
+        let small = resizer.resize(&frame, width, height);
+        frames.push(small.map_err(|e| of_video(&e))?);
+    }
+    Ok(frames)
+}

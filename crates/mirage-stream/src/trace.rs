@@ -1,0 +1,98 @@
+//! A short live run with when everything in it happened.
+
+use std::time::{Duration, Instant};
+
+use mirage_backend::NodeTime;
+use mirage_video::{Filter, Frame, Pipeline, Progress, Recording, Resizer, Sink, Source, Span};
+
+use crate::{Session, StreamError};
+
+/// Something that took time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lap {
+    /// What it was.
+    pub what: &'static str,
+    /// When it began.
+    pub start: Instant,
+    /// How long it took.
+    pub time: Duration,
+}
+
+impl Lap {
+    /// Does something and says when that was.
+    pub(crate) fn of<T>(what: &'static str, work: impl FnOnce() -> T) -> (T, Lap) {
+        let start = Instant::now();
+        let result = work();
+        let time = start.elapsed();
+        (result, Lap { what, start, time })
+    }
+}
+
+/// When the parts of a frame's run happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FrameTrace {
+    /// The frame's index in the source.
+    pub frame: u64,
+    /// Upload, execution, download; in a live run resizing before and after too. In order.
+    pub laps: Vec<Lap>,
+    /// When the execution began, which [`NodeTime::start`] counts from.
+    pub execution: Instant,
+    /// Every node that ran something, in order.
+    pub nodes: Vec<NodeTime>,
+}
+
+/// A live run with when everything in it happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trace {
+    /// When it began.
+    pub start: Instant,
+    /// What each stage did with each frame.
+    pub stages: Vec<Span>,
+    /// Every frame that was run.
+    pub frames: Vec<FrameTrace>,
+}
+
+/// Runs a source through a session into a sink, every frame profiled. A set stop flag of the
+/// pipeline ends it early.
+///
+/// # Errors
+/// What the source, the session or the sink says.
+pub fn trace_live(
+    session: &mut Session,
+    pipeline: &Pipeline,
+    source: Box<dyn Source + Send>,
+    sink: Box<dyn Sink + Send>,
+    progress: impl FnMut(&Progress),
+) -> Result<Trace, StreamError> {
+    let record = Recording::default();
+    let pipeline = Pipeline {
+        record: Some(record.clone()),
+        ..pipeline.clone()
+    };
+    let (width, height) = session.size();
+    let mut resizer = Resizer::new(Filter::Lanczos3);
+    let mut frames = Vec::new();
+    let start = Instant::now();
+    let outcome = pipeline.run(
+        source,
+        sink,
+        |frame: Frame| -> Result<Frame, StreamError> {
+            let (small, before) = Lap::of("resize", || resizer.resize(&frame, width, height));
+            let (made, mut trace) = session.trace_at_size(&small?)?;
+            let (out, after) = Lap::of("resize back", || {
+                resizer.resize(&made, frame.width(), frame.height())
+            });
+            trace.laps.insert(0, before);
+            trace.laps.push(after);
+            frames.push(trace);
+            Ok(out?)
+        },
+        progress,
+    );
+    let _outcome = outcome.into_result()?;
+    Ok(Trace {
+        start,
+        stages: record.spans(),
+        frames,
+    })
+}
