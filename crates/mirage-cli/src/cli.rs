@@ -17,6 +17,7 @@ use crate::{
     plugins::{PluginArgs, PluginsArgs},
     profile::ProfileArgs,
     run::RunArgs,
+    tune::TuneArgs,
 };
 
 const AFTER_HELP: &str = "\
@@ -72,6 +73,8 @@ enum Command {
     Infer(Box<InferArgs>),
     /// What each pass buys, alone and among others: time, memory and error, with intervals
     Bench(Box<BenchArgs>),
+    /// Find the fastest legal set of passes here, within a time and a bound on the error
+    Tune(Box<TuneArgs>),
     /// Where the time of a frame goes: by operation, by layer, or node by node
     Profile(Box<ProfileArgs>),
     /// The optimization passes: what they do, need and take
@@ -104,6 +107,7 @@ impl Cli {
             Command::Run(args) => args.run(self.global.log.is_none()),
             Command::Infer(args) => args.run(),
             Command::Bench(args) => args.run(self.global.log.is_none()),
+            Command::Tune(args) => args.run(self.global.log.is_none()),
             Command::Profile(args) => args.run(self.global.log.is_none()),
             Command::Passes(args) => args.run(),
             Command::Models(args) => args.run(),

@@ -31,6 +31,7 @@ mod scene;
 mod subjects;
 mod table;
 mod tensors;
+mod tune;
 mod units;
 
 use std::process::ExitCode;

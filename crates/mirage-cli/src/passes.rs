@@ -4,6 +4,7 @@ use clap::{Args, Subcommand};
 use mirage_backend::Backend;
 use mirage_ir::target::{Capabilities, Support};
 use mirage_pass::{Need, PassInfo, Registry};
+use mirage_passes::pipelines::PIPELINES;
 use mirage_plugin::host::{Origin, origin_of_pass};
 use serde::Serialize;
 
@@ -19,6 +20,7 @@ const EXAMPLES: &str = "\
 Examples:
   mirage passes list
   mirage passes show fp16
+  mirage passes pipelines
   mirage passes list --json | jq -r '.[].name'";
 
 /// The optimization passes: what they do, need and take
@@ -37,6 +39,8 @@ enum Action {
     List(ListArgs),
     /// Everything about one pass: options with their defaults, rules, needed capabilities
     Show(ShowArgs),
+    /// The named sets of passes, which --pipeline takes
+    Pipelines(PipelinesArgs),
 }
 
 #[derive(Args, Debug)]
@@ -54,6 +58,22 @@ struct ShowArgs {
     name: String,
     #[command(flatten)]
     list: ListArgs,
+}
+
+#[derive(Args, Debug)]
+struct PipelinesArgs {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// A named set, as JSON has it.
+#[derive(Serialize)]
+struct PipelineJson {
+    name: &'static str,
+    summary: &'static str,
+    /// The passes, as `--passes` takes them.
+    passes: String,
 }
 
 /// A pass, as JSON has it.
@@ -81,6 +101,7 @@ impl PassesArgs {
             None => list(&registry, &self.list),
             Some(Action::List(args)) => list(&registry, args),
             Some(Action::Show(args)) => show(&registry, args),
+            Some(Action::Pipelines(args)) => pipelines(args),
         }
     }
 }
@@ -147,6 +168,36 @@ fn show(registry: &Registry, args: &ShowArgs) -> Result<()> {
     }
     out.push_str(&format!("\nmirage run --passes {}\n", example(info)));
     Stream::Stdout.emit(&out)
+}
+
+fn pipelines(args: &PipelinesArgs) -> Result<()> {
+    let all = PIPELINES.iter().map(|pipeline| {
+        Ok(PipelineJson {
+            name: pipeline.name,
+            summary: pipeline.summary(),
+            passes: pipeline.spec().failure()?.to_string(),
+        })
+    });
+    let all: Vec<PipelineJson> = all.collect::<Result<_>>()?;
+    if args.json {
+        return Stream::Stdout.emit_json(&all);
+    }
+    let columns = [
+        ("pipeline", Align::Left),
+        ("what it is for", Align::Left),
+        ("passes", Align::Left),
+    ];
+    let mut rows = Rows::new(Stream::Stdout, &columns).keep_whole(0..1);
+    for pipeline in &all {
+        rows.row([
+            bold(pipeline.name),
+            text(pipeline.summary),
+            text(pipeline.passes.replace(',', ", ")),
+        ]);
+    }
+    Stream::Stdout.emit(&format!(
+        "{rows}\n`--pipeline NAME` runs one; `mirage tune` finds one for this machine.\n"
+    ))
 }
 
 fn json(info: &'static PassInfo, capabilities: &Capabilities) -> PassJson {

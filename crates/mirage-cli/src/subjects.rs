@@ -57,6 +57,16 @@ impl Built {
     }
 }
 
+impl Built {
+    /// Bytes of the weights that it holds.
+    pub(crate) fn weight_bytes(&self) -> u64 {
+        match self {
+            Built::Ready(ready) => ready.facts.memory.weight_bytes.unwrap_or(0),
+            Built::Failed(_) => 0,
+        }
+    }
+}
+
 impl Subject for Built {
     fn run(&mut self) -> std::result::Result<Duration, String> {
         let result = match self {
@@ -176,5 +186,45 @@ impl Bench<'_> {
                 facts
             })
             .collect()
+    }
+}
+
+/// The first and the last picture of a closed loop, f32 in [-1, 1].
+#[derive(Clone, Debug)]
+pub(crate) struct Pictures([Vec<f32>; 2]);
+
+impl Bench<'_> {
+    /// Runs the closed loop over the scene, from the start of a stream.
+    ///
+    /// # Errors
+    /// Why it does not run.
+    pub(crate) fn pictures(
+        &self,
+        built: &mut Built,
+        scene: &[Frame],
+    ) -> std::result::Result<Pictures, String> {
+        match built {
+            Built::Ready(ready) => ready.loop_ends(scene).map(Pictures),
+            Built::Failed(why) => Err(why.clone()),
+        }
+    }
+
+    /// How far pictures are from those of the reference.
+    ///
+    /// # Errors
+    /// Values that are not finite.
+    pub(crate) fn errors(
+        &self,
+        pictures: &Pictures,
+        reference: &Pictures,
+    ) -> std::result::Result<Errors, String> {
+        let shape = [1, 3, self.size.height, self.size.width];
+        let of = |i: usize| {
+            FrameError::of(&pictures.0[i], &reference.0[i], shape, 2.0).map_err(|e| e.to_string())
+        };
+        Ok(Errors {
+            frame: of(0)?,
+            closed_loop: Some(of(1)?),
+        })
     }
 }

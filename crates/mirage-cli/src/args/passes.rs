@@ -1,11 +1,12 @@
 //! Which passes.
 
-use std::path::PathBuf;
+use std::io::ErrorKind;
 
 use clap::Args;
 use mirage_pass::{PipelineSpec, Plan, Registry, plan, plan_in_order};
+use mirage_passes::pipelines::{PIPELINES, find};
 
-use crate::error::{CliError, Ending, Result};
+use crate::error::{CliError, Ending, Result, advice};
 
 /// Which passes.
 #[derive(Args, Clone, Debug)]
@@ -20,9 +21,10 @@ pub(crate) struct PassArgs {
         hide_default_value = true
     )]
     passes: String,
-    /// Read the passes from a TOML file: `passes = ["sdpa", { name = "fp16", keep = ["norm"] }]`
-    #[arg(long, value_name = "FILE.toml", conflicts_with = "passes")]
-    pipeline: Option<PathBuf>,
+    /// The passes of a named set (see `mirage passes pipelines`) or of a TOML file:
+    /// `passes = ["sdpa", { name = "fp16", keep = ["norm"] }]`
+    #[arg(long, value_name = "NAME|FILE.toml", conflicts_with = "passes")]
+    pipeline: Option<String>,
     /// Run exactly the passes that are written, in their order; still checked
     #[arg(long)]
     keep_order: bool,
@@ -31,15 +33,25 @@ pub(crate) struct PassArgs {
 impl PassArgs {
     /// The passes as they were asked for.
     pub(crate) fn spec(&self) -> Result<PipelineSpec> {
-        let Some(path) = &self.pipeline else {
+        let Some(name) = &self.pipeline else {
             return self
                 .passes
                 .parse()
                 .map_err(|e| CliError::Usage(format!("--passes: {e}")));
         };
-        let name = path.display();
-        let text = std::fs::read_to_string(path)
-            .map_err(|e| CliError::Failure(format!("{name}: cannot read it: {e}")))?;
+        if let Some(pipeline) = find(name) {
+            return pipeline.spec().failure();
+        }
+        let text = match std::fs::read_to_string(name) {
+            Ok(text) => text,
+            Err(e) if e.kind() == ErrorKind::NotFound && !name.contains(['.', '/', '\\']) => {
+                let advice = advice(name, PIPELINES.iter().map(|p| p.name));
+                return Err(CliError::Usage(format!(
+                    "--pipeline: no named set and no file is called `{name}`: {advice}"
+                )));
+            }
+            Err(e) => return Err(CliError::Failure(format!("{name}: cannot read it: {e}"))),
+        };
         PipelineSpec::from_toml(&text).map_err(|e| CliError::Failure(format!("{name}: {e}")))
     }
 

@@ -1,6 +1,6 @@
 //! Values that are written in a form of their own.
 
-use std::str::FromStr;
+use std::{str::FromStr, time::Duration};
 
 use mirage_model::Size;
 use mirage_video::Rational;
@@ -32,4 +32,37 @@ pub(crate) fn rate(text: &str) -> Result<Rational, String> {
             "a frame rate is a number above 0 and at most 1000, such as 24, 29.97 or 30000/1001"
                 .to_owned()
         })
+}
+
+/// A time: seconds, or with units as in `60s`, `2m`, `1m 30s`.
+pub(crate) fn time(text: &str) -> Result<Duration, String> {
+    let parsed = match text.trim().parse() {
+        Ok(seconds) => Duration::try_from_secs_f64(seconds).ok(),
+        Err(_) => humantime::parse_duration(text).ok(),
+    };
+    parsed
+        .filter(|time| !time.is_zero() && *time <= LONGEST)
+        .ok_or_else(|| "a time above 0 and at most a day, such as 60, 60s or 2m".to_owned())
+}
+
+/// The longest time that is taken.
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
+
+#[cfg(test)]
+mod tests {
+    use super::time;
+
+    #[test]
+    fn times_have_units_or_are_seconds() {
+        let seconds = |text| time(text).unwrap().as_secs_f64();
+        assert_eq!(
+            ["60", "60s", "1.5", "2m", "1m 30s", "500ms"].map(seconds),
+            [60.0, 60.0, 1.5, 120.0, 90.0, 0.5]
+        );
+        for wrong in [
+            "", "0", "-5", "0s", "soon", "inf", "NaN", "2d", "s", "60 60",
+        ] {
+            assert!(time(wrong).is_err(), "{wrong}");
+        }
+    }
 }
