@@ -88,8 +88,8 @@ enum Command {
     Plugins(PluginsArgs),
     /// The graph that a model becomes
     Graph(GraphArgs),
-    /// What keeps a model from running well: channel counts that miss the hardware's multiple
-    Doctor(DoctorArgs),
+    /// What this machine and its backends can do, which passes help a model here, and why
+    Doctor(Box<DoctorArgs>),
     /// A completion script for your shell, on standard output
     Completions(CompletionsArgs),
     /// The manual page, on standard output or in a folder
@@ -114,7 +114,7 @@ impl Cli {
             Command::Backends(args) => args.run(),
             Command::Plugins(args) => args.run(&self.global.plugins),
             Command::Graph(args) => args.run(),
-            Command::Doctor(args) => args.run(),
+            Command::Doctor(args) => args.run(self.global.log.is_none()),
             Command::Completions(args) => args.run(),
             Command::Man(args) => args.run(),
         }

@@ -1,6 +1,6 @@
-//! `mirage doctor`.
+//! `mirage doctor alignment`.
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, ValueEnum};
 use mirage_ir::{DType, Graph, cost::graph_cost, target::Capabilities};
 use mirage_pass::{Manager, PassSpec, PipelineSpec, Registry, plan};
 use mirage_passes::alignment::{Misaligned, alignment};
@@ -23,20 +23,6 @@ Examples:
 /// What hardware wants, where the backend states nothing: rows of 16 bytes for tensor cores.
 const USUAL_MULTIPLE: usize = 8;
 
-/// What keeps a model from running well
-#[derive(Args, Debug)]
-#[command(after_help = EXAMPLES)]
-pub(crate) struct DoctorArgs {
-    #[command(subcommand)]
-    action: Action,
-}
-
-#[derive(Debug, Subcommand)]
-enum Action {
-    /// Layers whose channel counts miss the hardware's multiple; exits with 1 if there are any
-    Alignment(Box<AlignmentArgs>),
-}
-
 /// A dtype as users call it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Precision {
@@ -47,7 +33,7 @@ enum Precision {
 
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
-struct AlignmentArgs {
+pub(super) struct AlignmentArgs {
     /// The dtype that the layers would run in
     #[arg(long, value_enum, default_value_t = Precision::Fp16)]
     dtype: Precision,
@@ -91,15 +77,8 @@ struct LayerJson {
     blocked: Option<&'static str>,
 }
 
-impl DoctorArgs {
-    pub(crate) fn run(&self) -> Result<()> {
-        let Action::Alignment(args) = &self.action;
-        args.run()
-    }
-}
-
 impl AlignmentArgs {
-    fn run(&self) -> Result<()> {
+    pub(super) fn run(&self) -> Result<()> {
         let config = self.model.config()?;
         let size = self.size.map_or(config.size, |s| s.0);
         config.validate_size(size).usage()?;
@@ -142,10 +121,9 @@ impl AlignmentArgs {
     }
 
     fn wanted(&self, capabilities: &Capabilities, op: &str, dtype: DType) -> usize {
-        match (self.multiple, capabilities.channel_multiple(op, dtype)) {
-            (Some(n), _) => usize::from(n),
-            (None, 0 | 1) => USUAL_MULTIPLE,
-            (None, backends) => backends,
+        match self.multiple {
+            Some(n) => usize::from(n),
+            None => wanted(capabilities, op, dtype),
         }
     }
 
@@ -181,6 +159,14 @@ impl Precision {
             Precision::Fp16 => DType::F16,
             Precision::Bf16 => DType::BF16,
         }
+    }
+}
+
+/// The number that channel counts shall be a multiple of: the backend's, or else what is usual.
+pub(super) fn wanted(capabilities: &Capabilities, op: &str, dtype: DType) -> usize {
+    match capabilities.channel_multiple(op, dtype) {
+        0 | 1 => USUAL_MULTIPLE,
+        backends => backends,
     }
 }
 

@@ -1,0 +1,196 @@
+//! What each backend can do, operation by dtype.
+
+use mirage_backend::{Backend, CompileOptions, backends};
+use mirage_ir::{
+    DType,
+    target::{Capabilities, Support},
+};
+use serde::Serialize;
+
+use super::probe::{Measured, PROBES};
+use crate::{
+    output::Stream,
+    table::{Align, Rows, bad, bold, dim, good},
+};
+
+/// The dtypes that networks run in.
+pub(super) const DTYPES: [DType; 3] = [DType::F32, DType::F16, DType::BF16];
+
+/// A device of a backend.
+#[derive(Serialize)]
+pub(super) struct Ability {
+    pub(super) backend: &'static str,
+    engine: &'static str,
+    device: usize,
+    name: String,
+    details: String,
+    /// Kinds of regions that it has kernels for in f32.
+    fused: Vec<String>,
+    pub(super) operations: Vec<Operation>,
+}
+
+/// A backend that finds no device here.
+#[derive(Serialize)]
+pub(super) struct Idle {
+    backend: &'static str,
+    reason: String,
+}
+
+/// An operation on a device.
+#[derive(Serialize)]
+pub(super) struct Operation {
+    pub(super) op: &'static str,
+    pub(super) dtypes: Vec<InDtype>,
+}
+
+/// An operation in a dtype.
+#[derive(Serialize)]
+pub(super) struct InDtype {
+    pub(super) dtype: DType,
+    /// `fast`, `slow`, or null where the backend cannot run it.
+    pub(super) support: Option<Support>,
+    /// What it did, if it was measured.
+    pub(super) measured: Option<Measured>,
+    /// Why it could not be measured.
+    error: Option<String>,
+}
+
+/// Every device of every backend, and the backends that have none. With `measure`, each operation runs
+/// for a moment.
+pub(super) fn abilities(measure: bool, tell: &mut dyn FnMut(String)) -> (Vec<Ability>, Vec<Idle>) {
+    let (mut able, mut idle) = (Vec::new(), Vec::new());
+    for backend in backends() {
+        let info = backend.info();
+        let mut none = |reason| {
+            idle.push(Idle {
+                backend: info.name,
+                reason,
+            });
+        };
+        let devices = match backend.devices() {
+            Ok(devices) if devices.is_empty() => {
+                none("it finds no device here".to_owned());
+                continue;
+            }
+            Ok(devices) => devices,
+            Err(e) => {
+                none(e.to_string());
+                continue;
+            }
+        };
+        for device in devices {
+            tell(format!("{} on {}", info.name, device.name));
+            let capabilities = backend.capabilities(device.index);
+            able.push(Ability {
+                backend: info.name,
+                engine: info.engine,
+                device: device.index,
+                operations: operations(backend, device.index, &capabilities, measure),
+                name: device.name,
+                details: device.details,
+                fused: fused(&capabilities),
+            });
+        }
+    }
+    (able, idle)
+}
+
+fn fused(capabilities: &Capabilities) -> Vec<String> {
+    let kinds = capabilities.lines.iter().filter_map(|line| {
+        let kind = line.op.strip_prefix("region:")?;
+        line.dtypes.contains(&DType::F32).then(|| kind.to_owned())
+    });
+    kinds.collect()
+}
+
+fn operations(
+    backend: &dyn Backend,
+    device: usize,
+    capabilities: &Capabilities,
+    measure: bool,
+) -> Vec<Operation> {
+    let options = CompileOptions { device };
+    let in_dtype = |probe: &super::probe::Probe, dtype| {
+        let support = capabilities.support(probe.op, dtype);
+        let result =
+            (measure && support.is_some()).then(|| probe.measure(backend, &options, dtype));
+        let (measured, error) = match result {
+            Some(Ok(measured)) => (Some(measured), None),
+            Some(Err(why)) => (None, Some(why)),
+            None => (None, None),
+        };
+        InDtype {
+            dtype,
+            support,
+            measured,
+            error,
+        }
+    };
+    let operation = |probe: &super::probe::Probe| Operation {
+        op: probe.op,
+        dtypes: DTYPES
+            .into_iter()
+            .map(|dtype| in_dtype(probe, dtype))
+            .collect(),
+    };
+    PROBES.iter().map(operation).collect()
+}
+
+impl Ability {
+    /// What was measured of an operation in a dtype.
+    pub(super) fn measured(&self, op: &str, dtype: DType) -> Option<&Measured> {
+        let operation = self.operations.iter().find(|o| o.op == op)?;
+        operation
+            .dtypes
+            .iter()
+            .find(|d| d.dtype == dtype)?
+            .measured
+            .as_ref()
+    }
+
+    pub(super) fn is(&self, backend: &str, device: usize) -> bool {
+        self.backend == backend && self.device == device
+    }
+
+    /// For a terminal.
+    pub(super) fn table(&self) -> String {
+        let names: Vec<&str> = DTYPES.iter().map(|d| d.name()).collect();
+        let mut columns = vec![("operation", Align::Left)];
+        columns.extend(names.iter().map(|&name| (name, Align::Left)));
+        let mut rows = Rows::new(Stream::Stdout, &columns).keep_whole(0..columns.len());
+        for operation in &self.operations {
+            let mut cells = vec![bold(operation.op)];
+            cells.extend(operation.dtypes.iter().map(InDtype::cell));
+            rows.row(cells);
+        }
+        let fused = match self.fused.is_empty() {
+            true => "none".to_owned(),
+            false => self.fused.join(", "),
+        };
+        format!(
+            "backend {} ({}), device {}: {}, {}\n\n{rows}fused kernels: {fused}\n",
+            self.backend, self.engine, self.device, self.name, self.details
+        )
+    }
+}
+
+impl InDtype {
+    fn cell(&self) -> comfy_table::Cell {
+        let measured = match (&self.measured, &self.error) {
+            (Some(measured), _) => format!(", {}", measured.words()),
+            (None, Some(why)) => format!(", failed: {why}"),
+            (None, None) => String::new(),
+        };
+        match self.support {
+            Some(Support::Fast) => good(format!("fast{measured}")),
+            Some(Support::Slow) => bad(format!("slow{measured}")),
+            None => dim("not there"),
+        }
+    }
+}
+
+impl Idle {
+    pub(super) fn line(&self) -> String {
+        format!("backend {}: {}\n", self.backend, self.reason)
+    }
+}

@@ -1,0 +1,265 @@
+//! Which passes help a model on a backend, and which do not, and why.
+
+use std::{ops::ControlFlow, time::Duration};
+
+use mirage_bench::{
+    measure::{MeasureOptions, MonotonicClock, Subject, measure},
+    stats::{DEFAULT_MARGIN, Interval, Resampling, Verdict, ratio_paired},
+};
+use mirage_ir::{
+    DType, Graph,
+    target::{Capabilities, Support},
+};
+use mirage_pass::{Manager, Numerics, PassInfo, PassRun, PassSpec, PipelineSpec, Registry, plan};
+use serde::Serialize;
+
+use crate::{
+    error::{CliError, Ending, Result},
+    output::Stream,
+    subjects::{Bench, Built},
+    table::{Align, Rows, bad, bold, dim, good, text},
+    units,
+};
+
+/// A pass on a model's frame.
+#[derive(Serialize)]
+pub(super) struct PassCheck {
+    pass: &'static str,
+    /// The passes that it was tried with: itself, and what it requires.
+    with: String,
+    pub(super) expectation: Expectation,
+    /// Why, a line each.
+    reasons: Vec<String>,
+    rewrites: usize,
+    /// The speed-up of a frame against no passes, if it was measured: above 1 is faster.
+    speed_up: Option<Interval>,
+    verdict: Option<Verdict>,
+}
+
+/// What can be said of a pass without running a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Expectation {
+    /// It rewrites something, and the backend has fast paths for what it makes use of.
+    MayHelp,
+    /// It lowers precision where the backend has no fast path for that: it saves memory, not time.
+    MemoryOnly,
+    /// It finds nothing to do.
+    Nothing,
+    /// It cannot run.
+    CannotRun,
+}
+
+/// What is said of a model on a backend.
+pub(super) struct Checkup<'a> {
+    pub(super) registry: &'a Registry,
+    pub(super) capabilities: &'a Capabilities,
+    pub(super) graph: &'a Graph,
+}
+
+/// The dtype that is recommended, and why.
+#[derive(Serialize)]
+pub(super) struct Precision {
+    pub(super) dtype: DType,
+    pub(super) reasons: Vec<String>,
+}
+
+impl Checkup<'_> {
+    /// Every pass that does not run by itself.
+    pub(super) fn passes(&self) -> Vec<PassCheck> {
+        let asked = self.registry.infos().filter(|info| !info.always);
+        let mut infos: Vec<&'static PassInfo> = asked.collect();
+        infos.sort_by_key(|info| (info.phase, info.name));
+        infos.into_iter().map(|info| self.pass(info)).collect()
+    }
+
+    fn pass(&self, info: &'static PassInfo) -> PassCheck {
+        let required = info.requires.iter().filter_map(|name| {
+            let answers = |other: &&PassInfo| other.answers_to(name);
+            self.registry
+                .infos()
+                .find(answers)
+                .map(|i| PassSpec::new(i.name))
+        });
+        let spec: PipelineSpec = required.chain([PassSpec::new(info.name)]).collect();
+        let mut check = PassCheck {
+            pass: info.name,
+            with: spec.to_string(),
+            expectation: Expectation::CannotRun,
+            reasons: Vec::new(),
+            rewrites: 0,
+            speed_up: None,
+            verdict: None,
+        };
+        match self.run(&spec, info.name) {
+            Err(why) => check.reasons.push(why),
+            Ok(run) => self.judge(info, &run, &mut check),
+        }
+        check
+    }
+
+    /// The row of a pass in the report of a set.
+    fn run(&self, spec: &PipelineSpec, name: &str) -> std::result::Result<PassRun, String> {
+        let plan = plan(self.registry, spec).map_err(|e| e.to_string())?;
+        let ran = Manager::new().run(&plan, self.graph, self.capabilities);
+        let (_, report) = ran.map_err(|e| e.to_string())?;
+        let row = report.passes.into_iter().find(|p| p.name == name);
+        row.ok_or_else(|| format!("the plan has no {name}"))
+    }
+
+    fn judge(&self, info: &PassInfo, run: &PassRun, check: &mut PassCheck) {
+        check.rewrites = run.rewrites;
+        if run.rewrites == 0 {
+            check.expectation = Expectation::Nothing;
+            check.reasons = run.reasons.clone();
+            return;
+        }
+        let lowers = matches!(info.numerics, Numerics::LowersPrecision { .. });
+        let support = |op: &str, dtype| self.capabilities.support(op, dtype);
+        let slow: Vec<String> = info
+            .needs
+            .iter()
+            .filter(|need| support(need.op, need.dtype) != Some(Support::Fast))
+            .map(ToString::to_string)
+            .collect();
+        check.expectation = match lowers && !slow.is_empty() {
+            true => Expectation::MemoryOnly,
+            false => Expectation::MayHelp,
+        };
+        check.reasons.push(effect(run));
+        if !slow.is_empty() {
+            let slow = slow.join(", ");
+            check
+                .reasons
+                .push(format!("the backend has no fast path for {slow}"));
+        }
+        check.reasons.extend(run.notes.iter().cloned());
+    }
+
+    /// What `auto_precision` would do, and why.
+    pub(super) fn precision(&self) -> Result<Precision> {
+        const PASS: &str = "auto_precision";
+        let spec = PipelineSpec::from_iter([PassSpec::new(PASS)]);
+        let plan = plan(self.registry, &spec).failure()?;
+        let (graph, report) = Manager::new()
+            .run(&plan, self.graph, self.capabilities)
+            .failure()?;
+        let run = report.passes.into_iter().find(|p| p.name == PASS);
+        let run = run.ok_or_else(|| CliError::Failure(format!("the plan has no {PASS}")))?;
+        Ok(Precision {
+            dtype: mirage_stream::main_dtype(&graph),
+            reasons: [run.reasons, run.notes].concat(),
+        })
+    }
+}
+
+/// What a pass did to nodes, operations and bytes.
+fn effect(run: &PassRun) -> String {
+    let change = |name: &str, before: u64, after: u64| {
+        let change = after as i64 - before as i64;
+        (change != 0).then(|| format!("{name} {}", units::bytes_change(change)))
+    };
+    let (before, after) = (&run.before, &run.after);
+    let parts = [
+        Some(units::plural(run.rewrites as u64, "place")),
+        (after.nodes != before.nodes).then(|| format!("{} → {} nodes", before.nodes, after.nodes)),
+        change("weights", before.weight_bytes, after.weight_bytes),
+        change("traffic", before.bytes, after.bytes),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+/// Measures a frame with each pass that does anything against one without, in turn.
+///
+/// # Errors
+/// No time for a round; no pass at all.
+pub(super) fn time(
+    checks: &mut [PassCheck],
+    bench: &Bench<'_>,
+    registry: &Registry,
+    budget: Duration,
+) -> Result<()> {
+    let scene = bench.scene()?;
+    let planned = |spec: &str| {
+        let spec: PipelineSpec = spec.parse().map_err(|e| format!("{e}"))?;
+        plan(registry, &spec).map_err(|e| e.to_string())
+    };
+    let does = |c: &&mut PassCheck| {
+        matches!(
+            c.expectation,
+            Expectation::MayHelp | Expectation::MemoryOnly
+        )
+    };
+    let mut timed: Vec<&mut PassCheck> = checks.iter_mut().filter(does).collect();
+    let mut built = vec![bench.build(planned(""), &scene)];
+    built.extend(
+        timed
+            .iter()
+            .map(|check| bench.build(planned(&check.with), &scene)),
+    );
+    let mut subjects: Vec<&mut dyn Subject> = built
+        .iter_mut()
+        .map(|b: &mut Built| b as &mut dyn Subject)
+        .collect();
+    let options = MeasureOptions {
+        budget,
+        max_rounds: 100,
+        seed: bench.seed,
+        ..MeasureOptions::default()
+    };
+    let clock = MonotonicClock::default();
+    let go_on = &mut |_: &_| ControlFlow::Continue(());
+    let measured = measure(&mut subjects, &options, &clock, go_on)
+        .map_err(|e| CliError::Failure(format!("--time: {e}")))?;
+    let (none, others) = measured.series.split_at(1);
+    for (check, series) in timed.iter_mut().zip(others) {
+        if let Some(why) = &series.failure {
+            check.expectation = Expectation::CannotRun;
+            check.reasons.insert(0, why.clone());
+            continue;
+        }
+        let how = Resampling::default();
+        check.speed_up = ratio_paired(&none[0].samples_ms, &series.samples_ms, &how).ok();
+        check.verdict = check
+            .speed_up
+            .map(|s| Verdict::of_speed_up(&s, DEFAULT_MARGIN));
+    }
+    Ok(())
+}
+
+/// For a terminal.
+pub(super) fn table(checks: &[PassCheck]) -> Rows {
+    let columns = [
+        ("pass", Align::Left),
+        ("here", Align::Left),
+        ("why", Align::Left),
+    ];
+    let mut rows = Rows::new(Stream::Stdout, &columns).keep_whole(0..2);
+    for check in checks {
+        rows.row([
+            bold(check.pass),
+            check.cell(),
+            text(check.reasons.join("; ")),
+        ]);
+    }
+    rows
+}
+
+impl PassCheck {
+    fn cell(&self) -> comfy_table::Cell {
+        if let (Some(s), Some(verdict)) = (self.speed_up, self.verdict) {
+            let number = format!("{:.2}× ({:.2}–{:.2})", s.estimate, s.low, s.high);
+            return match verdict {
+                Verdict::Faster => good(format!("faster, {number}")),
+                Verdict::Slower => bad(format!("slower, {number}")),
+                Verdict::Same => dim(format!("no effect, {number}")),
+            };
+        }
+        match self.expectation {
+            Expectation::MayHelp => good("may help"),
+            Expectation::MemoryOnly => bad("memory, not time"),
+            Expectation::Nothing => dim("nothing to do"),
+            Expectation::CannotRun => bad("cannot run"),
+        }
+    }
+}
