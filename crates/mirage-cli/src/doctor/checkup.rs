@@ -127,7 +127,8 @@ impl Checkup<'_> {
             false => Expectation::MayHelp,
         };
         check.reasons.push(effect(run));
-        if !slow.is_empty() {
+        // A pass that lowers precision says so itself.
+        if !slow.is_empty() && !lowers {
             let slow = slow.join(", ");
             check
                 .reasons
@@ -208,9 +209,10 @@ pub(super) fn time(
         ..MeasureOptions::default()
     };
     let clock = MonotonicClock::default();
-    let go_on = &mut |_: &_| ControlFlow::Continue(());
-    let measured = measure(&mut subjects, &options, &clock, go_on)
-        .map_err(|e| CliError::Failure(format!("--time: {e}")))?;
+    let measured = measure(&mut subjects, &options, &clock, &mut |_| {
+        ControlFlow::Continue(())
+    })
+    .map_err(|e| CliError::Failure(format!("--time: {e}")))?;
     let (none, others) = measured.series.split_at(1);
     for (check, series) in timed.iter_mut().zip(others) {
         if let Some(why) = &series.failure {
@@ -236,16 +238,22 @@ pub(super) fn table(checks: &[PassCheck]) -> Rows {
     ];
     let mut rows = Rows::new(Stream::Stdout, &columns).keep_whole(0..2);
     for check in checks {
-        rows.row([
-            bold(check.pass),
-            check.cell(),
-            text(check.reasons.join("; ")),
-        ]);
+        rows.row([bold(check.pass), check.cell(), text(check.why())]);
     }
     rows
 }
 
 impl PassCheck {
+    /// The first reasons.
+    fn why(&self) -> String {
+        const SHOWN: usize = 2;
+        let first: Vec<String> = self.reasons.iter().take(SHOWN).cloned().collect();
+        match self.reasons.len().saturating_sub(SHOWN) {
+            0 => first.join("; "),
+            more => format!("{}; and {more} more (--json has all)", first.join("; ")),
+        }
+    }
+
     fn cell(&self) -> comfy_table::Cell {
         if let (Some(s), Some(verdict)) = (self.speed_up, self.verdict) {
             let number = format!("{:.2}× ({:.2}–{:.2})", s.estimate, s.low, s.high);

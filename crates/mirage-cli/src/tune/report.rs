@@ -91,7 +91,7 @@ struct Set {
     names: Vec<&'static str>,
     passes: String,
     median_ms: Option<f64>,
-    /// Without passes by this one, of medians that may be of different races.
+    /// Without passes by this one.
     speed_up: Option<f64>,
     /// The worse of the frame and the loop's last; null where all pictures are equal.
     psnr_db: Option<f64>,
@@ -208,9 +208,9 @@ impl Set {
         };
         let number = |n: Option<f64>, form: fn(f64) -> String| n.map_or("·".to_owned(), form);
         let passes = match (&self.reason, self.passes.is_empty()) {
-            (Some(reason), _) => format!("{}: {reason}", self.passes),
+            (Some(reason), _) => format!("{}: {reason}", spaced(&self.passes)),
             (None, true) => "·".to_owned(),
-            (None, false) => self.passes.clone(),
+            (None, false) => spaced(&self.passes),
         };
         let mark = match (chosen, self.on_front) {
             (true, _) => good("▶"),
@@ -232,6 +232,11 @@ impl Set {
             },
         ]
     }
+}
+
+/// With room for lines to break.
+fn spaced(passes: &str) -> String {
+    passes.replace(',', ", ")
 }
 
 impl Against {

@@ -49,8 +49,12 @@ pub(super) struct Entry {
     /// `None` once it is out of the race.
     built: Option<Built>,
     pub(super) errors: Option<Errors>,
-    /// The median of its last race, ms.
+    /// What a frame takes, ms: the median of the last comparison, or for who was not in it, what it took
+    /// beside the best in its race.
     pub(super) median_ms: Option<f64>,
+    /// Its time by that of the entry at this place, in its race: the machine's speed in another race is
+    /// another.
+    beside: Option<(usize, f64)>,
     pub(super) fate: Fate,
 }
 
@@ -309,6 +313,7 @@ impl Running<'_> {
             built: Some(built),
             errors: errors.ok(),
             median_ms: None,
+            beside: None,
             fate,
         });
         Ok(Tried::New(self.entries.len() - 1))
@@ -410,9 +415,12 @@ impl Running<'_> {
 
     fn learn(&mut self, raced: &[usize], race: Race) {
         let old = raced.iter().position(|&place| place == self.leader);
+        let beside = old.map(|old| (self.leader, &race.runners[old].samples_ms));
         for (&place, runner) in raced.iter().zip(&race.runners) {
             let entry = &mut self.entries[place];
-            entry.median_ms = runner.median_ms();
+            if let Some((leader, its)) = beside.filter(|(leader, _)| *leader != place) {
+                entry.beside = time_ratio(&runner.samples_ms, its).map(|ratio| (leader, ratio));
+            }
             if let Some(why) = &runner.failure {
                 entry.fate = Fate::Failed(why.clone());
             } else if let Some(by) = runner.left {
@@ -439,6 +447,20 @@ impl Running<'_> {
         for (place, entry) in self.entries.iter_mut().enumerate() {
             if place != self.leader && entry.names.is_empty() {
                 entry.built = None;
+            }
+        }
+    }
+
+    /// Gives who was not in the last comparison a time, by what it took beside one that has a time.
+    fn settle(&mut self) {
+        // A best set replaces an earlier one, so the way back to one that was compared is as long as the
+        // search's climb at most.
+        for _ in 0..self.entries.len() {
+            for place in 0..self.entries.len() {
+                let known = self.entries[place].beside;
+                let known = known.and_then(|(by, ratio)| Some(self.entries[by].median_ms? * ratio));
+                let entry = &mut self.entries[place];
+                entry.median_ms = entry.median_ms.or(known);
             }
         }
     }
@@ -478,6 +500,7 @@ impl Running<'_> {
                 None => entry.median_ms = median(&series.samples_ms.concat()),
             }
         }
+        self.settle();
         let may = |place: &&usize| {
             !matches!(
                 self.entries[**place].fate,
@@ -501,6 +524,12 @@ impl Running<'_> {
             exhausted,
         })
     }
+}
+
+/// One's median time by another's, over the legs that both ran.
+fn time_ratio(mine: &[f64], its: &[f64]) -> Option<f64> {
+    let legs = mine.len().min(its.len());
+    Some(median(&mine[..legs])? / median(&its[..legs])?)
 }
 
 fn tell(stage: &Stage, budget: &Budget, doing: &str) {
