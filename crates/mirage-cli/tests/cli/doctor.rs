@@ -58,8 +58,8 @@ fn each_pass_says_whether_it_helps_and_why() {
     // Kernels of this backend compute in f32.
     assert_eq!(expectation("fp16"), "memory_only");
     assert_eq!(expectation("auto_precision"), "nothing");
-    // The network has no batch norm.
-    assert_eq!(expectation("fold_batch_norm"), "nothing");
+    // The backend wants no multiple of channels.
+    assert_eq!(expectation("pad_channels"), "nothing");
     assert_eq!(report["precision"]["dtype"], "f32");
     assert!(
         report["precision"]["reasons"][0]

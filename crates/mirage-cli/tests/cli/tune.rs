@@ -117,6 +117,8 @@ fn what_cannot_be_done_is_said_and_nothing_is_written() {
     }
     quick(&place, &["--output", "nowhere/tuned.toml"])
         .fails(1, &["nowhere/tuned.toml", "check that the folder exists"]);
-    quick(&place, &["--budget", "soon"]).fails(2, &["--budget", "a time"]);
+    place
+        .run(["tune", "--budget", "soon"])
+        .fails(2, &["--budget", "a time"]);
     assert!(place.files().is_empty(), "{:?}", place.files());
 }
