@@ -6,8 +6,8 @@
 mod bad_input;
 mod bad_line;
 mod bench_parts;
-mod export;
 mod doctor;
+mod export;
 mod infer;
 mod pipelines;
 mod plugins;
