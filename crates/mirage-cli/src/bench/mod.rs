@@ -415,7 +415,7 @@ pub(super) fn ruled(table: &Table) -> String {
 }
 
 /// A flag that Ctrl-C sets: what was measured until then is told.
-pub(crate) fn interrupted() -> Result<Arc<AtomicBool>> {
+fn interrupted() -> Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&stop);
     ctrlc::set_handler(move || {

@@ -21,9 +21,9 @@ use self::{
 };
 use crate::{
     args::{BackendArgs, ModelArgs, SizeArg, time},
-    bench::interrupted,
     error::{CliError, Ending, Result},
     file::WholeFile,
+    interrupt::stop_on_interrupt,
     output::Stream,
     progress::Progress,
     subjects::Bench,
@@ -87,7 +87,7 @@ impl TuneArgs {
         let registry = Registry::linked().failure()?;
         let backend = self.backend.resolve()?;
         let output = self.output.as_deref().map(WholeFile::create).transpose()?;
-        let stop = interrupted()?;
+        let stop = stop_on_interrupt()?;
         let stage = Progress::new(quiet_log).timed("tuning", self.budget);
         let watch = Watch::start();
 
