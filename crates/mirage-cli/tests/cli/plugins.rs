@@ -196,7 +196,7 @@ fn a_backend_in_c_runs_a_video() {
     let args = [&RUN[..], &["--backend", "zeros", "--output", "out.y4m"]].concat();
     let ended = with(&place, &plugin, &args).ok();
     assert!(ended.text().contains("all zeros"), "{}", ended.text());
-    assert_eq!(place.video("out.y4m"), (16, 16, 6));
+    assert_eq!(place.video("out.y4m"), (320, 192, 6));
 }
 
 #[test]
@@ -219,7 +219,10 @@ fn backends_that_break_the_contract() {
             "NO_EXECUTABLE",
             &["says it compiled and gives no executable"],
         ),
-        ("SPEECHLESS", &["it failed and does not say why"]),
+        (
+            "SPEECHLESS",
+            &["plugin `fixture` 1.0 fails and does not say why"],
+        ),
     ];
     let args = [&RUN[..], &["--backend", "zeros"]].concat();
     for (case, words) in cases {
@@ -355,7 +358,7 @@ fn plugins_in_rust_are_as_what_is_built_in() {
     let args = [&RUN[..], &["--backend", "reference", "--output", "out.y4m"]].concat();
     let log = ["--log", "mirage_plugin=debug"];
     let ended = with(&place, &backend, &[&args[..], &log].concat()).ok();
-    assert_eq!(place.video("out.y4m"), (16, 16, 6));
+    assert_eq!(place.video("out.y4m"), (320, 192, 6));
     let event = ended
         .stderr
         .lines()

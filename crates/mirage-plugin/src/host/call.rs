@@ -79,6 +79,9 @@ impl Trouble {
     pub(super) fn said(bytes: &[u8]) -> Self {
         match message::decode(bytes) {
             Ok(form) => Trouble::Said(form),
+            Err(_) if bytes.trim_ascii().is_empty() => {
+                Trouble::Breach("fails and does not say why".to_owned())
+            }
             Err(_) => Trouble::Said(ErrorForm::Argument {
                 message: plain(bytes),
             }),
