@@ -17,9 +17,11 @@ pub fn short(value: f64) -> String {
 
 /// As [`short`]; what is too little for a table is not told digit by digit.
 pub(super) fn brief(value: f64) -> String {
-    match value.abs() < 5e-4 && value != 0.0 {
-        true => "<0.001".to_owned(),
-        false => short(value),
+    match value.abs() {
+        0.0 => short(value),
+        size if size < 5e-4 => "<0.001".to_owned(),
+        size if size < 0.01 => format!("{value:.3}"),
+        _ => short(value),
     }
 }
 
@@ -65,7 +67,7 @@ mod tests {
         for (value, text) in cases {
             assert_eq!(short(value), text);
         }
-        let brief = [0.0, 1e-4, 0.012_345].map(brief);
-        assert_eq!(brief, ["0", "<0.001", "0.0123"]);
+        let brief = [0.0, 1e-4, 0.003_4, 0.012_345].map(brief);
+        assert_eq!(brief, ["0", "<0.001", "0.003", "0.0123"]);
     }
 }
