@@ -45,6 +45,12 @@ pub trait Backend: Send + Sync {
     /// The devices here; empty if there is none. Never panics, whatever hardware is missing.
     fn devices(&self) -> Result<Vec<DeviceInfo>, BackendError>;
 
+    /// Whether tensors live in memory of Rust's global allocator, so that who counts there counts
+    /// activations. Not so on a graphics card, or with an engine that has an allocator of its own.
+    fn allocates_on_heap(&self) -> bool {
+        false
+    }
+
     /// What it can do on a device, as data.
     fn capabilities(&self, device: usize) -> Capabilities;
 

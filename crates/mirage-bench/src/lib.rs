@@ -3,10 +3,10 @@
 //! A [`plan`](plan::plan) says which sets of passes are measured and which rows show them;
 //! [`measure`](measure::measure) runs them in turn; [`assemble`](ledger::assemble) makes rows of the
 //! times and of what is known of each set; a [`Ledger`](ledger::Ledger) is saved,
-//! [compared](compare::compare) and [rendered](render). What is measured comes through the trait
-//! [`Subject`](measure::Subject), so nothing here knows a model or a backend. docs/ledger.md tells
-//! the rows, the fields and the statistics. What the machine can do and what else keeps it busy is in
-//! [`machine`].
+//! [compared](compare::compare), seen [over time](history::history) and [rendered](render). What is
+//! measured comes through the trait [`Subject`](measure::Subject), so nothing here knows a model or a
+//! backend. docs/ledger.md tells the rows, the fields and the statistics. What the machine can do and
+//! what else keeps it busy is in [`machine`].
 //!
 //! ```
 //! use std::{ops::ControlFlow, time::Duration};
@@ -53,6 +53,7 @@
 
 pub mod compare;
 pub mod frame_error;
+pub mod history;
 pub mod ledger;
 pub mod measure;
 pub mod plan;

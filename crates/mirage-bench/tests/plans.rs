@@ -4,12 +4,16 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
-use mirage_bench::plan::{Plan, PlanError, PlanOptions, RowKind, ShapleyPlan, plan};
+use mirage_bench::plan::{
+    OwnSet, PassSet, Plan, PlanError, PlanOptions, RowKind, ShapleyPlan, plan,
+};
 use proptest::prelude::*;
 
 const SHARES: PlanOptions = PlanOptions {
     shapley: true,
     control: false,
+    planted: Vec::new(),
+    own: Vec::new(),
 };
 
 /// What needs what: `(2, 0)` says that pass 2 needs pass 0.
@@ -55,6 +59,51 @@ fn three_free_passes() {
     ");
     assert_eq!(plan.subjects.len(), 8);
     assert!(plan.shapley.is_none());
+}
+
+#[test]
+fn sets_of_the_users_own_and_planted_rows_are_measured_by_themselves() {
+    let own = |label: &str, passes: &[usize]| OwnSet {
+        label: label.to_owned(),
+        passes: PassSet::of(passes),
+    };
+    let options = PlanOptions {
+        control: true,
+        planted: vec![10.0],
+        own: vec![own("a", &[0]), own("b", &[1]), own("c", &[0])],
+        ..PlanOptions::default()
+    };
+    let plan = plan(1, options, needing(&[(1, 0)])).unwrap();
+    insta::assert_snapshot!(rows(&plan).join("\n"), @r"
+    None {} / - {}
+    Control {} / {} {}
+    Planted(0) {} / {} {}
+    Alone(0) {0} / {} {}
+    UpTo(0) {0} / {} {}
+    Without(0) {} / {0} {}
+    All {0} / {} {}
+    Own(0) {0} / {0} {}
+    Own(1): 1 needs 0
+    Own(2) {0} / {0} {}
+    ");
+    // none, again, planted, {0}, and two that are {0} again.
+    assert_eq!(plan.subjects.len(), 6);
+    assert_eq!(plan.planted[0].subject, 2);
+    assert_eq!(plan.rows[9].subject, Ok(5));
+    assert_eq!(plan.rows[9].against, Some(4));
+}
+
+#[test]
+fn own_sets_alone_make_a_plan() {
+    let options = PlanOptions {
+        own: vec![OwnSet {
+            label: "a".to_owned(),
+            passes: PassSet::of(&[0]),
+        }],
+        ..PlanOptions::default()
+    };
+    let plan = plan(0, options, |_| Ok(())).unwrap();
+    assert_eq!(rows(&plan), ["None {} / - {}", "Own(0) {0} / {} {}"]);
 }
 
 /// Pass 2 needs 0, and 1 needs 2, which comes later in the pipeline.

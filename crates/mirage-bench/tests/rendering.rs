@@ -130,7 +130,9 @@ fn the_page_is_well_formed_and_whole() {
     }
     let page = Html::parse_document(&whole);
     let charts = select(&page, "svg");
-    assert_eq!(charts.len(), 3);
+    assert_eq!(charts.len(), 4);
+    // Four layers and what they do not cover, of two rows.
+    assert_eq!(select(&page, "svg .layer").len(), 10);
     assert_eq!(select(&page, "svg .bar").len(), 15 + PASSES.len() + 1);
     // Sets are shared by rows; each is a point once: 12 legal sets less 1 that no row shows, and
     // the control.
@@ -181,6 +183,7 @@ fn a_bare_ledger_has_a_page() {
         (row.times, row.throughput, row.error) = (None, None, None);
     }
     ledger.shapley = None;
+    ledger.layers.clear();
     let page = Html::parse_document(&html(&ledger));
     assert!(page.errors.is_empty() && select(&page, "circle").is_empty());
     assert_eq!(table(&ledger).columns[0].key, "row");

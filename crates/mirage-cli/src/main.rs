@@ -15,6 +15,7 @@ mod doctor;
 mod error;
 mod file;
 mod graph;
+mod heap;
 mod infer;
 mod interrupt;
 mod man;
@@ -40,6 +41,9 @@ use clap::Parser;
 
 // Linked in, a backend registers itself.
 use mirage_backend_cpu as _;
+
+#[global_allocator]
+static HEAP: heap::Heap = heap::Heap;
 
 fn main() -> ExitCode {
     mirage_passes::link();

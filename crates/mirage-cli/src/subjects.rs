@@ -1,21 +1,38 @@
 //! Sets of passes as programs that run frames: what `bench`, `tune` and `doctor` measure.
 
-use std::time::Duration;
+use std::{
+    collections::BTreeMap,
+    hint::black_box,
+    time::{Duration, Instant},
+};
 
 use mirage_backend::{Backend, CompileOptions};
 use mirage_bench::{
     frame_error::FrameError,
-    ledger::{Build, Errors, Facts, Memory},
+    ledger::{Build, Errors, Facts, Layer, LayerTimes, Memory},
     measure::Subject,
+    stats::median,
 };
 use mirage_capture::Captured;
-use mirage_ir::cost::graph_cost;
+use mirage_ir::{
+    Graph, NodeId,
+    cost::{graph_cost, node_cost},
+};
 use mirage_model::Size;
 use mirage_pass::{Manager, Plan};
-use mirage_stream::{Noise, NoisePolicy, Session, Trajectory, main_dtype, prepare};
+use mirage_stream::{Noise, NoisePolicy, Session, Trajectory, main_dtype, prepare, profile};
 use mirage_video::Frame;
 
-use crate::{error::Result, scene::scene};
+use crate::{error::Result, heap, scene::scene};
+
+/// Parts of a module path that make a layer of a ledger.
+const LAYER_DEPTH: usize = 2;
+/// Frames before those that a profile's medians are of.
+const PROFILE_WARM_UP: usize = 2;
+/// The most frames behind a profile's medians; half of them are profiled.
+const PROFILE_FRAMES: usize = 20;
+/// The time that a profile shall take, ms; it takes 4 frames at least.
+const PROFILE_MS: f64 = 3000.0;
 
 /// What all sets share.
 pub(crate) struct Bench<'a> {
@@ -42,8 +59,11 @@ pub(crate) enum Built {
 /// A program that runs frames of the scene over and over.
 pub(crate) struct Ready {
     session: Session,
+    graph: Graph,
     scene: Vec<Frame>,
     next: usize,
+    /// Busy work after each frame, as a share of the frame's time.
+    slow_down: f64,
     facts: Facts,
 }
 
@@ -53,6 +73,13 @@ impl Built {
         match self {
             Built::Ready(_) => None,
             Built::Failed(why) => Some(why),
+        }
+    }
+
+    /// Makes every frame slower by this share of its own time.
+    pub(crate) fn slow_down(&mut self, share: f64) {
+        if let Built::Ready(ready) = self {
+            ready.slow_down = share;
         }
     }
 }
@@ -85,7 +112,11 @@ impl Ready {
         let frame = &self.scene[self.next];
         self.next = (self.next + 1) % self.scene.len();
         let made = self.session.next_at_size(frame);
-        made.map(|m| m.time).map_err(|e| e.to_string())
+        let time = made.map_err(|e| e.to_string())?.time;
+        match self.slow_down > 0.0 {
+            true => Ok(time + busy(time.mul_f64(self.slow_down))),
+            false => Ok(time),
+        }
     }
 
     /// The first and the last picture of a closed loop, f32 in [-1, 1].
@@ -102,6 +133,28 @@ impl Ready {
         }
         Ok(ends)
     }
+
+    /// The most bytes that an execution takes: what is held for it and what it allocates on top.
+    fn measured_peak(&mut self) -> std::result::Result<u64, String> {
+        let held = self.session.executable().memory().held_bytes.unwrap_or(0);
+        let frame = &self.scene[self.next];
+        let (done, allocated) = heap::peak_of(|| self.session.execute_at_size(frame));
+        done.map_err(|e| e.to_string())?;
+        Ok(held + allocated)
+    }
+}
+
+/// Keeps a core busy for this long at least; how long it took.
+fn busy(wanted: Duration) -> Duration {
+    let start = Instant::now();
+    let mut value = 1.0_f64;
+    while start.elapsed() < wanted {
+        for _ in 0..64 {
+            value = black_box(value).mul_add(0.999_999, 1e-6);
+        }
+    }
+    black_box(value);
+    start.elapsed()
 }
 
 impl Bench<'_> {
@@ -140,7 +193,7 @@ impl Bench<'_> {
             memory: Memory {
                 weight_bytes: Some(memory.weight_bytes),
                 planned_peak_bytes: Some(memory.planned_peak_bytes),
-                measured_peak_bytes: memory.held_bytes,
+                measured_peak_bytes: None,
                 resident_bytes: None,
             },
             flops: Some(cost.flops),
@@ -153,39 +206,126 @@ impl Bench<'_> {
         let session = Session::new(prepared.executable, noise).map_err(|e| e.to_string())?;
         Ok(Ready {
             session,
+            graph: prepared.graph,
             scene: scene.to_vec(),
             next: 0,
+            slow_down: 0.0,
             facts,
         })
     }
 
-    /// What is known of each set, with its pictures' error against those of the first, which is
-    /// `none`.
+    /// What is known of each set without running it.
+    pub(crate) fn plain_facts(&self, built: &[Built]) -> Vec<Facts> {
+        let facts = |b: &Built| match b {
+            Built::Ready(ready) => ready.facts.clone(),
+            Built::Failed(_) => Facts::default(),
+        };
+        built.iter().map(facts).collect()
+    }
+
+    /// What is known of each set, with what an execution takes of memory and its pictures' error against
+    /// those of the first, which is `none`.
     pub(crate) fn facts(&self, built: &mut [Built], scene: &[Frame]) -> Vec<Facts> {
-        let shape = [1, 3, self.size.height, self.size.width];
         let mut reference: Option<[Vec<f32>; 2]> = None;
-        built
-            .iter_mut()
-            .map(|b| {
-                let Built::Ready(ready) = b else {
-                    return Facts::default();
-                };
+        let facts = |b: &mut Built| match b {
+            Built::Failed(_) => Facts::default(),
+            Built::Ready(ready) => {
                 let mut facts = ready.facts.clone();
-                match ready.loop_ends(scene) {
-                    Ok(ends) => {
-                        let reference = reference.get_or_insert_with(|| ends.clone());
-                        let of =
-                            |i: usize| FrameError::of(&ends[i], &reference[i], shape, 2.0).ok();
-                        facts.error = of(0).map(|frame| Errors {
-                            frame,
-                            closed_loop: of(1),
-                        });
-                    }
+                match self.finish(ready, &mut facts, scene, &mut reference) {
+                    Ok(()) => {}
                     Err(why) => *b = Built::Failed(why),
                 }
                 facts
-            })
-            .collect()
+            }
+        };
+        built.iter_mut().map(facts).collect()
+    }
+
+    fn finish(
+        &self,
+        ready: &mut Ready,
+        facts: &mut Facts,
+        scene: &[Frame],
+        reference: &mut Option<[Vec<f32>; 2]>,
+    ) -> std::result::Result<(), String> {
+        if self.backend.allocates_on_heap() {
+            facts.memory.measured_peak_bytes = Some(ready.measured_peak()?);
+        } else {
+            facts.memory.measured_peak_bytes = ready.session.executable().memory().held_bytes;
+        }
+        let shape = [1, 3, self.size.height, self.size.width];
+        let ends = ready.loop_ends(scene)?;
+        let reference = reference.get_or_insert_with(|| ends.clone());
+        let of = |i: usize| {
+            FrameError::of(&ends[i], &reference[i], shape, 2.0).map_err(|e| e.to_string())
+        };
+        facts.error = Some(Errors {
+            frame: of(0)?,
+            closed_loop: Some(of(1)?),
+        });
+        Ok(())
+    }
+
+    /// Where a set's time goes, layer by layer. `frame_ms` is what a frame takes, as measured.
+    pub(crate) fn layers(&self, built: &mut Built, row: &str, frame_ms: f64) -> Option<LayerTimes> {
+        let Built::Ready(ready) = built else {
+            return None;
+        };
+        let frames = (PROFILE_MS / frame_ms).clamp(4.0, PROFILE_FRAMES as f64) as usize;
+        let scene: Vec<Frame> = ready
+            .scene
+            .iter()
+            .cycle()
+            .take(PROFILE_WARM_UP + frames)
+            .cloned()
+            .collect();
+        // A profile is an extra: a ledger without one is whole.
+        let found = profile(&mut ready.session, &scene, PROFILE_WARM_UP, |_| true);
+        let found = found.ok()??;
+        let ms = |time: Duration| time.as_secs_f64() * 1e3;
+        let whole: Vec<f64> = found.profiled.iter().map(|e| ms(e.time)).collect();
+        let plain: Vec<f64> = found.plain.iter().copied().map(ms).collect();
+        let mut times: BTreeMap<NodeId, Vec<f64>> = BTreeMap::new();
+        for node in found.profiled.iter().flat_map(|e| &e.nodes) {
+            times.entry(node.node).or_default().push(ms(node.time));
+        }
+        let mut layers: Vec<Layer> = Vec::new();
+        for (id, times) in times {
+            let node = ready.graph.node(id);
+            let parts: Vec<&str> = node.path.split('.').take(LAYER_DEPTH).collect();
+            let name = match parts.join(".") {
+                name if name.is_empty() => "(no layer)".to_owned(),
+                name => name,
+            };
+            let cost = node_cost(&ready.graph, node);
+            let place = layers.iter().position(|l| l.name == name);
+            let place = place.unwrap_or_else(|| {
+                layers.push(Layer {
+                    name,
+                    nodes: 0,
+                    ms: 0.0,
+                    flops: 0,
+                    bytes: 0,
+                });
+                layers.len() - 1
+            });
+            let layer = &mut layers[place];
+            layer.nodes += 1;
+            layer.ms += median(&times)?;
+            layer.flops += cost.flops;
+            layer.bytes += cost.bytes();
+        }
+        layers.sort_by(|a, b| b.ms.total_cmp(&a.ms));
+        let profiled_ms = median(&whole)?;
+        let covered: f64 = layers.iter().map(|l| l.ms).sum();
+        Some(LayerTimes {
+            row: row.to_owned(),
+            frames: plain.len() + whole.len(),
+            plain_ms: median(&plain)?,
+            profiled_ms,
+            uncovered_ms: (profiled_ms - covered).max(0.0),
+            layers,
+        })
     }
 }
 

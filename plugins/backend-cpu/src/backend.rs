@@ -41,6 +41,10 @@ impl Backend for CpuBackend {
         }])
     }
 
+    fn allocates_on_heap(&self) -> bool {
+        true
+    }
+
     fn capabilities(&self, _device: usize) -> Capabilities {
         capabilities::here()
     }

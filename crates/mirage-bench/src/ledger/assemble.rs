@@ -129,12 +129,20 @@ impl Table<'_> {
         match row.kind {
             RowKind::None => "none".to_owned(),
             RowKind::Control => "none again".to_owned(),
+            RowKind::Planted(place) => {
+                let percent = self.plan.planted.get(place).map_or(0.0, |p| p.percent);
+                format!("none + {percent} %")
+            }
             RowKind::Alone(pass) if row.along.is_empty() => self.name(pass),
             RowKind::Alone(pass) => format!("{} on {along}", self.name(pass)),
             RowKind::UpTo(pass) => format!("+ {}", self.name(pass)),
             RowKind::Without(pass) if row.along.is_empty() => format!("- {}", self.name(pass)),
             RowKind::Without(pass) => format!("- {}, {along}", self.name(pass)),
             RowKind::All => "all".to_owned(),
+            RowKind::Own(place) => {
+                let own = self.plan.own.get(place).map(|own| own.label.clone());
+                own.unwrap_or_else(|| format!("set {place}"))
+            }
         }
     }
 
@@ -154,6 +162,12 @@ impl Table<'_> {
                 )]
             }
             RowKind::Control => vec!["measured once more: what it differs by is noise".to_owned()],
+            RowKind::Planted(_) => {
+                vec![
+                    "without passes, and made slower on purpose by busy work of that share"
+                        .to_owned(),
+                ]
+            }
             _ => Vec::new(),
         }
     }

@@ -19,6 +19,20 @@ pub enum LedgerError {
         /// Why.
         source: std::io::Error,
     },
+    /// A folder of ledgers that cannot be listed.
+    #[error("{path}: {source}; name a folder with files that `mirage bench --save` wrote")]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A file of a folder that is not named as ledgers are.
+    #[error("{path}: not opened: its name does not end in .json")]
+    Name {
+        /// The file.
+        path: PathBuf,
+    },
     /// It cannot be written.
     #[error("{path}: {source}; nothing was saved; name a file in a folder that can be written")]
     Write {

@@ -3,6 +3,7 @@
 
 mod assemble;
 mod file;
+mod layers;
 mod row;
 
 use serde::{Deserialize, Serialize};
@@ -11,6 +12,7 @@ pub use mirage_machine::Roofline;
 
 pub use assemble::{AssembleError, Facts, Results, Rules, assemble};
 pub use file::{LedgerError, read, read_str, write};
+pub use layers::{Layer, LayerTimes};
 pub use row::{Build, Errors, Memory, Outcome, Row, Shapley, Share, SpeedUp, Throughput, Times};
 
 /// The version of the schema; grows when a field changes its meaning or goes away.
@@ -42,6 +44,9 @@ pub struct Ledger {
     /// The samples, ms, one entry a set that was measured, which rows name by place; in it one list a
     /// process, in the order in which they were taken.
     pub samples_ms: Vec<Vec<Vec<f64>>>,
+    /// Where the time of `none` and of `all` goes; empty where it was not profiled.
+    #[serde(default)]
+    pub layers: Vec<LayerTimes>,
 }
 
 /// What a ledger's numbers belong to.

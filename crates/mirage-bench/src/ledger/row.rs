@@ -101,9 +101,10 @@ pub struct Memory {
     pub weight_bytes: Option<u64>,
     /// The most activations alive at once, as planned.
     pub planned_peak_bytes: Option<u64>,
-    /// The same as measured.
+    /// The most that one execution takes, after warm-up: what is held for it, and what it allocates on
+    /// top. Null where activations live in memory that nobody here can count.
     pub measured_peak_bytes: Option<u64>,
-    /// The process's resident set.
+    /// The resident set of a process that runs this set alone, program and engine included.
     pub resident_bytes: Option<u64>,
 }
 

@@ -14,22 +14,51 @@ pub use rows::{RowKind, RowPlan};
 pub use set::{MAX_PASSES, PassSet};
 pub use shapley::{MAX_SHAPLEY, ShapleyPlan};
 
-/// What a plan has beside its rows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What a plan has beside the rows of its passes.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct PlanOptions {
     /// Each pass's Shapley share of the whole gain.
     pub shapley: bool,
     /// The baseline a second time, as a row of its own: what it differs by is noise.
     pub control: bool,
+    /// Rows of the baseline that are made slower by so many percent each, to check the method.
+    pub planted: Vec<f64>,
+    /// Sets of the user's own, a row each. Each is measured by itself, also where another row shows the
+    /// same set, so that a set named twice tells how much it differs from itself.
+    pub own: Vec<OwnSet>,
+}
+
+/// A set of the user's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnSet {
+    /// The row's label.
+    pub label: String,
+    /// Its passes. They may be others than those of the plan; these have places from the plan's
+    /// number of passes on.
+    pub passes: PassSet,
+}
+
+/// A subject that whoever measures must make slower.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Planted {
+    /// Its place in [`Plan::subjects`].
+    pub subject: usize,
+    /// By how much, percent of its own time.
+    pub percent: f64,
 }
 
 /// What is measured and how it is shown.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// The sets to measure. Each is different, but for the control, which is the empty set again.
+    /// The sets to measure. Each is different, but for the control and what is planted, which are the
+    /// empty set again, and the user's own sets.
     pub subjects: Vec<PassSet>,
     /// The rows, in the order in which they are shown.
     pub rows: Vec<RowPlan>,
+    /// What is planted, as [`RowKind::Planted`] numbers it.
+    pub planted: Vec<Planted>,
+    /// The user's own sets, as [`RowKind::Own`] numbers them.
+    pub own: Vec<OwnSet>,
     /// What makes shares of the subjects' gains, if asked for; or why there are none.
     pub shapley: Option<Result<ShapleyPlan, String>>,
 }
@@ -57,7 +86,7 @@ pub enum PlanError {
     },
 }
 
-/// The plan for `passes` passes in pipeline order. `legal` tells whether a set, given in pipeline
+/// The plan for the first `passes` passes, which are in pipeline order. `legal` tells whether a set, given in pipeline
 /// order, can run, and if not, why; it is asked once a set.
 pub fn plan(
     passes: usize,
@@ -76,13 +105,15 @@ pub fn plan(
         .check(all)
         .map_err(|reason| PlanError::AllIsIllegal { reason })?;
     let mut subjects = Subjects::default();
-    let rows = rows::rows(passes, options.control, &mut rules, &mut subjects);
+    let (rows, planted) = rows::rows(passes, &options, &mut rules, &mut subjects);
     let shapley = options
         .shapley
         .then(|| shapley::plan(all, &mut rules, &mut subjects));
     Ok(Plan {
         subjects: subjects.sets,
         rows,
+        planted,
+        own: options.own,
         shapley,
     })
 }

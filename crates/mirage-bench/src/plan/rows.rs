@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{PassSet, Rules, Subjects};
+use super::{PassSet, PlanOptions, Planted, Rules, Subjects};
 
 /// The most sets that are asked about when a pass needs others, or others need it. Requirements are
 /// few and small sets come first, so this is not met in practice.
@@ -16,6 +16,8 @@ pub enum RowKind {
     None,
     /// Without passes, measured once more.
     Control,
+    /// Without passes and made slower on purpose: a place in [`Plan::planted`](super::Plan::planted).
+    Planted(usize),
     /// One pass, on top of what it needs.
     Alone(usize),
     /// A step of the cumulative ladder: the pipeline up to this pass.
@@ -24,6 +26,8 @@ pub enum RowKind {
     Without(usize),
     /// All passes.
     All,
+    /// A set of the user's own: a place in [`Plan::own`](super::Plan::own).
+    Own(usize),
 }
 
 /// A row to be.
@@ -35,7 +39,7 @@ pub struct RowPlan {
     pub subject: Result<usize, String>,
     /// What it is compared with beside `none`, as a place in the subjects: of a pass alone what it is
     /// on top of, of a step the last step that can run, of all but one pass all of them, of all the
-    /// last step. `None` for the first row and where the row cannot run.
+    /// last step, of a set of the user's own the one before it. `None` for the first row and where the row cannot run.
     pub against: Option<usize>,
     /// Passes that are here because the row's pass needs them; in [`RowKind::Without`], those left
     /// out because they need it.
@@ -44,19 +48,24 @@ pub struct RowPlan {
 
 pub(super) fn rows(
     passes: usize,
-    control: bool,
+    options: &PlanOptions,
     rules: &mut Rules<impl Fn(&[usize]) -> Result<(), String>>,
     subjects: &mut Subjects,
-) -> Vec<RowPlan> {
+) -> (Vec<RowPlan>, Vec<Planted>) {
     let mut rows = Builder {
         rules,
         subjects,
         rows: Vec::new(),
     };
     rows.push(RowKind::None, Ok(PassSet::NONE), None, PassSet::NONE);
-    if control {
-        rows.control();
+    if options.control {
+        rows.none_again(RowKind::Control);
     }
+    let plant = |(place, &percent): (usize, &f64)| Planted {
+        subject: rows.none_again(RowKind::Planted(place)),
+        percent,
+    };
+    let planted = options.planted.iter().enumerate().map(plant).collect();
     for pass in 0..passes {
         rows.alone(pass, PassSet::first(passes));
     }
@@ -64,8 +73,14 @@ pub(super) fn rows(
     for pass in 0..passes {
         rows.without(pass, PassSet::first(passes));
     }
-    rows.all(passes);
-    rows.rows
+    if passes > 0 {
+        rows.all(passes);
+    }
+    let mut before = rows.rows.last().and_then(|row| row.subject.clone().ok());
+    for (place, own) in options.own.iter().enumerate() {
+        before = rows.own(place, own.passes, before);
+    }
+    (rows.rows, planted)
 }
 
 struct Builder<'a, F> {
@@ -92,14 +107,32 @@ impl<F: Fn(&[usize]) -> Result<(), String>> Builder<'_, F> {
         });
     }
 
-    fn control(&mut self) {
+    /// The baseline as a subject of its own.
+    fn none_again(&mut self, kind: RowKind) -> usize {
         let subject = self.subjects.again(PassSet::NONE);
         self.rows.push(RowPlan {
-            kind: RowKind::Control,
+            kind,
             subject: Ok(subject),
             against: Some(0),
             along: PassSet::NONE,
         });
+        subject
+    }
+
+    /// A set of the user's own, compared with the subject before it.
+    fn own(&mut self, place: usize, set: PassSet, before: Option<usize>) -> Option<usize> {
+        let subject = match self.rules.check(set) {
+            Ok(()) => Ok(self.subjects.again(set)),
+            Err(reason) => Err(reason),
+        };
+        let its = subject.as_ref().ok().copied();
+        self.rows.push(RowPlan {
+            kind: RowKind::Own(place),
+            against: its.and(before),
+            subject,
+            along: PassSet::NONE,
+        });
+        its.or(before)
     }
 
     /// The pass on the smallest set that can run both with and without it.

@@ -93,6 +93,13 @@ const DISPLAY: &[Cells<Row>] = &[
     (number("ssim", "SSIM"), |r| {
         Some(format!("{:.4}", frame(r)?.ssim?))
     }),
+    (number("loop_max_abs", "max error after the loop"), |r| {
+        Some(short(closed(r)?.max_abs))
+    }),
+    (
+        number("loop_relative_l2", "relative L2 after the loop"),
+        |r| closed(r)?.relative_l2.map(short),
+    ),
     (number("loop_psnr_db", "PSNR dB after the loop"), |r| {
         Some(psnr(closed(r)?))
     }),

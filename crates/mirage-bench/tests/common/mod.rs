@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use mirage_bench::frame_error::FrameError;
 use mirage_bench::ledger::{
-    Backend, Build, Errors, FORMAT, Facts, Ledger, Machine, Memory, Method, Model, PassId,
-    Roofline, Rules, SCHEMA, Setting, assemble,
+    Backend, Build, Errors, FORMAT, Facts, Layer, LayerTimes, Ledger, Machine, Memory, Method,
+    Model, PassId, Roofline, Rules, SCHEMA, Setting, assemble,
 };
 use mirage_bench::measure::{Clock, MeasureOptions, Subject, measure};
 use mirage_bench::plan::{PassSet, PlanOptions, plan};
@@ -130,6 +130,7 @@ impl Made {
             PlanOptions {
                 shapley: true,
                 control: true,
+                ..PlanOptions::default()
             },
             legal,
         )
@@ -194,7 +195,36 @@ impl Made {
             rows: results.rows,
             shapley: results.shapley,
             samples_ms: results.samples_ms,
+            layers: vec![
+                layers("none", self.base_ms),
+                layers("all", self.factors.iter().fold(self.base_ms, |t, f| t * f)),
+            ],
         }
+    }
+}
+
+/// A profile that four layers and the way between nodes share.
+fn layers(row: &str, ms: f64) -> LayerTimes {
+    let layer = |(name, share): (&str, f64)| Layer {
+        name: name.to_owned(),
+        nodes: 12,
+        ms: ms * share,
+        flops: 600_000_000,
+        bytes: 20_000_000,
+    };
+    let shares = [
+        ("down.0", 0.4),
+        ("up.0", 0.3),
+        ("middle", 0.2),
+        ("(no layer)", 0.08),
+    ];
+    LayerTimes {
+        row: row.to_owned(),
+        frames: 20,
+        plain_ms: ms,
+        profiled_ms: ms * 1.01,
+        uncovered_ms: ms * 0.03,
+        layers: shares.into_iter().map(layer).collect(),
     }
 }
 

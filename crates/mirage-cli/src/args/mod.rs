@@ -8,4 +8,4 @@ mod values;
 pub(crate) use backend::BackendArgs;
 pub(crate) use model::ModelArgs;
 pub(crate) use passes::PassArgs;
-pub(crate) use values::{SizeArg, rate, time};
+pub(crate) use values::{SizeArg, percent, rate, time};

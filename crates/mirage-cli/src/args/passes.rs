@@ -31,6 +31,11 @@ pub(crate) struct PassArgs {
 }
 
 impl PassArgs {
+    /// Whether exactly the written passes run, in their order.
+    pub(crate) fn keeps_order(&self) -> bool {
+        self.keep_order
+    }
+
     /// The passes as they were asked for.
     pub(crate) fn spec(&self) -> Result<PipelineSpec> {
         let Some(name) = &self.pipeline else {

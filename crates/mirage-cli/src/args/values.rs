@@ -48,9 +48,19 @@ pub(crate) fn time(text: &str) -> Result<Duration, String> {
 /// The longest time that is taken.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
+/// A share in percent, with or without its sign: `5`, `5%`, `0.5 %`.
+pub(crate) fn percent(text: &str) -> Result<f64, String> {
+    let number = text.trim().trim_end_matches('%').trim_end();
+    number
+        .parse()
+        .ok()
+        .filter(|share| (0.0..=1000.0).contains(share))
+        .ok_or_else(|| "a share in percent from 0 to 1000, such as 5 or 5%".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
-    use super::time;
+    use super::{percent, time};
 
     #[test]
     fn times_have_units_or_are_seconds() {
@@ -63,6 +73,17 @@ mod tests {
             "", "0", "-5", "0s", "soon", "inf", "NaN", "2d", "s", "60 60",
         ] {
             assert!(time(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn percents_may_have_their_sign() {
+        assert_eq!(
+            ["5", "5%", " 0.5 % "].map(|t| percent(t).unwrap()),
+            [5.0, 5.0, 0.5]
+        );
+        for wrong in ["", "%", "-1", "five", "NaN", "inf%"] {
+            assert!(percent(wrong).is_err(), "{wrong}");
         }
     }
 }

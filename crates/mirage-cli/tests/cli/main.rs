@@ -5,6 +5,7 @@
 
 mod bad_input;
 mod bad_line;
+mod bench;
 mod bench_parts;
 mod doctor;
 mod export;

@@ -1,6 +1,8 @@
 //! The ledger as a page.
 
 mod bars;
+mod history;
+mod layers;
 mod scatter;
 
 use maud::{Markup, html};
@@ -12,6 +14,8 @@ use super::{
 use crate::ledger::{Ledger, Outcome};
 use bars::{Bar, Bars, Tone};
 
+pub use history::history_page;
+
 /// The ledger as a page of HTML.
 pub fn html(ledger: &Ledger) -> String {
     let title = format!("{}: what each pass buys", ledger.setting.model.name);
@@ -22,6 +26,7 @@ pub fn html(ledger: &Ledger) -> String {
         (speed_ups(ledger))
         (scatter::section(ledger))
         (gain(ledger))
+        (layers::section(ledger))
         section {
             h2 { "All rows" }
             (data_table("All rows", &columns::table(ledger)))

@@ -18,7 +18,7 @@ const RIGHT: f64 = 30.0;
 const TOP: f64 = 16.0;
 const BOTTOM: f64 = 48.0;
 /// The strip under the logarithmic axis for frames that are equal to the reference.
-const EQUAL: f64 = 34.0;
+const EQUAL: f64 = 44.0;
 
 /// Points closer than this share a label.
 const LABEL: f64 = 36.0;

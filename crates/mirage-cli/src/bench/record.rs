@@ -1,0 +1,126 @@
+//! A ledger out of what was found.
+
+use std::time::SystemTime;
+
+use mirage_bench::{
+    ledger::{
+        Backend, FORMAT, Ledger, Machine as LedgerMachine, Method, Model, Results, Roofline, Rules,
+        SCHEMA, Setting, assemble,
+    },
+    machine::{RateOptions, measure_roofline},
+    plan::Plan,
+    stats::{DEFAULT_MARGIN, Resampling},
+};
+use mirage_stream::Machine;
+
+use super::{
+    BenchArgs,
+    job::Job,
+    take::{self, Taken},
+};
+use crate::error::{Ending, Result};
+
+/// The ledger. `resident` has the bytes of each set, and a warning where some are not there.
+pub(super) fn ledger(
+    args: &BenchArgs,
+    job: &Job,
+    plan: &Plan,
+    taken: Taken,
+    resident: (Vec<Option<u64>>, Option<String>),
+) -> Result<Ledger> {
+    let (roofline, no_roofline) = roofline(args)?;
+    let setting = setting(args, job, &taken, roofline)?;
+    let (resident, no_resident) = resident;
+    let mut facts = taken.facts;
+    for (facts, bytes) in facts.iter_mut().zip(resident) {
+        facts.memory.resident_bytes = bytes;
+    }
+    let resampling = Resampling::default();
+    let rules = Rules {
+        resampling,
+        margin: DEFAULT_MARGIN,
+        roofline: setting.machine.roofline,
+    };
+    let Results {
+        rows,
+        shapley,
+        samples_ms,
+        mut warnings,
+    } = assemble(plan, &job.ids, &taken.measurement, &facts, &rules).failure()?;
+    warnings.extend(taken.warnings);
+    warnings.extend(no_resident);
+    warnings.extend(no_roofline);
+    let measured = &taken.measurement;
+    Ok(Ledger {
+        format: FORMAT.to_owned(),
+        schema: SCHEMA,
+        setting,
+        passes: job.ids.clone(),
+        method: Method {
+            budget_s: args.time.as_secs_f64(),
+            elapsed_s: measured.elapsed.as_secs_f64(),
+            warm_up: take::options(args, 0).warm_up.describe(),
+            processes: usize::from(args.processes),
+            confidence: resampling.confidence,
+            resamples: resampling.resamples,
+            seed: args.model.seed,
+            margin: DEFAULT_MARGIN,
+            stopped: measured.stopped,
+        },
+        warnings,
+        rows,
+        shapley,
+        samples_ms,
+        layers: taken.layers,
+    })
+}
+
+/// What the processor and its memory reach, where the backend computes there; otherwise why not.
+fn roofline(args: &BenchArgs) -> Result<(Option<Roofline>, Option<String>)> {
+    let backend = args.backend.resolve()?;
+    if !backend.allocates_on_heap() {
+        let why = "the limits of the backend's device are not known: no percent of a roofline";
+        return Ok((None, Some(why.to_owned())));
+    }
+    Ok(match measure_roofline(&RateOptions::default()) {
+        Ok(roofline) => (Some(roofline), None),
+        Err(why) => (None, Some(format!("no percent of a roofline: {why}"))),
+    })
+}
+
+fn setting(
+    args: &BenchArgs,
+    job: &Job,
+    taken: &Taken,
+    roofline: Option<Roofline>,
+) -> Result<Setting> {
+    let backend = args.backend.resolve()?;
+    let machine = Machine::of(backend, args.backend.device);
+    let info = backend.info();
+    let now = humantime::format_rfc3339_seconds(SystemTime::now());
+    Ok(Setting {
+        mirage: env!("CARGO_PKG_VERSION").to_owned(),
+        measured_at: Some(now.to_string()),
+        machine: LedgerMachine {
+            device: machine.device,
+            details: machine.details,
+            platform: machine.platform,
+            roofline,
+        },
+        backend: Backend {
+            name: info.name.to_owned(),
+            version: info.version.to_owned(),
+            engine: info.engine.to_owned(),
+        },
+        model: Model {
+            name: job.config.name.clone(),
+            parameters: taken.parameters,
+            trained: taken.trained,
+        },
+        shape: [1, 3, job.size.height, job.size.width],
+        dtype: "f32".to_owned(),
+        seed: args.model.seed,
+        steps: args.steps,
+        frames: usize::from(args.frames),
+    })
+}
