@@ -54,6 +54,12 @@ pub trait Backend: Send + Sync {
     /// What it can do on a device, as data.
     fn capabilities(&self, device: usize) -> Capabilities;
 
+    /// What a network in f32 may differ by from exact arithmetic here, in units of the output's
+    /// largest element: rounding and sums in other sequences, through all layers.
+    fn tolerance(&self) -> f64 {
+        1e-4
+    }
+
     /// Makes a verified graph executable: computes what depends on parameters alone, once, and keeps
     /// the weights only in the form that an execution reads.
     fn compile(

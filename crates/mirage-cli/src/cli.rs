@@ -13,6 +13,7 @@ use crate::{
     infer::InferArgs,
     man::ManArgs,
     models::ModelsArgs,
+    parity::ParityArgs,
     passes::PassesArgs,
     plugins::{PluginArgs, PluginsArgs},
     profile::ProfileArgs,
@@ -77,6 +78,8 @@ enum Command {
     Tune(Box<TuneArgs>),
     /// Where the time of a frame goes: by operation, by layer, or node by node
     Profile(Box<ProfileArgs>),
+    /// Whether backends compute what the graph says, under sets of passes and in each dtype
+    Parity(ParityArgs),
     /// The optimization passes: what they do, need and take
     Passes(PassesArgs),
     /// The models: parameters, cost, sizes, state
@@ -109,6 +112,7 @@ impl Cli {
             Command::Bench(args) => args.run(self.global.log.is_none()),
             Command::Tune(args) => args.run(self.global.log.is_none()),
             Command::Profile(args) => args.run(self.global.log.is_none()),
+            Command::Parity(args) => args.run(self.global.log.is_none()),
             Command::Passes(args) => args.run(),
             Command::Models(args) => args.run(),
             Command::Backends(args) => args.run(),

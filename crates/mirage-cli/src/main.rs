@@ -22,6 +22,7 @@ mod man;
 mod models;
 mod origin;
 mod output;
+mod parity;
 mod passes;
 mod plugins;
 mod profile;
@@ -41,6 +42,8 @@ use clap::Parser;
 
 // Linked in, a backend registers itself.
 use mirage_backend_cpu as _;
+#[cfg(feature = "cuda")]
+use mirage_backend_cuda as _;
 
 #[global_allocator]
 static HEAP: heap::Heap = heap::Heap;

@@ -4,12 +4,14 @@
 //! ([`Trajectory`]) around the model, the temporal blend, the state's update. [`prepare`] takes it
 //! through a pipeline of passes to an executable, a [`Session`] puts frames through that,
 //! [`run_live`] joins it to a source and a sink, [`compare`] runs two of them side by side,
-//! [`profile`] takes the time of every node, and [`trace_live`] tells when everything happened.
+//! [`profile`] takes the time of every node, [`trace_live`] tells when everything happened, and
+//! [`by_execution`] and [`difference`] whether a backend computes what the graph says.
 
 mod compare;
 mod error;
 mod live;
 mod noise;
+mod parity;
 mod prepare;
 mod profile;
 mod program;
@@ -23,6 +25,7 @@ pub use compare::{Comparison, compare};
 pub use error::StreamError;
 pub use live::{LiveOptions, LiveOutcome, run_live};
 pub use noise::{Noise, NoisePolicy};
+pub use parity::{Named, bound, by_definition, by_execution, difference, parity_inputs};
 pub use prepare::{Prepared, prepare};
 pub use profile::{Profile, ProfiledExecution, profile};
 pub use program::{

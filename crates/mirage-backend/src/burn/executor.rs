@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use burn_backend::Backend;
 use mirage_ir::{
-    Graph, Params, Scalar, TensorData, TensorType, ValueId, cost::graph_cost, ops::Extern,
+    Graph, NodeId, Params, Scalar, TensorData, TensorType, ValueId, cost::graph_cost, ops::Extern,
 };
 
 use super::{
@@ -136,19 +136,52 @@ impl<B: Backend> Executor<B> {
     fn execute_with(
         &mut self,
         inputs: &[Buffer],
-        observer: Option<Observer<'_, B>>,
+        times: Option<&mut Vec<NodeTime>>,
     ) -> Result<Vec<Buffer>, BackendError> {
         self.ports.check_inputs::<Tensor<B>>(inputs)?;
-        for (&slot, input) in self.input_slots.iter().zip(inputs) {
-            self.slots[slot] = input.content::<Tensor<B>>().cloned();
+        let inputs = inputs
+            .iter()
+            .filter_map(|b| b.content::<Tensor<B>>().cloned());
+        let states = self.state_slots.iter().map(|s| s.content.clone()).collect();
+        let (outputs, states) = self.pass(inputs.collect(), states, times)?;
+        for (state, content) in self.state_slots.iter_mut().zip(states) {
+            state.content = content;
         }
-        for state in &self.state_slots {
-            self.slots[state.reads] = Some(state.content.clone());
+        let outputs = outputs.into_iter().zip(&self.ports.outputs);
+        Ok(outputs
+            .map(|(value, port)| Buffer::new(port.ty.clone(), value))
+            .collect())
+    }
+
+    /// Runs once on these operands, of the physical shapes of the inputs' and the states' types, and
+    /// gives the outputs and what the states become; the executor's own states stay as they are. For
+    /// a backend that records executions. With `times`, each node is timed as
+    /// [`Executable::profile`] does, its start counted from the pass's.
+    ///
+    /// # Errors
+    /// The engine failed; the message names the node.
+    pub fn pass(
+        &mut self,
+        inputs: Vec<Tensor<B>>,
+        states: Vec<Tensor<B>>,
+        times: Option<&mut Vec<NodeTime>>,
+    ) -> Result<(Vec<Tensor<B>>, Vec<Tensor<B>>), BackendError> {
+        for (&slot, input) in self.input_slots.iter().zip(inputs) {
+            self.slots[slot] = Some(input);
+        }
+        for (state, content) in self.state_slots.iter().zip(states) {
+            self.slots[state.reads] = Some(content);
         }
         let device = &self.engine.device;
         let sync = || B::sync(device).map_err(|e| format!("cannot synchronize: {e:?}"));
         let (instructions, slots) = (&self.instructions, &mut self.slots);
-        let mut observer = observer;
+        let began = Instant::now();
+        let mut record = times.map(|times| {
+            move |instruction: &Instruction<B>, start: Instant, time: Duration| {
+                add(times, instruction.node, start - began, time);
+            }
+        });
+        let mut observer = record.as_mut().map(|r| r as Observer<'_, B>);
         let mut result = Ok(());
         self.engine
             .kernels
@@ -158,24 +191,17 @@ impl<B: Backend> Executor<B> {
             Err(message) => Err(self.failed(message)),
         };
         self.slots[self.weights..].fill(None);
-        let (outputs, states) = finished?;
-        for (state, content) in self.state_slots.iter_mut().zip(states) {
-            state.content = content;
-        }
-        Ok(outputs)
+        finished
     }
 
     /// Outputs and new states out of the slots of a finished run.
-    fn results(&self) -> Result<(Vec<Buffer>, Vec<Tensor<B>>), BackendError> {
+    fn results(&self) -> Result<(Vec<Tensor<B>>, Vec<Tensor<B>>), BackendError> {
         let value = |slot: usize| {
             self.slots[slot]
                 .clone()
                 .unwrap_or_else(|| unreachable!("a result outlives the run"))
         };
-        let outputs = self.output_slots.iter().zip(&self.ports.outputs);
-        let outputs = outputs
-            .map(|(&s, port)| Buffer::new(port.ty.clone(), value(s)))
-            .collect();
+        let outputs = self.output_slots.iter().map(|&s| value(s)).collect();
         let states = catch(|| {
             self.state_slots
                 .iter()
@@ -184,6 +210,14 @@ impl<B: Backend> Executor<B> {
         })
         .map_err(|e| self.failed(e))?;
         Ok((outputs, states))
+    }
+}
+
+/// Notes the time of an instruction. Those of a region's body follow one another and count as one node.
+fn add(times: &mut Vec<NodeTime>, node: NodeId, start: Duration, time: Duration) {
+    match times.last_mut().filter(|last| last.node == node) {
+        Some(last) => last.time += time,
+        None => times.push(NodeTime { node, start, time }),
     }
 }
 
@@ -241,23 +275,11 @@ impl<B: Backend> Executable for Executor<B> {
 
     fn profile(&mut self, inputs: &[Buffer]) -> Result<(Vec<Buffer>, Vec<NodeTime>), BackendError> {
         let began = Instant::now();
-        let mut times: Vec<NodeTime> = Vec::with_capacity(self.instructions.len());
-        let mut record = |instruction: &Instruction<B>, start: Instant, time: Duration| {
-            // The instructions of a region's body follow one another and count as one node.
-            match times
-                .last_mut()
-                .filter(|last: &&mut NodeTime| last.node == instruction.node)
-            {
-                Some(last) => last.time += time,
-                None => times.push(NodeTime {
-                    node: instruction.node,
-                    start: start - began,
-                    time,
-                }),
-            }
-        };
+        let mut times = Vec::with_capacity(self.instructions.len());
         self.synchronize()?;
-        let outputs = self.execute_with(inputs, Some(&mut record))?;
+        let before = began.elapsed();
+        let outputs = self.execute_with(inputs, Some(&mut times))?;
+        times.iter_mut().for_each(|t| t.start += before);
         Ok((outputs, times))
     }
 

@@ -29,7 +29,7 @@ impl BackendArgs {
         })?;
         let devices = backend.devices().failure()?;
         if devices.is_empty() {
-            return Err(CliError::Failure(format!(
+            return Err(CliError::Usage(format!(
                 "backend `{name}` finds no device here: use another one (mirage backends)"
             )));
         }

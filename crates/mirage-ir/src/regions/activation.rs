@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{GraphBuilder, GraphError, ValueId, ops::Unary};
 
 /// A function of elements that ends a region, as an attribute.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Activation {
     /// None.

@@ -1,0 +1,413 @@
+//! `mirage parity`.
+
+use std::path::PathBuf;
+
+use burn::tensor::Device;
+use clap::{Args, ValueEnum};
+use mirage_backend::{Backend, CompileOptions, backends};
+use mirage_bench::render::{self, Column, Table};
+use mirage_capture::Captured;
+use mirage_ir::interp::Tensor;
+use mirage_model::{ModelConfig, ModelError, Size, build};
+use mirage_pass::{Manager, Plan, Registry, plan};
+use mirage_stream::{
+    Named, bound, by_definition, by_execution, capture_forward, difference, parity_inputs, prepare,
+};
+use serde::Serialize;
+
+use crate::{
+    args::SizeArg,
+    error::{CliError, Ending, Result, advice},
+    file::WholeFile,
+    output::{Stream, json},
+    progress::Progress,
+    table::ruled,
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  mirage parity                                            every backend here, the main sets
+  mirage parity --model lsd-light,stress --reference cpu   larger models against the processor in f32
+  mirage parity --backend cuda --passes sdpa,fuse --dtypes fp16 --save parity.json
+
+One forward pass of each model on seeded inputs, compared with the graph's definition in f64. Exit code
+1 if a result is beyond its bound: what the backend promises of f32, or the loosest promise of the set's
+passes.";
+
+/// What is compared where no sets are named: from nothing to all that goes together.
+const MAIN_SETS: [&str; 4] = [
+    "",
+    "sdpa,fuse",
+    "fold_batch_norm,sdpa,channels_last,pad_channels,fuse",
+    "fold_batch_norm,sdpa,channels_last,pad_channels,fuse,graph_capture",
+];
+/// The reference that is no backend.
+const DEFINITION: &str = "definition";
+
+/// Whether backends compute what the graph says, under sets of passes and in each dtype
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct ParityArgs {
+    /// Backends; all that have a device here by default
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    backend: Vec<String>,
+    /// Built-in models or configuration files
+    #[arg(
+        long,
+        value_name = "NAMES|FILES",
+        value_delimiter = ',',
+        default_value = "lsd-tiny"
+    )]
+    model: Vec<String>,
+    /// A set of passes, `none` for nothing; can be repeated. The main sets by default
+    #[arg(long, value_name = "PASSES")]
+    passes: Vec<String>,
+    /// What each set is run in, by the pass of that name
+    #[arg(long, value_enum, value_name = "DTYPES", value_delimiter = ',', default_values_t = Precision::ALL)]
+    dtypes: Vec<Precision>,
+    /// `definition`, the graph's definition in f64, which is slow, or a backend in f32 without passes
+    #[arg(long, value_name = "NAME", default_value = DEFINITION)]
+    reference: String,
+    /// The pictures' size; by default each model's own
+    #[arg(long, value_name = "WxH")]
+    size: Option<SizeArg>,
+    /// Seed of untrained weights and of the inputs
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    /// Write the results as JSON
+    #[arg(long, value_name = "FILE.json")]
+    save: Option<PathBuf>,
+    /// Print the table as markdown
+    #[arg(long, conflicts_with = "json")]
+    markdown: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What a set is run in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Precision {
+    F32,
+    Fp16,
+    Bf16,
+}
+
+impl Precision {
+    const ALL: [Precision; 3] = [Precision::F32, Precision::Fp16, Precision::Bf16];
+
+    fn name(self) -> &'static str {
+        match self {
+            Precision::F32 => "f32",
+            Precision::Fp16 => "fp16",
+            Precision::Bf16 => "bf16",
+        }
+    }
+
+    /// The set with the pass that lowers precision so.
+    fn with(self, set: &str) -> String {
+        match (self, set) {
+            (Precision::F32, set) => set.to_owned(),
+            (lower, "") => lower.name().to_owned(),
+            (lower, set) => format!("{},{set}", lower.name()),
+        }
+    }
+}
+
+/// One comparison, as JSON has it.
+#[derive(Clone, Debug, Serialize)]
+struct Row {
+    model: String,
+    size: [usize; 2],
+    backend: &'static str,
+    passes: String,
+    dtype: &'static str,
+    max_abs: Option<f64>,
+    max_rel: Option<f64>,
+    rel_l2: Option<f64>,
+    bound: f64,
+    within: bool,
+    /// Why there is no result.
+    error: Option<String>,
+    /// What the backend says of fallbacks.
+    notes: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    mirage: &'static str,
+    reference: &'a str,
+    seed: u64,
+    devices: Vec<String>,
+    rows: &'a [Row],
+}
+
+/// A set of passes in a precision, planned.
+struct Set {
+    passes: String,
+    precision: Precision,
+    plan: Plan,
+}
+
+/// A model's forward pass, its inputs, and what it should give.
+struct Case {
+    model: String,
+    size: [usize; 2],
+    captured: Captured,
+    inputs: Vec<Named>,
+    reference: Vec<Tensor>,
+}
+
+impl ParityArgs {
+    pub(crate) fn run(&self, quiet_log: bool) -> Result<()> {
+        let registry = Registry::linked().failure()?;
+        let (backends, sets) = (self.backends()?, self.sets(&registry)?);
+        let configs: Vec<ModelConfig> = self
+            .model
+            .iter()
+            .map(|name| config(name))
+            .collect::<Result<_>>()?;
+        let sizes: Vec<Size> = configs
+            .iter()
+            .map(|c| self.size.map_or(c.size, |s| s.0))
+            .collect();
+        for (config, size) in configs.iter().zip(&sizes) {
+            config.validate_size(*size).usage()?;
+        }
+        let reference = self.reference(&registry)?;
+        let file = self.save.as_deref().map(WholeFile::create).transpose()?;
+        let progress = Progress::new(quiet_log && !self.json);
+        let mut rows = Vec::new();
+        for (config, &size) in configs.iter().zip(&sizes) {
+            let stage = progress.stage(format!("computing the reference of {}", config.name));
+            let case = self.case(config, size, &reference)?;
+            drop(stage);
+            let stage = progress.stage(format!("comparing {}", config.name));
+            for backend in &backends {
+                rows.extend(sets.iter().map(|set| compare(&case, *backend, set)));
+            }
+            drop(stage);
+        }
+        let device = |b: &&'static dyn Backend| {
+            let first = b.devices().ok().and_then(|d| d.into_iter().next());
+            first.map_or(String::new(), |d| {
+                format!("{}: {}, {}", b.info().name, d.name, d.details)
+            })
+        };
+        let report = Report {
+            mirage: env!("CARGO_PKG_VERSION"),
+            reference: &self.reference,
+            seed: self.seed,
+            devices: backends.iter().map(device).collect(),
+            rows: &rows,
+        };
+        if let Some(file) = file {
+            file.finish(json(&report)?.as_bytes())?;
+        }
+        self.tell(&report)?;
+        match rows.iter().filter(|r| !r.within).count() {
+            0 => Ok(()),
+            n => Err(CliError::Failure(format!(
+                "{n} of {} comparisons are beyond their bound",
+                rows.len()
+            ))),
+        }
+    }
+
+    fn backends(&self) -> Result<Vec<&'static dyn Backend>> {
+        if self.backend.is_empty() {
+            let here = |b: &&'static dyn Backend| b.devices().is_ok_and(|d| !d.is_empty());
+            return Ok(backends().into_iter().filter(here).collect());
+        }
+        self.backend.iter().map(|name| usable(name)).collect()
+    }
+
+    fn sets(&self, registry: &Registry) -> Result<Vec<Set>> {
+        let asked: Vec<&str> = match self.passes.is_empty() {
+            true => MAIN_SETS.to_vec(),
+            false => self
+                .passes
+                .iter()
+                .map(|s| if s == "none" { "" } else { s })
+                .collect(),
+        };
+        let mut sets = Vec::new();
+        for passes in asked {
+            for &precision in &self.dtypes {
+                let whole = precision.with(passes);
+                let spec = whole
+                    .parse()
+                    .map_err(|e| CliError::Usage(format!("--passes {passes}: {e}")))?;
+                let plan = plan(registry, &spec)
+                    .map_err(|e| CliError::Usage(format!("--passes {whole}: {e}")))?;
+                sets.push(Set {
+                    passes: passes.to_owned(),
+                    precision,
+                    plan,
+                });
+            }
+        }
+        Ok(sets)
+    }
+
+    /// The backend of the reference and the plan of no passes; `None` for the definition.
+    fn reference(&self, registry: &Registry) -> Result<Option<(&'static dyn Backend, Plan)>> {
+        if self.reference == DEFINITION {
+            return Ok(None);
+        }
+        let none = plan(registry, &mirage_pass::PipelineSpec::empty()).usage()?;
+        Ok(Some((usable(&self.reference)?, none)))
+    }
+
+    fn case(
+        &self,
+        config: &ModelConfig,
+        size: Size,
+        reference: &Option<(&'static dyn Backend, Plan)>,
+    ) -> Result<Case> {
+        let model = build(config, &Device::flex(), self.seed).failure()?;
+        let sides = [size.height, size.width];
+        let inputs = parity_inputs(&model, 1, sides, self.seed).failure()?;
+        let captured = capture_forward(&model, 1, size).failure()?;
+        let reference = match reference {
+            None => by_definition(&captured, &inputs).failure()?,
+            Some((backend, plan)) => execute(&captured, &inputs, *backend, plan)
+                .map(|(outputs, _)| outputs)
+                .map_err(CliError::Failure)?,
+        };
+        Ok(Case {
+            model: config.name.clone(),
+            size: [size.width, size.height],
+            captured,
+            inputs,
+            reference,
+        })
+    }
+
+    fn tell(&self, report: &Report<'_>) -> Result<()> {
+        if self.json {
+            return Stream::Stdout.emit_json(report);
+        }
+        let table = table(report.rows);
+        let mut out = match self.markdown {
+            true => render::markdown(&table),
+            false => ruled(Stream::Stdout, &table),
+        };
+        let mut notes: Vec<&str> = Vec::new();
+        for row in report.rows {
+            for note in row.notes.iter().chain(&row.error) {
+                if !notes.contains(&note.as_str()) {
+                    notes.push(note);
+                }
+            }
+        }
+        out.extend(notes.iter().map(|note| format!("\nnote: {note}\n")));
+        Stream::Stdout.emit(&out)
+    }
+}
+
+fn config(name: &str) -> Result<ModelConfig> {
+    ModelConfig::load(name).map_err(|e| match e {
+        ModelError::UnknownModel { .. } => CliError::Usage(e.to_string()),
+        _ => CliError::Failure(e.to_string()),
+    })
+}
+
+/// The backend of this name, if it has a device.
+fn usable(name: &str) -> Result<&'static dyn Backend> {
+    let backend = mirage_backend::find(name).ok_or_else(|| {
+        let advice = advice(name, backends().iter().map(|b| b.info().name));
+        CliError::Usage(format!("unknown backend `{name}`: {advice}"))
+    })?;
+    match backend.devices().failure()?.is_empty() {
+        false => Ok(backend),
+        true => Err(CliError::Usage(format!(
+            "backend `{name}` finds no device here: use another one (mirage backends)"
+        ))),
+    }
+}
+
+/// The outputs and the notes of one execution.
+fn execute(
+    captured: &Captured,
+    inputs: &[Named],
+    backend: &dyn Backend,
+    plan: &Plan,
+) -> std::result::Result<(Vec<Tensor>, Vec<String>), String> {
+    let options = CompileOptions::default();
+    let prepared = prepare(captured, plan, &mut Manager::new(), backend, &options);
+    let mut executable = prepared.map_err(|e| e.to_string())?.executable;
+    let outputs = by_execution(executable.as_mut(), inputs).map_err(|e| e.to_string())?;
+    Ok((outputs, executable.notes().to_vec()))
+}
+
+fn compare(case: &Case, backend: &'static dyn Backend, set: &Set) -> Row {
+    let bound = bound(&set.plan, backend);
+    let compared = execute(&case.captured, &case.inputs, backend, &set.plan).and_then(
+        |(outputs, notes)| {
+            let difference = difference(&outputs, &case.reference).map_err(|e| e.to_string())?;
+            Ok((difference, notes))
+        },
+    );
+    let (found, error, notes) = match compared {
+        Ok((difference, notes)) => (Some(difference), None, notes),
+        Err(error) => (None, Some(error), Vec::new()),
+    };
+    Row {
+        model: case.model.clone(),
+        size: case.size,
+        backend: backend.info().name,
+        passes: set.passes.clone(),
+        dtype: set.precision.name(),
+        max_abs: found.map(|d| d.max_abs),
+        max_rel: found.map(|d| d.max_rel),
+        rel_l2: found.map(|d| d.rel_l2),
+        bound,
+        within: found.is_some_and(|d| d.max_rel <= bound),
+        error,
+        notes,
+    }
+}
+
+fn table(rows: &[Row]) -> Table {
+    let column = |key, title, numeric| Column {
+        key,
+        title,
+        numeric,
+    };
+    let number = |x: Option<f64>| x.map_or(String::new(), |x| format!("{x:.2e}"));
+    let cells = |row: &Row| {
+        vec![
+            format!("{} {}x{}", row.model, row.size[0], row.size[1]),
+            row.backend.to_owned(),
+            match row.passes.as_str() {
+                "" => "none".to_owned(),
+                set => set.to_owned(),
+            },
+            row.dtype.to_owned(),
+            number(row.max_abs),
+            number(row.max_rel),
+            number(row.rel_l2),
+            number(Some(row.bound)),
+            match (&row.error, row.within) {
+                (Some(_), _) => "failed".to_owned(),
+                (None, true) => "within".to_owned(),
+                (None, false) => "beyond".to_owned(),
+            },
+        ]
+    };
+    Table {
+        columns: vec![
+            column("model", "model", false),
+            column("backend", "backend", false),
+            column("passes", "passes", false),
+            column("dtype", "dtype", false),
+            column("max_abs", "largest error", true),
+            column("max_rel", "of the largest element", true),
+            column("rel_l2", "of the norm", true),
+            column("bound", "bound", true),
+            column("verdict", "verdict", false),
+        ],
+        rows: rows.iter().map(cells).collect(),
+    }
+}

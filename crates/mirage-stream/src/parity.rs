@@ -1,0 +1,117 @@
+//! Whether a backend computes what the graph says: one forward pass, compared with a reference.
+
+use mirage_backend::{Backend, BackendError, Executable};
+use mirage_capture::Captured;
+use mirage_ir::{
+    TensorData,
+    interp::{self, Difference, Tensor},
+};
+use mirage_model::AnyModel;
+use mirage_pass::{Numerics, Plan};
+
+use crate::{Noise, NoisePolicy, StreamError};
+
+/// A tensor by its name.
+pub type Named = (String, TensorData);
+
+/// Inputs of a forward pass under which every parameter matters: content everywhere, a timestep in
+/// the schedule's first half, a memory that has frames in it.
+///
+/// # Errors
+/// A size that the model cannot run at.
+pub fn parity_inputs(
+    model: &AnyModel,
+    batch: usize,
+    [height, width]: [usize; 2],
+    seed: u64,
+) -> Result<Vec<Named>, StreamError> {
+    let specs = model.input_specs(batch, height, width)?;
+    let timestep = model.config().schedule.train_timesteps as i64 * 2 / 5;
+    let one = |(i, spec): (usize, &mirage_model::TensorSpec)| {
+        let count = spec.shape.iter().product();
+        let whole = |value| TensorData::from_i64(spec.shape.clone(), &vec![value; count]);
+        let data = match spec.name.as_str() {
+            "timestep" => whole(timestep),
+            "frames" => whole(3),
+            _ => {
+                let noise = Noise::new(seed + i as u64, NoisePolicy::Fixed, count).frame(0);
+                TensorData::from_f32(spec.shape.clone(), &noise)
+            }
+        };
+        let data = data.map_err(|e| StreamError::Setting(format!("input `{}`: {e}", spec.name)))?;
+        Ok((spec.name.clone(), data))
+    };
+    specs.iter().enumerate().map(one).collect()
+}
+
+/// The outputs of a captured forward pass by its definition, in f64.
+///
+/// # Errors
+/// An input that is not there; what the interpreter says.
+pub fn by_definition(captured: &Captured, inputs: &[Named]) -> Result<Vec<Tensor>, StreamError> {
+    let setting = |e: mirage_ir::OpError| StreamError::Setting(e.to_string());
+    let ports = captured.graph.inputs().iter();
+    let values: Result<Vec<Tensor>, StreamError> = ports
+        .map(|p| Tensor::from_data(find(inputs, &p.name)?).map_err(setting))
+        .collect();
+    let run = interp::run(&captured.graph, &captured.params, &values?, &[]);
+    Ok(run.map_err(BackendError::from)?.outputs)
+}
+
+/// The outputs of one execution.
+///
+/// # Errors
+/// An input that is not there; what the backend says.
+pub fn by_execution(
+    executable: &mut dyn Executable,
+    inputs: &[Named],
+) -> Result<Vec<Tensor>, StreamError> {
+    let ports = executable.inputs().iter();
+    let buffers: Result<Vec<_>, StreamError> = ports
+        .map(|p| Ok(executable.upload(find(inputs, &p.name)?, &p.ty)?))
+        .collect();
+    let outputs = executable.execute(&buffers?)?;
+    let tensor = |buffer| {
+        let data = executable.download(buffer)?;
+        Tensor::from_data(&data).map_err(|e| StreamError::Setting(e.to_string()))
+    };
+    outputs.iter().map(tensor).collect()
+}
+
+/// The largest difference of any output, by each measure.
+///
+/// # Errors
+/// Outputs of other shapes, or not as many.
+pub fn difference(candidate: &[Tensor], reference: &[Tensor]) -> Result<Difference, StreamError> {
+    if candidate.len() != reference.len() {
+        return Err(StreamError::Setting(format!(
+            "{} outputs, the reference has {}",
+            candidate.len(),
+            reference.len()
+        )));
+    }
+    let mut largest = Difference::default();
+    for (c, r) in candidate.iter().zip(reference) {
+        let d = Difference::between(c, r).map_err(|e| StreamError::Setting(e.to_string()))?;
+        largest.max_abs = largest.max_abs.max(d.max_abs);
+        largest.max_rel = largest.max_rel.max(d.max_rel);
+        largest.rel_l2 = largest.rel_l2.max(d.rel_l2);
+    }
+    Ok(largest)
+}
+
+/// What a plan's result on a backend may differ by, in units of the output's largest element: what
+/// the backend promises of f32, or the loosest of the plan's passes where that is more.
+pub fn bound(plan: &Plan, backend: &dyn Backend) -> f64 {
+    let steps = plan.steps.iter().map(|step| step.info().numerics);
+    steps.fold(backend.tolerance(), |bound, numerics| match numerics {
+        Numerics::LowersPrecision { tolerance } => bound.max(tolerance),
+        _ => bound,
+    })
+}
+
+fn find<'a>(tensors: &'a [Named], name: &str) -> Result<&'a TensorData, StreamError> {
+    let found = tensors.iter().find(|(n, _)| n == name);
+    let (_, data) = found.ok_or_else(|| StreamError::Setting(format!("no input `{name}`")))?;
+    Ok(data)
+}

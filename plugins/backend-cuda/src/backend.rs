@@ -1,0 +1,128 @@
+//! The backend.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
+
+use burn_backend::StreamId;
+use burn_cubecl::{Cube, CubeDevice};
+use cubecl::device::{CudaDevice, DeviceId};
+use mirage_backend::{
+    Backend, BackendError, BackendInfo, CompileOptions, DeviceInfo, Executable,
+    burn::{Engine, Executor},
+};
+use mirage_ir::{Graph, Params, target::Capabilities};
+
+use crate::{capabilities, kernels::CudaKernels, memory, recorded::Recorded};
+
+/// burn-cuda on an NVIDIA graphics card.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CudaBackend;
+
+/// The name that users type.
+pub(crate) const NAME: &str = "cuda";
+
+/// The number of graphics cards here; none where there is no driver.
+fn count() -> usize {
+    // The driver's library is looked for at run time, and the engine panics on some broken ones.
+    let devices = catch_unwind(AssertUnwindSafe(|| {
+        CubeDevice::enumerate(DeviceId::new(0, 0)).len()
+    }));
+    devices.unwrap_or(0)
+}
+
+fn device(index: usize) -> Result<CubeDevice, BackendError> {
+    match count() {
+        0 => Err(failed(
+            "there is no NVIDIA graphics card here, or no driver for it".to_owned(),
+        )),
+        n if index >= n => Err(BackendError::Argument(format!(
+            "backend `{NAME}` has {n} devices, numbers 0 to {}, not {index}",
+            n - 1
+        ))),
+        _ => Ok(CubeDevice::Cuda(CudaDevice { index })),
+    }
+}
+
+pub(crate) fn failed(message: String) -> BackendError {
+    BackendError::Engine {
+        backend: NAME.to_owned(),
+        message,
+    }
+}
+
+fn describe(index: usize) -> Result<DeviceInfo, BackendError> {
+    let device = device(index)?;
+    let properties = catch_unwind(AssertUnwindSafe(|| device.client().properties().clone()));
+    let properties = properties.map_err(|_| {
+        failed(format!(
+            "device {index} does not start: is its driver too old? (nvidia-smi shows it)"
+        ))
+    })?;
+    let hardware = &properties.hardware;
+    let memory = properties.memory.max_memory.unwrap_or(0);
+    Ok(DeviceInfo {
+        index,
+        name: properties.identity.name.clone(),
+        details: format!(
+            "{}, {} multiprocessors, {} GiB",
+            properties.identity.fingerprint.replace("ptx_", ""),
+            hardware.num_streaming_multiprocessors.unwrap_or(0),
+            memory >> 30
+        ),
+    })
+}
+
+impl Backend for CudaBackend {
+    fn info(&self) -> BackendInfo {
+        BackendInfo {
+            name: NAME,
+            version: env!("CARGO_PKG_VERSION"),
+            engine: "burn-cuda 0.22.1",
+            summary: "runs on NVIDIA graphics cards, whole frames as CUDA graphs",
+        }
+    }
+
+    fn devices(&self) -> Result<Vec<DeviceInfo>, BackendError> {
+        (0..count()).map(describe).collect()
+    }
+
+    fn capabilities(&self, _device: usize) -> Capabilities {
+        capabilities::all()
+    }
+
+    /// Products run on tensor cores as tf32, whose fractions have 10 bits.
+    fn tolerance(&self) -> f64 {
+        5e-3
+    }
+
+    fn compile(
+        &self,
+        graph: &Graph,
+        params: &Params,
+        options: &CompileOptions,
+    ) -> Result<Box<dyn Executable>, BackendError> {
+        let device = device(options.device)?;
+        memory::check(&device, graph)?;
+        let engine = Engine::<Cube> {
+            name: NAME,
+            kernels: Arc::new(CudaKernels::new(&device)),
+            device,
+        };
+        let compiled = if is_recorded(graph) {
+            // One stream for all that the recording reads and writes, whatever thread asks.
+            let stream = StreamId::current();
+            Recorded::compile(&engine, graph, params, stream)
+                .map(|e| Box::new(e) as Box<dyn Executable>)
+        } else {
+            Executor::compile(&engine, graph, params).map(|e| Box::new(e) as Box<dyn Executable>)
+        };
+        compiled.map_err(|e| memory::explain(e, &engine.device, graph))
+    }
+}
+
+/// Whether the graph asks for executions that are planned once and replayed.
+fn is_recorded(graph: &Graph) -> bool {
+    graph.attrs().get("static_plan").and_then(|v| v.as_bool()) == Some(true)
+}

@@ -1,0 +1,286 @@
+//! Attention without its matrix of scores: for 16 queries a plane walks over the keys, tile by tile,
+//! and keeps the running maximum, the sum of exponentials and the weighted values in registers.
+//!
+//! The tensor core's fragments (16×8×16) are addressed by hand: unit `4·g + t` of a plane holds rows
+//! g and g + 8 of the scores, columns 2t and 2t + 1 of every eight. So the scores of a tile are
+//! already where the next product wants its left operand.
+
+use cubecl::{cmma::MmaDefinition, prelude::*};
+
+/// Queries of a plane.
+const QUERIES: usize = 16;
+/// Planes of a cube.
+const PLANES: usize = 4;
+/// Keys of a tile.
+pub(crate) const KEYS: usize = 64;
+/// Rows in shared memory are this much longer, so that they fall on different banks.
+const SKEW: usize = 8;
+/// Units of a plane.
+const PLANE: usize = 32;
+/// Units of a cube, and the queries that it takes.
+pub(crate) const UNITS: usize = PLANES * PLANE;
+pub(crate) const CUBE_QUERIES: usize = PLANES * QUERIES;
+/// Less than any score.
+const LEAST: f32 = -1e30;
+
+/// Where heads and rows of an operand `[B,H,rows,D]` lie; D is innermost. In vectors.
+#[derive(CubeLaunch, CubeType)]
+pub(crate) struct Rows {
+    pub(crate) batch: u32,
+    pub(crate) head: u32,
+    pub(crate) row: u32,
+}
+
+/// The dimensions, rounded up to whole fragments where the comment says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Heads {
+    /// Of q and k: elements, and the same in whole fragments of 16.
+    pub(crate) dim: usize,
+    pub(crate) dim_whole: usize,
+    /// Of v.
+    pub(crate) value: usize,
+    pub(crate) value_whole: usize,
+}
+
+/// Cube (i, h, b) gives 64 queries of head h of batch b; `out` is `[B,H,M,E]` with strides of its own.
+#[cube(launch_unchecked)]
+pub(crate) fn attend<F: Float, V: Size>(
+    q: &[Vector<F, V>],
+    k: &[Vector<F, V>],
+    v: &[Vector<F, V>],
+    out: &mut [F],
+    q_rows: Rows,
+    k_rows: Rows,
+    v_rows: Rows,
+    out_rows: Rows,
+    queries: u32,
+    keys: u32,
+    scale: f32,
+    #[comptime] heads: Heads,
+    #[define(F)] _dtype: ElemType,
+) {
+    let line = V::value();
+    let k_pitch = comptime!((heads.dim_whole + SKEW) / line);
+    let v_pitch = comptime!(KEYS + SKEW);
+    let mut k_shared = Shared::<[Vector<F, V>]>::new_aligned_slice(comptime!(KEYS * k_pitch), 16usize);
+    // Values lie transposed: what a fragment takes together is two keys of one dimension.
+    let mut v_shared = Shared::<[F]>::new_aligned_slice(comptime!(heads.value_whole * v_pitch), 16usize);
+    let mut q_shared =
+        Shared::<[Vector<F, V>]>::new_aligned_slice(comptime!(CUBE_QUERIES * k_pitch), 16usize);
+
+    let unit = UNIT_POS as usize;
+    let lane = unit % PLANE;
+    let plane = unit / PLANE;
+    let g = lane / 4;
+    let t = lane % 4;
+    let head = CUBE_POS_Y;
+    let batch = CUBE_POS_Z;
+    let first_query = CUBE_POS_X * comptime!(CUBE_QUERIES as u32);
+    let zero = Vector::<F, V>::new(F::new(0.0));
+
+    let lines = comptime!(heads.dim_whole / line);
+    let lines_there = comptime!(heads.dim / line);
+    let v_lines = comptime!(heads.value_whole / line);
+    let v_lines_there = comptime!(heads.value / line);
+
+    let q_from = batch * q_rows.batch + head * q_rows.head;
+    let mut at = unit;
+    while at < comptime!(CUBE_QUERIES * lines) {
+        let row = at / lines;
+        let column = at % lines;
+        let query = first_query + row as u32;
+        let mut value = zero;
+        if column < lines_there && query < queries {
+            value = q[(q_from + query * q_rows.row) as usize + column];
+        }
+        q_shared[row * k_pitch + column] = value;
+        at += UNITS;
+    }
+    sync_cube();
+
+    let product = MmaDefinition::<F, F, f32>::new(16usize, 8usize, 16usize);
+    let steps = comptime!(heads.dim_whole / 16);
+    let outputs = comptime!(heads.value_whole / 8);
+    let tiles = comptime!(KEYS / 8);
+    let mut lefts = Sequence::<Array<Vector<F, Const<2>>>>::new();
+    #[unroll]
+    for step in 0..steps {
+        let mut left = Array::<Vector<F, Const<2>>>::new(4usize);
+        #[unroll]
+        for part in 0..4usize {
+            let row = plane * QUERIES + g + comptime!((part % 2) * 8);
+            let column = comptime!(step * 16 + (part / 2) * 8) + 2 * t;
+            left[part] = pair::<F, V>(&q_shared, row, column, k_pitch);
+        }
+        lefts.push(left);
+    }
+
+    let mut sums = Sequence::<Array<Vector<f32, Const<2>>>>::new();
+    #[unroll]
+    for _ in 0..outputs {
+        let mut sum = Array::<Vector<f32, Const<2>>>::new(2usize);
+        sum[0] = Vector::<f32, Const<2>>::new(0.0);
+        sum[1] = Vector::<f32, Const<2>>::new(0.0);
+        sums.push(sum);
+    }
+    let mut highest = Array::<f32>::new(2usize);
+    let mut total = Array::<f32>::new(2usize);
+    #[unroll]
+    for half in 0..2usize {
+        highest[half] = LEAST;
+        total[half] = 0.0f32;
+    }
+
+    let k_from = batch * k_rows.batch + head * k_rows.head;
+    let v_from = batch * v_rows.batch + head * v_rows.head;
+    let mut first_key = 0u32;
+    while first_key < keys {
+        let mut at = unit;
+        while at < comptime!(KEYS * lines) {
+            let row = at / lines;
+            let column = at % lines;
+            let key = first_key + row as u32;
+            let mut value = zero;
+            if column < lines_there && key < keys {
+                value = k[(k_from + key * k_rows.row) as usize + column];
+            }
+            k_shared[row * k_pitch + column] = value;
+            at += UNITS;
+        }
+        let mut at = unit;
+        while at < comptime!(KEYS * v_lines) {
+            // Neighbours take neighbouring keys, whose places in shared memory are neighbours.
+            let row = at % KEYS;
+            let column = at / KEYS;
+            let key = first_key + row as u32;
+            let mut value = zero;
+            if column < v_lines_there && key < keys {
+                value = v[(v_from + key * v_rows.row) as usize + column];
+            }
+            #[unroll]
+            for i in 0..line {
+                v_shared[(column * line + i) * v_pitch + row] = value.extract(i);
+            }
+            at += UNITS;
+        }
+        sync_cube();
+
+        let mut scores = Sequence::<Array<Vector<f32, Const<2>>>>::new();
+        #[unroll]
+        for tile in 0..tiles {
+            let mut score = Array::<Vector<f32, Const<2>>>::new(2usize);
+            score[0] = Vector::<f32, Const<2>>::new(0.0);
+            score[1] = Vector::<f32, Const<2>>::new(0.0);
+            #[unroll]
+            for step in 0..steps {
+                let mut right = Array::<Vector<F, Const<2>>>::new(2usize);
+                #[unroll]
+                for part in 0..2usize {
+                    let column = comptime!(step * 16 + part * 8) + 2 * t;
+                    right[part] = pair::<F, V>(&k_shared, comptime!(tile * 8) + g, column, k_pitch);
+                }
+                product.execute_inplace(lefts.index(step), &right, &mut score);
+            }
+            scores.push(score);
+        }
+
+        #[unroll]
+        for half in 0..2usize {
+            let mut top = highest[half];
+            #[unroll]
+            for tile in 0..tiles {
+                let score = scores.index_mut(tile);
+                let mut values = score[half] * Vector::<f32, Const<2>>::new(scale);
+                #[unroll]
+                for i in 0..2usize {
+                    let key = first_key + (comptime!(tile * 8 + i) + 2 * t) as u32;
+                    if key >= keys {
+                        values.insert(i, LEAST);
+                    }
+                    top = f32::max(top, values.extract(i));
+                }
+                score[half] = values;
+            }
+            top = f32::max(top, plane_shuffle_xor(top, 1u32));
+            top = f32::max(top, plane_shuffle_xor(top, 2u32));
+            let fade = (highest[half] - top).exp();
+            highest[half] = top;
+            let mut sum = total[half] * fade;
+            #[unroll]
+            for tile in 0..tiles {
+                let score = scores.index_mut(tile);
+                let weights = (score[half] - Vector::<f32, Const<2>>::new(top)).exp();
+                sum += weights.extract(0usize) + weights.extract(1usize);
+                score[half] = weights;
+            }
+            total[half] = sum;
+            #[unroll]
+            for output in 0..outputs {
+                let values = sums.index_mut(output);
+                values[half] = values[half] * Vector::<f32, Const<2>>::new(fade);
+            }
+        }
+
+        #[unroll]
+        for step in 0..comptime!(KEYS / 16) {
+            let mut left = Array::<Vector<F, Const<2>>>::new(4usize);
+            #[unroll]
+            for part in 0..4usize {
+                let score = scores.index(comptime!(2 * step + part / 2));
+                left[part] = Vector::<F, Const<2>>::cast_from(score[comptime!(part % 2)]);
+            }
+            #[unroll]
+            for output in 0..outputs {
+                let mut right = Array::<Vector<F, Const<2>>>::new(2usize);
+                #[unroll]
+                for part in 0..2usize {
+                    let dim = comptime!(output * 8) + g;
+                    let key = comptime!(step * 16 + part * 8) + 2 * t;
+                    let mut values = Vector::<F, Const<2>>::new(F::new(0.0));
+                    values.insert(0usize, v_shared[dim * v_pitch + key]);
+                    values.insert(1usize, v_shared[dim * v_pitch + key + 1]);
+                    right[part] = values;
+                }
+                product.execute_inplace(&left, &right, sums.index_mut(output));
+            }
+        }
+        sync_cube();
+        first_key += KEYS as u32;
+    }
+
+    let out_from = batch * out_rows.batch + head * out_rows.head;
+    #[unroll]
+    for half in 0..2usize {
+        let mut sum = total[half];
+        sum += plane_shuffle_xor(sum, 1u32);
+        sum += plane_shuffle_xor(sum, 2u32);
+        let query = first_query + (plane * QUERIES + g + comptime!(half * 8)) as u32;
+        if query < queries {
+            let from = (out_from + query * out_rows.row) as usize;
+            #[unroll]
+            for output in 0..outputs {
+                let values = sums.index(output);
+                #[unroll]
+                for i in 0..2usize {
+                    let dim = comptime!(output * 8 + i) + 2 * t;
+                    if dim < heads.value {
+                        out[from + dim] = F::cast_from(values[half].extract(i) / sum);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Elements `column` and `column + 1` of a row, of which `column` is even.
+#[cube]
+fn pair<F: Float, V: Size>(
+    rows: &Shared<[Vector<F, V>]>,
+    row: usize,
+    column: usize,
+    #[comptime] pitch: usize,
+) -> Vector<F, Const<2>> {
+    let line = V::value();
+    let halves = rows.with_vector_size::<Const<2>>();
+    halves[(row * pitch * line + column) / 2]
+}

@@ -1,0 +1,140 @@
+//! Scaled dot-product attention in half precision on tensor cores, operands read where they lie.
+
+pub(crate) mod flash;
+
+use burn_cubecl::{Cube, tensor::CubeTensor};
+use cubecl::{CubeCount, CubeDim};
+use mirage_backend::burn::{Align, Kernel, NodeContext, Tensor};
+use mirage_ir::{Graph, Node, TensorType, ops::Attention};
+
+use self::flash::{CUBE_QUERIES, Heads, RowsLaunch, UNITS};
+use super::{
+    chip::Chip,
+    device::{argument, element, empty, in_sequence, line},
+};
+
+/// The largest head whose running sums stay in registers.
+const DIM_MOST: usize = 128;
+
+/// Whether there is a kernel for this node, which then takes operands with any strides.
+pub(crate) fn takes(chip: &Chip, graph: &Graph, node: &Node) -> bool {
+    let types: Vec<&TensorType> = node.inputs.iter().map(|&v| graph.ty(v)).collect();
+    let op = node.op.get::<Attention>();
+    op.is_some_and(|op| fits(chip, op, &types))
+}
+
+fn fits(chip: &Chip, op: &Attention, types: &[&TensorType]) -> bool {
+    let plain = !op.mask && !op.bias && !op.causal && op.softcap.is_none();
+    let [q, _, v] = types else {
+        return false;
+    };
+    let head = |t: &TensorType| t.shape[3] % 2 == 0 && t.shape[3] <= DIM_MOST;
+    let there = types.iter().all(|t| t.numel() > 0 && i32::try_from(t.numel()).is_ok());
+    plain && chip.multiplies(q.dtype) && head(q) && head(v) && there
+}
+
+/// The kernel of a node, if it is an attention that fits.
+pub(crate) fn lower(chip: &Chip, cx: &NodeContext<'_, Cube>) -> Option<Kernel<Cube>> {
+    let op = cx.node.op.get::<Attention>()?;
+    let types: Vec<&TensorType> = cx.inputs.iter().collect();
+    if !fits(chip, op, &types) {
+        return None;
+    }
+    let aligns = [0, 1, 2].map(|i| cx.logical(i));
+    let leave = cx.physical();
+    let (q, v) = (&cx.inputs[0].shape, &cx.inputs[2].shape);
+    let work = Work {
+        batch: q[0],
+        heads: q[1],
+        queries: q[2],
+        keys: v[2],
+        dims: Heads {
+            dim: q[3],
+            dim_whole: q[3].next_multiple_of(16),
+            value: v[3],
+            value_whole: v[3].next_multiple_of(16),
+        },
+        scale: op.scale_for(q[3]) as f32,
+    };
+    Some(Box::new(move |args| {
+        let operands = [0, 1, 2].map(|i| aligns[i].view(args.take(i)));
+        let out = work.run(operands);
+        args.set(0, Align::view(&leave, Tensor::Float(out)));
+        Ok(())
+    }))
+}
+
+/// An attention's extents.
+struct Work {
+    batch: usize,
+    heads: usize,
+    queries: usize,
+    keys: usize,
+    dims: Heads,
+    scale: f32,
+}
+
+impl Work {
+    #[allow(unsafe_code)]
+    fn run(&self, operands: [Tensor<Cube>; 3]) -> CubeTensor {
+        let operands = operands.map(readable);
+        let mut lengths = vec![self.dims.dim, self.dims.value];
+        for operand in &operands {
+            let start = operand.handle.offset_start.unwrap_or(0) as usize;
+            lengths.push(start / operand.dtype.size());
+            lengths.extend(&operand.meta.strides()[..3]);
+        }
+        let each = line(&lengths, operands[0].dtype);
+        let [q, k, v] = &operands;
+        let shape = [self.batch, self.heads, self.queries, self.dims.value];
+        let out = empty(q, &shape, q.dtype);
+        let rows = |t: &CubeTensor, each: usize| {
+            let s = t.meta.strides();
+            let [batch, head, row] = [0, 1, 2].map(|i| (s[i] / each) as u32);
+            RowsLaunch::new(batch, head, row)
+        };
+        // SAFETY: rows beyond the last query and key are neither read nor written; a tensor's memory
+        // covers its strides.
+        unsafe {
+            flash::attend::launch_unchecked(
+                &q.client,
+                CubeCount::Static(
+                    self.queries.div_ceil(CUBE_QUERIES) as u32,
+                    self.heads as u32,
+                    self.batch as u32,
+                ),
+                CubeDim::new_1d(UNITS as u32),
+                each,
+                argument(q, each),
+                argument(k, each),
+                argument(v, each),
+                argument(&out, 1),
+                rows(q, each),
+                rows(k, each),
+                rows(v, each),
+                rows(&out, 1),
+                self.queries as u32,
+                self.keys as u32,
+                self.scale,
+                self.dims,
+                element(q),
+            );
+        }
+        out
+    }
+}
+
+/// The operand as it is where its rows are in sequence and even, else laid out anew.
+fn readable(tensor: Tensor<Cube>) -> CubeTensor {
+    let t = match tensor {
+        Tensor::Float(t) | Tensor::Int(t) | Tensor::Bool(t) => t,
+    };
+    let start = t.handle.offset_start.unwrap_or(0) as usize / t.dtype.size();
+    let strides = t.meta.strides();
+    let even = start % 2 == 0 && strides[..3].iter().all(|s| s % 2 == 0);
+    if strides[3] == 1 && even && !t.meta.is_tiled() {
+        t
+    } else {
+        in_sequence(Tensor::Float(t))
+    }
+}

@@ -1,0 +1,103 @@
+//! Kernels of this backend's own, a folder for each family. What they do not take, burn's own
+//! kernels do, through the generic instructions, which are their oracle too.
+//!
+//! This is the one place where a node gets its kernel.
+
+pub(crate) mod attention;
+mod chip;
+pub(crate) mod copy;
+pub(crate) mod device;
+pub(crate) mod elementwise;
+pub(crate) mod norm;
+#[cfg(test)]
+mod offline;
+pub(crate) mod product;
+
+use std::sync::Arc;
+
+use burn_backend::DType as BurnDType;
+use burn_cubecl::{Cube, CubeDevice};
+use mirage_backend::burn::{
+    ExternRunner, InterpreterRunner, Kernel, Kernels, NodeContext, Packing, Tensor,
+};
+use mirage_ir::{
+    DType, Graph, Node, TensorType,
+    ops::{self, Matmul, Permute},
+};
+
+use self::chip::Chip;
+
+/// What this backend adds to the generic executor.
+pub(crate) struct CudaKernels {
+    chip: Chip,
+}
+
+impl CudaKernels {
+    pub(crate) fn new(device: &CubeDevice) -> Self {
+        CudaKernels {
+            chip: Chip::of(device),
+        }
+    }
+}
+
+/// The engine's name of a float type that kernels write.
+fn dtype(dtype: DType) -> Option<BurnDType> {
+    match dtype {
+        DType::F32 => Some(BurnDType::F32),
+        DType::F16 => Some(BurnDType::F16),
+        DType::BF16 => Some(BurnDType::BF16),
+        _ => None,
+    }
+}
+
+impl Kernels<Cube> for CudaKernels {
+    fn lower(&self, cx: &NodeContext<'_, Cube>) -> Option<Kernel<Cube>> {
+        let chip = &self.chip;
+        product::lower(chip, cx)
+            .or_else(|| attention::lower(chip, cx))
+            .or_else(|| norm::lower(cx))
+            .or_else(|| elementwise::lower(cx))
+    }
+
+    fn packing(&self, graph: &Graph, node: &Node, operand: usize) -> Option<Packing> {
+        (operand == 1)
+            .then(|| product::packing(&self.chip, graph, node))
+            .flatten()
+    }
+
+    fn pack(&self, packing: Packing, ty: &TensorType, weight: Tensor<Cube>) -> Tensor<Cube> {
+        product::pack(packing, ty, weight)
+    }
+
+    fn takes_views(&self, graph: &Graph, node: &Node) -> bool {
+        let views = node.op.is::<Matmul>() || node.op.is::<Permute>();
+        views || attention::takes(&self.chip, graph, node)
+    }
+
+    fn externs(&self) -> Option<Arc<dyn ExternRunner<Cube>>> {
+        Some(Arc::new(InterpreterRunner))
+    }
+
+    fn notes(&self, graph: &Graph) -> Vec<String> {
+        let uses = |dtype| graph.values().iter().any(|v| v.ty.dtype == dtype);
+        let multiplies = graph.nodes().iter().any(|n| {
+            n.op.is::<ops::Conv>() || n.op.is::<ops::Linear>() || n.op.is::<ops::Region>()
+        });
+        let mut notes = Vec::new();
+        if multiplies && uses(DType::F32) {
+            notes.push(
+                "products of f32 run on tensor cores as tf32, which keeps 10 bits of the fraction: \
+                 about 1e-3 of a result's size"
+                    .to_owned(),
+            );
+        }
+        for dtype in product::DTYPES {
+            if uses(dtype) && !self.chip.multiplies(dtype) {
+                notes.push(format!(
+                    "this device has no tensor cores for {dtype}: burn's own kernels multiply it"
+                ));
+            }
+        }
+        notes
+    }
+}
