@@ -64,7 +64,8 @@ pub(crate) fn attend<F: Float, V: Size>(
     let v_pitch = comptime!(KEYS + SKEW);
     let mut k_shared = Shared::<[Vector<F, V>]>::new_aligned_slice(comptime!(KEYS * k_pitch), 16usize);
     // Values lie transposed: what a fragment takes together is two keys of one dimension.
-    let mut v_shared = Shared::<[F]>::new_aligned_slice(comptime!(heads.value_whole * v_pitch), 16usize);
+    let mut v_shared =
+        Shared::<[Vector<F, Const<1>>]>::new_aligned_slice(comptime!(heads.value_whole * v_pitch), 16usize);
     let mut q_shared =
         Shared::<[Vector<F, V>]>::new_aligned_slice(comptime!(CUBE_QUERIES * k_pitch), 16usize);
 
@@ -159,7 +160,8 @@ pub(crate) fn attend<F: Float, V: Size>(
             }
             #[unroll]
             for i in 0..line {
-                v_shared[(column * line + i) * v_pitch + row] = value.extract(i);
+                v_shared[(column * line + i) * v_pitch + row] =
+                    Vector::<F, Const<1>>::new(value.extract(i));
             }
             at += UNITS;
         }
@@ -236,10 +238,7 @@ pub(crate) fn attend<F: Float, V: Size>(
                 for part in 0..2usize {
                     let dim = comptime!(output * 8) + g;
                     let key = comptime!(step * 16 + part * 8) + 2 * t;
-                    let mut values = Vector::<F, Const<2>>::new(F::new(0.0));
-                    values.insert(0usize, v_shared[dim * v_pitch + key]);
-                    values.insert(1usize, v_shared[dim * v_pitch + key + 1]);
-                    right[part] = values;
+                    right[part] = pair::<F, Const<1>>(&v_shared, dim, key, v_pitch);
                 }
                 product.execute_inplace(&left, &right, sums.index_mut(output));
             }

@@ -2,8 +2,6 @@
 
 use super::multiply::{DEPTH, PANEL, Tile};
 
-/// Cubes wanted for each multiprocessor: as many as hide the memory's latency.
-const CUBES_EACH: usize = 5;
 /// Tiles of depth that a part of the sum has at least.
 const TILES_LEAST: usize = 4;
 /// Parts of a sum at most: each is written and read once more.
@@ -29,11 +27,13 @@ impl Plan {
         plain: bool,
         processors: usize,
     ) -> Self {
-        let (tile_rows, planes_down, planes_across) = match rows {
-            0..=16 => (16, 1, 4),
-            17..=32 => (32, 1, 4),
-            33..=2048 => (64, 2, 2),
-            _ => (128, 4, 2),
+        // Measured on an H100: with few rows the weight's reads must fill the memory's pipe, with many
+        // each part of a sum costs its own writing and reading.
+        let (tile_rows, planes_down, planes_across, cubes_each) = match rows {
+            0..=16 => (16, 1, 4, 6),
+            17..=32 => (32, 1, 4, 6),
+            33..=512 => (64, 2, 2, 4),
+            _ => (64, 2, 2, 2),
         };
         let tile = Tile {
             rows: tile_rows,
@@ -44,7 +44,7 @@ impl Plan {
         };
         let (across, down) = (columns.div_ceil(tile.columns), rows.div_ceil(tile.rows));
         let tiles = depth.div_ceil(DEPTH);
-        let wanted = (CUBES_EACH * processors).div_ceil(across * down);
+        let wanted = (cubes_each * processors).div_ceil(across * down);
         let parts = wanted.min(tiles / TILES_LEAST).clamp(1, PARTS_MOST);
         let tiles_each = tiles.div_ceil(parts);
         Plan {
