@@ -16,8 +16,8 @@ use mirage_stream::{
 use serde::Serialize;
 
 use crate::{
-    args::SizeArg,
-    error::{CliError, Ending, Result, advice},
+    args::{SizeArg, usable},
+    error::{CliError, Ending, Result},
     file::WholeFile,
     output::{Stream, json},
     progress::Progress,
@@ -313,20 +313,6 @@ fn config(name: &str) -> Result<ModelConfig> {
     })
 }
 
-/// The backend of this name, if it has a device.
-fn usable(name: &str) -> Result<&'static dyn Backend> {
-    let backend = mirage_backend::find(name).ok_or_else(|| {
-        let advice = advice(name, backends().iter().map(|b| b.info().name));
-        CliError::Usage(format!("unknown backend `{name}`: {advice}"))
-    })?;
-    match backend.devices().failure()?.is_empty() {
-        false => Ok(backend),
-        true => Err(CliError::Usage(format!(
-            "backend `{name}` finds no device here: use another one (mirage backends)"
-        ))),
-    }
-}
-
 /// The outputs and the notes of one execution.
 fn execute(
     captured: &Captured,
@@ -343,12 +329,11 @@ fn execute(
 
 fn compare(case: &Case, backend: &'static dyn Backend, set: &Set) -> Row {
     let bound = bound(&set.plan, backend);
-    let compared = execute(&case.captured, &case.inputs, backend, &set.plan).and_then(
-        |(outputs, notes)| {
+    let compared =
+        execute(&case.captured, &case.inputs, backend, &set.plan).and_then(|(outputs, notes)| {
             let difference = difference(&outputs, &case.reference).map_err(|e| e.to_string())?;
             Ok((difference, notes))
-        },
-    );
+        });
     let (found, error, notes) = match compared {
         Ok((difference, notes)) => (Some(difference), None, notes),
         Err(error) => (None, Some(error), Vec::new()),

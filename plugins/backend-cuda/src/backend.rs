@@ -61,7 +61,7 @@ fn describe(index: usize) -> Result<DeviceInfo, BackendError> {
         ))
     })?;
     let hardware = &properties.hardware;
-    let memory = properties.memory.max_memory.unwrap_or(0);
+    let memory = properties.memory.max_memory().unwrap_or(0);
     Ok(DeviceInfo {
         index,
         name: properties.identity.name.clone(),

@@ -8,8 +8,9 @@
 use burn_backend::{Backend as _, BackendGraph, StreamId};
 use burn_cubecl::{Cube, CubeDevice, tensor::CubeTensor};
 use mirage_backend::{
-    BackendError, Buffer, Executable, MemoryReport, NodeTime, PortInfo, Ports, check_data,
+    BackendError, Buffer, Executable, MemoryReport, NodeTime, PortInfo, Ports,
     burn::{Engine, Executor, Tensor},
+    check_data,
 };
 use mirage_ir::{Graph, Params, TensorData, TensorType};
 
@@ -60,7 +61,8 @@ impl Recorded {
             let mut notes = executor.notes().to_vec();
             notes.push("a frame is one CUDA graph, recorded at compile".to_owned());
             let mut executor = executor;
-            let (recording, outputs) = record(&mut executor, &engine.device, &ports, &inputs, &states)?;
+            let (recording, outputs) =
+                record(&mut executor, &engine.device, &ports, &inputs, &states)?;
             let mut recorded = Recorded {
                 executor,
                 device: engine.device.clone(),
@@ -113,18 +115,27 @@ fn record(
     states: &[CubeTensor],
 ) -> Result<(BackendGraph<Cube>, Vec<CubeTensor>), BackendError> {
     let mut pass = || -> Result<Vec<CubeTensor>, BackendError> {
-        let (inputs, states_in) = (tensors(inputs, &ports.inputs), tensors(states, &ports.states));
+        let (inputs, states_in) = (
+            tensors(inputs, &ports.inputs),
+            tensors(states, &ports.states),
+        );
         let (outputs, next) = executor.pass(inputs, states_in, None)?;
         // An output or a new state may be an old state, which is about to be written over.
         let outputs: Vec<CubeTensor> = outputs.into_iter().map(own).collect();
         let next: Vec<CubeTensor> = next.into_iter().map(own).collect();
-        next.iter().zip(states).for_each(|(next, state)| copy(next, state));
+        next.iter()
+            .zip(states)
+            .for_each(|(next, state)| copy(next, state));
         Ok(outputs)
     };
     // Tuning times kernels on the device, which a stream that prepares a recording may refuse.
     drop(pass()?);
     let step = |what: &str, result: Result<(), burn_backend::ExecutionError>| {
-        result.map_err(|e| failed(format!("a frame cannot be recorded as a CUDA graph: {what}: {e:?}")))
+        result.map_err(|e| {
+            failed(format!(
+                "a frame cannot be recorded as a CUDA graph: {what}: {e:?}"
+            ))
+        })
     };
     step("preparing", Cube::graph_prepare(device))?;
     for _ in 0..WARM_UPS {
@@ -216,7 +227,10 @@ impl Executable for Recorded {
         self.ports.check_outputs::<Tensor<Cube>>(outputs)?;
         self.stream.executes(|| {
             self.replay(inputs)?;
-            for ((buffer, from), port) in outputs.iter_mut().zip(&self.outputs).zip(&self.ports.outputs)
+            for ((buffer, from), port) in outputs
+                .iter_mut()
+                .zip(&self.outputs)
+                .zip(&self.ports.outputs)
             {
                 if let Some(tensor) = buffer.content_mut::<Tensor<Cube>>() {
                     let own = in_sequence(tensor.clone());
@@ -229,7 +243,7 @@ impl Executable for Recorded {
     }
 
     fn profile(&mut self, inputs: &[Buffer]) -> Result<(Vec<Buffer>, Vec<NodeTime>), BackendError> {
-        self.stream.clone().executes(|| {
+        self.stream.executes(|| {
             self.write(inputs)?;
             self.synchronize()?;
             let (inputs, states) = (
@@ -242,7 +256,9 @@ impl Executable for Recorded {
             let outputs = outputs.map(|(t, p)| Buffer::new(p.ty.clone(), kind(&p.ty, own(t))));
             let outputs: Vec<Buffer> = outputs.collect();
             let next: Vec<CubeTensor> = next.into_iter().map(own).collect();
-            next.iter().zip(&self.states).for_each(|(next, state)| copy(next, state));
+            next.iter()
+                .zip(&self.states)
+                .for_each(|(next, state)| copy(next, state));
             Ok((outputs, times))
         })
     }

@@ -28,6 +28,9 @@ struct StateSlot<B: Backend> {
     content: Tensor<B>,
 }
 
+/// What a pass gives: the outputs, and what the states become.
+pub type Passed<B> = (Vec<Tensor<B>>, Vec<Tensor<B>>);
+
 /// A graph compiled for any burn backend.
 pub struct Executor<B: Backend> {
     engine: Engine<B>,
@@ -165,7 +168,7 @@ impl<B: Backend> Executor<B> {
         inputs: Vec<Tensor<B>>,
         states: Vec<Tensor<B>>,
         times: Option<&mut Vec<NodeTime>>,
-    ) -> Result<(Vec<Tensor<B>>, Vec<Tensor<B>>), BackendError> {
+    ) -> Result<Passed<B>, BackendError> {
         for (&slot, input) in self.input_slots.iter().zip(inputs) {
             self.slots[slot] = Some(input);
         }
@@ -195,7 +198,7 @@ impl<B: Backend> Executor<B> {
     }
 
     /// Outputs and new states out of the slots of a finished run.
-    fn results(&self) -> Result<(Vec<Tensor<B>>, Vec<Tensor<B>>), BackendError> {
+    fn results(&self) -> Result<Passed<B>, BackendError> {
         let value = |slot: usize| {
             self.slots[slot]
                 .clone()

@@ -27,7 +27,7 @@ mod program;
 mod tensor;
 
 pub use dtype::Storage;
-pub use executor::Executor;
+pub use executor::{Executor, Passed};
 #[cfg(feature = "flex")]
 pub use external::on_flex;
 pub use external::{ENGINE, ENGINE_VERSION, ExternOp, ExternRunner, HostRunner, InterpreterRunner};

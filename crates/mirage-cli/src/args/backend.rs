@@ -21,18 +21,8 @@ impl BackendArgs {
     /// The backend, if it has the device.
     pub(crate) fn resolve(&self) -> Result<&'static dyn Backend> {
         let name = &self.backend;
-        let backend = find(name).ok_or_else(|| {
-            let advice = advice(name, backends().iter().map(|b| b.info().name));
-            CliError::Usage(format!(
-                "unknown backend `{name}`: {advice}; a plugin's backend needs --plugin FILE (mirage plugins list)"
-            ))
-        })?;
+        let backend = usable(name)?;
         let devices = backend.devices().failure()?;
-        if devices.is_empty() {
-            return Err(CliError::Usage(format!(
-                "backend `{name}` finds no device here: use another one (mirage backends)"
-            )));
-        }
         if !devices.iter().any(|d| d.index == self.device) {
             let known: Vec<String> = devices.iter().map(|d| d.index.to_string()).collect();
             return Err(CliError::Usage(format!(
@@ -50,4 +40,30 @@ impl BackendArgs {
             device: self.device,
         }
     }
+}
+
+/// Backends that a feature of this program links in.
+const BY_FEATURE: [&str; 1] = ["cuda"];
+
+/// The backend of this name, if it has a device.
+pub(crate) fn usable(name: &str) -> Result<&'static dyn Backend> {
+    let backend = find(name).ok_or_else(|| CliError::Usage(unknown(name)))?;
+    match backend.devices().failure()?.is_empty() {
+        false => Ok(backend),
+        true => Err(CliError::Usage(format!(
+            "backend `{name}` finds no device here: use another one (mirage backends)"
+        ))),
+    }
+}
+
+fn unknown(name: &str) -> String {
+    if BY_FEATURE.contains(&name) {
+        return format!(
+            "backend `{name}` is not in this program: build it with --features {name} (docs/backends.md)"
+        );
+    }
+    let advice = advice(name, backends().iter().map(|b| b.info().name));
+    format!(
+        "unknown backend `{name}`: {advice}; a plugin's backend needs --plugin FILE (mirage plugins list)"
+    )
 }

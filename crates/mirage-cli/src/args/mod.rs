@@ -5,7 +5,7 @@ mod model;
 mod passes;
 mod values;
 
-pub(crate) use backend::BackendArgs;
+pub(crate) use backend::{BackendArgs, usable};
 pub(crate) use model::ModelArgs;
 pub(crate) use passes::PassArgs;
 pub(crate) use values::{SizeArg, percent, rate, time};

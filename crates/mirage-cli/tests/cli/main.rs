@@ -10,6 +10,7 @@ mod bench_parts;
 mod doctor;
 mod export;
 mod infer;
+mod parity;
 mod pipelines;
 mod plugins;
 mod profile;

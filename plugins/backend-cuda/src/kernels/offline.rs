@@ -184,7 +184,10 @@ fn products(dtype: ElemType, name: &str, all: &mut Vec<Named>) {
             );
             let kind = if plain { "rows" } else { "windows" };
             all.push(Named {
-                name: format!("multiply {}x{} {kind}, {line} at once, {name}", tile.rows, tile.columns),
+                name: format!(
+                    "multiply {}x{} {kind}, {line} at once, {name}",
+                    tile.rows, tile.columns
+                ),
                 kernel: Box::new(kernel),
             });
         }
@@ -311,7 +314,10 @@ fn others(dtype: ElemType, name: &str, all: &mut Vec<Named>) {
     let kernels: [(&str, Box<dyn CubeKernel>); 5] = [
         ("copy", Box::new(copy)),
         ("layer norm", Box::new(layer)),
-        ("group norm, channels last", Box::new(group_norm(dtype, true, 8))),
+        (
+            "group norm, channels last",
+            Box::new(group_norm(dtype, true, 8)),
+        ),
         ("group norm", Box::new(group_norm(dtype, false, 1))),
         ("every function of elements", Box::new(elementwise)),
     ];
@@ -428,7 +434,9 @@ fn every_kernel_assembles_for_every_architecture() {
     let folder = tempfile::tempdir().expect("a folder");
     let assembler = assembler();
     let mut table = format!("{:52}", "registers (bytes of spills)");
-    ARCHITECTURES.iter().for_each(|a| table += &format!("{:>12}", format!("sm_{a}")));
+    ARCHITECTURES
+        .iter()
+        .for_each(|a| table += &format!("{:>12}", format!("sm_{a}")));
     for Named { name, kernel } in all() {
         table += &format!("\n{name:52}");
         for architecture in ARCHITECTURES {
@@ -450,7 +458,12 @@ fn every_kernel_assembles_for_every_architecture() {
 #[test]
 fn products_and_attention_use_the_tensor_cores_and_wide_loads() {
     let kernels = all();
-    let named = |part: &str| kernels.iter().find(|k| k.name.contains(part)).expect("there");
+    let named = |part: &str| {
+        kernels
+            .iter()
+            .find(|k| k.name.contains(part))
+            .expect("there")
+    };
     for part in ["multiply 16x64 windows, 8 at once", "multiply 64x64 rows"] {
         let text = ptx(named(part).kernel.as_ref(), 90);
         assert!(text.contains("wmma.mma.sync"), "{part}");

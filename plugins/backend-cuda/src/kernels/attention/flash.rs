@@ -62,10 +62,13 @@ pub(crate) fn attend<F: Float, V: Size>(
     let line = V::value();
     let k_pitch = comptime!((heads.dim_whole + SKEW) / line);
     let v_pitch = comptime!(KEYS + SKEW);
-    let mut k_shared = Shared::<[Vector<F, V>]>::new_aligned_slice(comptime!(KEYS * k_pitch), 16usize);
+    let mut k_shared =
+        Shared::<[Vector<F, V>]>::new_aligned_slice(comptime!(KEYS * k_pitch), 16usize);
     // Values lie transposed: what a fragment takes together is two keys of one dimension.
-    let mut v_shared =
-        Shared::<[Vector<F, Const<1>>]>::new_aligned_slice(comptime!(heads.value_whole * v_pitch), 16usize);
+    let mut v_shared = Shared::<[Vector<F, Const<1>>]>::new_aligned_slice(
+        comptime!(heads.value_whole * v_pitch),
+        16usize,
+    );
     let mut q_shared =
         Shared::<[Vector<F, V>]>::new_aligned_slice(comptime!(CUBE_QUERIES * k_pitch), 16usize);
 

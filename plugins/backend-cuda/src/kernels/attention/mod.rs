@@ -29,7 +29,9 @@ fn fits(chip: &Chip, op: &Attention, types: &[&TensorType]) -> bool {
         return false;
     };
     let head = |t: &TensorType| t.shape[3] % 2 == 0 && t.shape[3] <= DIM_MOST;
-    let there = types.iter().all(|t| t.numel() > 0 && i32::try_from(t.numel()).is_ok());
+    let there = types
+        .iter()
+        .all(|t| t.numel() > 0 && i32::try_from(t.numel()).is_ok());
     plain && chip.multiplies(q.dtype) && head(q) && head(v) && there
 }
 

@@ -33,9 +33,15 @@ pub(crate) fn lower(cx: &NodeContext<'_, Cube>) -> Option<Kernel<Cube>> {
     let innermost = shape.last().copied().unwrap_or(1);
     let (len, dtype) = (out.numel(), super::dtype(out.dtype)?);
     let one = reach[..operands].contains(&Reach::One);
-    let each = if one { 1 } else { line(&[innermost], burn_backend::DType::F16) };
+    let each = if one {
+        1
+    } else {
+        line(&[innermost], burn_backend::DType::F16)
+    };
     Some(Box::new(move |args| {
-        let operands: Vec<_> = (0..args.count()).map(|i| in_sequence(args.take(i))).collect();
+        let operands: Vec<_> = (0..args.count())
+            .map(|i| in_sequence(args.take(i)))
+            .collect();
         let result = empty(&operands[0], &shape, dtype);
         let further = |i: usize| operands.get(i).map(|t| argument(t, each)).into();
         let type_of = |i: usize| element(operands.get(i).unwrap_or(&operands[0]));
@@ -55,7 +61,13 @@ pub(crate) fn lower(cx: &NodeContext<'_, Cube>) -> Option<Kernel<Cube>> {
                 (len / each) as u32,
                 reach,
                 program.clone(),
-                [type_of(0), type_of(1), type_of(2), type_of(3), element(&result)],
+                [
+                    type_of(0),
+                    type_of(1),
+                    type_of(2),
+                    type_of(3),
+                    element(&result),
+                ],
             );
         }
         args.set(0, Tensor::Float(result));

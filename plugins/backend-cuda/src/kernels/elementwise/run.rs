@@ -158,11 +158,7 @@ fn unary<N: Size>(x: Vector<f32, N>, #[comptime] f: Unary) -> Vector<f32, N> {
 }
 
 #[cube]
-fn binary<N: Size>(
-    a: Vector<f32, N>,
-    b: Vector<f32, N>,
-    #[comptime] f: Binary,
-) -> Vector<f32, N> {
+fn binary<N: Size>(a: Vector<f32, N>, b: Vector<f32, N>, #[comptime] f: Binary) -> Vector<f32, N> {
     match comptime!(f) {
         Binary::Add => a + b,
         Binary::Sub => a - b,

@@ -39,9 +39,7 @@ pub(crate) fn finish<F: Float, N: Size>(
         }
         #[comptime]
         match bias {
-            ComptimeOption::Some(bias) => {
-                sum += Vector::<f32, N>::cast_from(bias[column as usize])
-            }
+            ComptimeOption::Some(bias) => sum += Vector::<f32, N>::cast_from(bias[column as usize]),
             ComptimeOption::None => {}
         }
         #[comptime]

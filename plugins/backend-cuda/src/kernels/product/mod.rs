@@ -83,7 +83,10 @@ fn takes_convolution(chip: &Chip, op: &Conv, x: &TensorType, weight: &TensorType
 /// The form in which a node wants its weight, operand 1.
 pub(crate) fn packing(chip: &Chip, graph: &Graph, node: &Node) -> Option<Packing> {
     let operands = node.inputs.len();
-    let (x, weight) = (graph.ty(*node.inputs.first()?), graph.ty(*node.inputs.get(1)?));
+    let (x, weight) = (
+        graph.ty(*node.inputs.first()?),
+        graph.ty(*node.inputs.get(1)?),
+    );
     if let Some(conv) = convolution(&node.op, operands) {
         return takes_convolution(chip, &conv.op, x, weight).then_some(CONVOLUTION);
     }

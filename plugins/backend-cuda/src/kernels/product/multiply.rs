@@ -205,9 +205,8 @@ pub(crate) fn multiply<F: Float, V: Size, W: Size>(
                 let mut rights = Sequence::<cmma::Matrix<F>>::new();
                 #[unroll]
                 for j in 0..across {
-                    let at = w_from
-                        + (plane_column + j * SIDE) * w_pitch
-                        + comptime!(k * SIDE / LINE);
+                    let at =
+                        w_from + (plane_column + j * SIDE) * w_pitch + comptime!(k * SIDE / LINE);
                     let mut right = unsafe {
                         cmma::Matrix::<F>::uninitialized(
                             cmma::MatrixIdent::B,
