@@ -52,6 +52,9 @@ ledger() {
   shift
   "$binary" bench --backend "$backend" --steps 1 --time "$seconds" --save "$file.json" --markdown "$@" >"$file.md"
 }
+nodes() {
+  "$binary" profile --backend "$backend" --model stress --steps 1 --passes "$1" --by node --json >"$out/profile.json"
+}
 table() { [ ! -s "$1" ] || { say ""; tee -a "$report" <"$1"; }; }
 
 : >"$report"
@@ -94,8 +97,7 @@ for name in $steps; do
     profile)
       say "" "## Where the time of a frame goes"
       best=fp16,$passes
-      step profile "$binary" profile --backend "$backend" --model stress --steps 1 --passes "$best" --by node \
-        --top 60 --json
+      step profile nodes "$best"
       "$binary" profile --backend "$backend" --model stress --steps 1 --passes "$best" --by op 2>>"$log" |
         sed 's/^/    /' | tee -a "$report"
       ;;

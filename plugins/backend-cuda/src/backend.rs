@@ -14,7 +14,7 @@ use mirage_backend::{
 };
 use mirage_ir::{Graph, Params, target::Capabilities};
 
-use crate::{capabilities, kernels::CudaKernels, memory, recorded::Recorded};
+use crate::{cache, capabilities, kernels::CudaKernels, memory, recorded::Recorded};
 
 /// burn-cuda on an NVIDIA graphics card.
 #[derive(Clone, Copy, Debug, Default)]
@@ -33,6 +33,7 @@ fn count() -> usize {
 }
 
 fn device(index: usize) -> Result<CubeDevice, BackendError> {
+    cache::keep_in_users_folder();
     match count() {
         0 => Err(failed(
             "there is no NVIDIA graphics card here, or no driver for it".to_owned(),

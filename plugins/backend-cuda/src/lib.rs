@@ -5,6 +5,7 @@
 //! it says that there is no device.
 
 mod backend;
+mod cache;
 mod capabilities;
 mod kernels;
 mod memory;

@@ -1,7 +1,7 @@
 //! Whether a graph fits on a device, said in figures.
 
 use burn_cubecl::CubeDevice;
-use cubecl::{MemoryScope, prelude::*};
+use cubecl::MemoryScope;
 use mirage_backend::BackendError;
 use mirage_ir::{Graph, cost::graph_cost};
 

@@ -71,7 +71,9 @@ fn a_backend_that_is_not_in_the_program_is_told_how_to_get() {
         None => &["`cuda` is not in this program", "--features cuda"],
         Some(0) => &["`cuda` finds no device here"],
         Some(_) => {
-            return eprintln!("there is a card here: what a program says without one is not tested");
+            return eprintln!(
+                "there is a card here: what a program says without one is not tested"
+            );
         }
     };
     for command in [["run", "--backend=cuda"], ["parity", "--backend=cuda"]] {

@@ -229,14 +229,16 @@ fn products(dtype: ElemType, name: &str, all: &mut Vec<Named>) {
 }
 
 fn attentions(dtype: ElemType, name: &str, all: &mut Vec<Named>) {
-    for (dim, line) in [(12, 4), (24, 8), (48, 8), (64, 8), (96, 8), (128, 8)] {
-        let whole = usize::next_multiple_of(dim, 16);
-        let heads = Heads {
-            dim,
-            dim_whole: whole,
-            value: dim,
-            value_whole: whole,
-        };
+    for (dim, line) in [
+        (12, 4),
+        (24, 8),
+        (48, 8),
+        (64, 8),
+        (96, 8),
+        (128, 8),
+        (192, 8),
+    ] {
+        let heads = Heads::new(dim, dim);
         let rows = || RowsCompilationArg {
             batch: (),
             head: (),

@@ -11,8 +11,6 @@ use cubecl::{cmma::MmaDefinition, prelude::*};
 const QUERIES: usize = 16;
 /// Planes of a cube.
 const PLANES: usize = 4;
-/// Keys of a tile.
-pub(crate) const KEYS: usize = 64;
 /// Rows in shared memory are this much longer, so that they fall on different banks.
 const SKEW: usize = 8;
 /// Units of a plane.
@@ -35,11 +33,34 @@ pub(crate) struct Rows {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Heads {
     /// Of q and k: elements, and the same in whole fragments of 16.
-    pub(crate) dim: usize,
-    pub(crate) dim_whole: usize,
+    dim: usize,
+    dim_whole: usize,
     /// Of v.
-    pub(crate) value: usize,
-    pub(crate) value_whole: usize,
+    value: usize,
+    value_whole: usize,
+    /// Keys of a tile.
+    keys: usize,
+}
+
+/// Dimensions up to which a tile of 64 keys leaves enough registers and shared memory.
+const SMALL: usize = 96;
+
+impl Heads {
+    /// Heads of `dim` elements in q and k, and `value` in v.
+    pub(crate) fn new(dim: usize, value: usize) -> Self {
+        let [dim_whole, value_whole] = [dim, value].map(|n| n.next_multiple_of(16));
+        Heads {
+            dim,
+            dim_whole,
+            value,
+            value_whole,
+            keys: if dim_whole.max(value_whole) <= SMALL {
+                64
+            } else {
+                32
+            },
+        }
+    }
 }
 
 /// Cube (i, h, b) gives 64 queries of head h of batch b; `out` is `[B,H,M,E]` with strides of its own.
@@ -61,16 +82,15 @@ pub(crate) fn attend<F: Float, V: Size>(
 ) {
     let line = V::value();
     let k_pitch = comptime!((heads.dim_whole + SKEW) / line);
-    let v_pitch = comptime!(KEYS + SKEW);
+    let v_pitch = comptime!(heads.keys + SKEW);
+    // First the queries are here, then tile after tile of keys, which are no more.
     let mut k_shared =
-        Shared::<[Vector<F, V>]>::new_aligned_slice(comptime!(KEYS * k_pitch), 16usize);
+        Shared::<[Vector<F, V>]>::new_aligned_slice(comptime!(CUBE_QUERIES * k_pitch), 16usize);
     // Values lie transposed: what a fragment takes together is two keys of one dimension.
     let mut v_shared = Shared::<[Vector<F, Const<1>>]>::new_aligned_slice(
         comptime!(heads.value_whole * v_pitch),
         16usize,
     );
-    let mut q_shared =
-        Shared::<[Vector<F, V>]>::new_aligned_slice(comptime!(CUBE_QUERIES * k_pitch), 16usize);
 
     let unit = UNIT_POS as usize;
     let lane = unit % PLANE;
@@ -97,7 +117,7 @@ pub(crate) fn attend<F: Float, V: Size>(
         if column < lines_there && query < queries {
             value = q[(q_from + query * q_rows.row) as usize + column];
         }
-        q_shared[row * k_pitch + column] = value;
+        k_shared[row * k_pitch + column] = value;
         at += UNITS;
     }
     sync_cube();
@@ -105,7 +125,7 @@ pub(crate) fn attend<F: Float, V: Size>(
     let product = MmaDefinition::<F, F, f32>::new(16usize, 8usize, 16usize);
     let steps = comptime!(heads.dim_whole / 16);
     let outputs = comptime!(heads.value_whole / 8);
-    let tiles = comptime!(KEYS / 8);
+    let tiles = comptime!(heads.keys / 8);
     let mut lefts = Sequence::<Array<Vector<F, Const<2>>>>::new();
     #[unroll]
     for step in 0..steps {
@@ -114,10 +134,11 @@ pub(crate) fn attend<F: Float, V: Size>(
         for part in 0..4usize {
             let row = plane * QUERIES + g + comptime!((part % 2) * 8);
             let column = comptime!(step * 16 + (part / 2) * 8) + 2 * t;
-            left[part] = pair::<F, V>(&q_shared, row, column, k_pitch);
+            left[part] = pair::<F, V>(&k_shared, row, column, k_pitch);
         }
         lefts.push(left);
     }
+    sync_cube();
 
     let mut sums = Sequence::<Array<Vector<f32, Const<2>>>>::new();
     #[unroll]
@@ -140,7 +161,7 @@ pub(crate) fn attend<F: Float, V: Size>(
     let mut first_key = 0u32;
     while first_key < keys {
         let mut at = unit;
-        while at < comptime!(KEYS * lines) {
+        while at < comptime!(heads.keys * lines) {
             let row = at / lines;
             let column = at % lines;
             let key = first_key + row as u32;
@@ -152,10 +173,10 @@ pub(crate) fn attend<F: Float, V: Size>(
             at += UNITS;
         }
         let mut at = unit;
-        while at < comptime!(KEYS * v_lines) {
+        while at < comptime!(heads.keys * v_lines) {
             // Neighbours take neighbouring keys, whose places in shared memory are neighbours.
-            let row = at % KEYS;
-            let column = at / KEYS;
+            let row = at % heads.keys;
+            let column = at / heads.keys;
             let key = first_key + row as u32;
             let mut value = zero;
             if column < v_lines_there && key < keys {
@@ -227,7 +248,7 @@ pub(crate) fn attend<F: Float, V: Size>(
         }
 
         #[unroll]
-        for step in 0..comptime!(KEYS / 16) {
+        for step in 0..comptime!(heads.keys / 16) {
             let mut left = Array::<Vector<F, Const<2>>>::new(4usize);
             #[unroll]
             for part in 0..4usize {
@@ -247,7 +268,7 @@ pub(crate) fn attend<F: Float, V: Size>(
             }
         }
         sync_cube();
-        first_key += KEYS as u32;
+        first_key += comptime!(heads.keys as u32);
     }
 
     let out_from = batch * out_rows.batch + head * out_rows.head;

@@ -14,7 +14,7 @@ use super::{
 };
 
 /// The largest head whose running sums stay in registers.
-const DIM_MOST: usize = 128;
+const DIM_MOST: usize = 192;
 
 /// Whether there is a kernel for this node, which then takes operands with any strides.
 pub(crate) fn takes(chip: &Chip, graph: &Graph, node: &Node) -> bool {
@@ -50,12 +50,8 @@ pub(crate) fn lower(chip: &Chip, cx: &NodeContext<'_, Cube>) -> Option<Kernel<Cu
         heads: q[1],
         queries: q[2],
         keys: v[2],
-        dims: Heads {
-            dim: q[3],
-            dim_whole: q[3].next_multiple_of(16),
-            value: v[3],
-            value_whole: v[3].next_multiple_of(16),
-        },
+        dim: q[3],
+        value: v[3],
         scale: op.scale_for(q[3]) as f32,
     };
     Some(Box::new(move |args| {
@@ -72,7 +68,8 @@ struct Work {
     heads: usize,
     queries: usize,
     keys: usize,
-    dims: Heads,
+    dim: usize,
+    value: usize,
     scale: f32,
 }
 
@@ -80,7 +77,7 @@ impl Work {
     #[allow(unsafe_code)]
     fn run(&self, operands: [Tensor<Cube>; 3]) -> CubeTensor {
         let operands = operands.map(readable);
-        let mut lengths = vec![self.dims.dim, self.dims.value];
+        let mut lengths = vec![self.dim, self.value];
         for operand in &operands {
             let start = operand.handle.offset_start.unwrap_or(0) as usize;
             lengths.push(start / operand.dtype.size());
@@ -88,7 +85,7 @@ impl Work {
         }
         let each = line(&lengths, operands[0].dtype);
         let [q, k, v] = &operands;
-        let shape = [self.batch, self.heads, self.queries, self.dims.value];
+        let shape = [self.batch, self.heads, self.queries, self.value];
         let out = empty(q, &shape, q.dtype);
         let rows = |t: &CubeTensor, each: usize| {
             let s = t.meta.strides();
@@ -118,7 +115,7 @@ impl Work {
                 self.queries as u32,
                 self.keys as u32,
                 self.scale,
-                self.dims,
+                Heads::new(self.dim, self.value),
                 element(q),
             );
         }

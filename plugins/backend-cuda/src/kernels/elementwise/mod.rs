@@ -43,7 +43,7 @@ pub(crate) fn lower(cx: &NodeContext<'_, Cube>) -> Option<Kernel<Cube>> {
             .map(|i| in_sequence(args.take(i)))
             .collect();
         let result = empty(&operands[0], &shape, dtype);
-        let further = |i: usize| operands.get(i).map(|t| argument(t, each)).into();
+        let further = |i: usize| operands.get(i).map(|t| argument(t, each));
         let type_of = |i: usize| element(operands.get(i).unwrap_or(&operands[0]));
         // SAFETY: no unit goes beyond the result; an operand is as long as its reach says.
         unsafe {
@@ -53,9 +53,9 @@ pub(crate) fn lower(cx: &NodeContext<'_, Cube>) -> Option<Kernel<Cube>> {
                 CubeDim::new_1d(UNITS as u32),
                 each,
                 argument(&operands[0], each),
-                further(1),
-                further(2),
-                further(3),
+                further(1).into(),
+                further(2).into(),
+                further(3).into(),
                 argument(&result, each),
                 (innermost / each) as u32,
                 (len / each) as u32,

@@ -14,7 +14,10 @@ use mirage_ir::{
 };
 
 use self::groups::ExtentsLaunch;
-use super::device::{argument, element, empty, in_sequence, line};
+use super::{
+    device::{argument, element, empty, in_sequence, line},
+    dtype,
+};
 
 const FLOATS: [DType; 3] = [DType::F32, DType::F16, DType::BF16];
 
@@ -35,7 +38,7 @@ pub(crate) fn lower(cx: &NodeContext<'_, Cube>) -> Option<Kernel<Cube>> {
         }
         _ => (*cx.node.op.get::<GroupNorm>()?, Activation::None),
     };
-    Some(group_norm(&norm, activation, cx))
+    group_norm(&norm, activation, cx)
 }
 
 #[allow(unsafe_code)]
@@ -79,7 +82,7 @@ fn group_norm(
     norm: &GroupNorm,
     activation: Activation,
     cx: &NodeContext<'_, Cube>,
-) -> Kernel<Cube> {
+) -> Option<Kernel<Cube>> {
     let (x, out) = (&cx.inputs[0], &cx.outputs[0]);
     // In any other order than channels last, a row-major view is normalized.
     let last = same_layout(&x.shape, &x.order, &Order::channels_last(x.rank()));
@@ -93,11 +96,11 @@ fn group_norm(
     let (images, channels, groups) = (x.shape[0], x.shape[1], norm.groups);
     let places: usize = x.shape[2..].iter().product();
     let run = channels / groups;
-    let each = line(&[if last { run } else { places }], x.dtype);
+    let each = line(&[if last { run } else { places }], dtype(x.dtype)?);
     let of_parameters = if last { each } else { 1 };
     let affine = cx.inputs.len() == 3;
     let eps = norm.eps as f32;
-    Box::new(move |args| {
+    Some(Box::new(move |args| {
         let x = in_sequence(enter.lay_out(args.take(0)));
         let affine = affine.then(|| [1, 2].map(|i| in_sequence(args.take(i))));
         let out = empty(&x, &shape, x.dtype);
@@ -135,5 +138,5 @@ fn group_norm(
         }
         args.set(0, leave.lay_out(Tensor::Float(out)));
         Ok(())
-    })
+    }))
 }
