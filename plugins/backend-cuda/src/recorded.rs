@@ -5,6 +5,8 @@
 //! inputs in place, replays, and copies the outputs; the recording itself ends by copying what the
 //! states have become over the states. All of it happens on one stream, whichever thread asks.
 
+use std::time::Instant;
+
 use burn_backend::{Backend as _, BackendGraph, StreamId};
 use burn_cubecl::{Cube, CubeDevice, tensor::CubeTensor};
 use mirage_backend::{
@@ -244,13 +246,14 @@ impl Executable for Recorded {
 
     fn profile(&mut self, inputs: &[Buffer]) -> Result<(Vec<Buffer>, Vec<NodeTime>), BackendError> {
         self.stream.executes(|| {
+            let began = Instant::now();
             self.write(inputs)?;
             self.synchronize()?;
             let (inputs, states) = (
                 tensors(&self.inputs, &self.ports.inputs),
                 tensors(&self.states, &self.ports.states),
             );
-            let mut times = Vec::new();
+            let (before, mut times) = (began.elapsed(), Vec::new());
             let (outputs, next) = self.executor.pass(inputs, states, Some(&mut times))?;
             let outputs = outputs.into_iter().zip(&self.ports.outputs);
             let outputs = outputs.map(|(t, p)| Buffer::new(p.ty.clone(), kind(&p.ty, own(t))));
@@ -259,6 +262,9 @@ impl Executable for Recorded {
             next.iter()
                 .zip(&self.states)
                 .for_each(|(next, state)| copy(next, state));
+            times
+                .iter_mut()
+                .for_each(|t: &mut NodeTime| t.start += before);
             Ok((outputs, times))
         })
     }
