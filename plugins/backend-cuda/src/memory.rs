@@ -33,7 +33,7 @@ pub(crate) fn check(device: &CubeDevice, graph: &Graph) -> Result<(), BackendErr
     }
     Err(failed(format!(
         "the device has {} MiB, the graph needs {} MiB of weights, {} MiB of states and {} MiB of \
-         activations: passes that halve the elements (fp16, bf16) or a smaller model may fit",
+         activations: passes that halve the elements or a smaller model may fit",
         mib(there),
         mib(weights),
         mib(states),
@@ -60,7 +60,7 @@ pub(crate) fn explain(error: BackendError, device: &CubeDevice, graph: &Graph) -
     failed(format!(
         "out of memory: the device has {} MiB, {} MiB are held by this program; the graph needs {} MiB \
          of weights, {} MiB of states and {} MiB of activations at least. Passes that halve the \
-         elements (fp16, bf16), a smaller size or fewer sets at a time may fit ({message})",
+         elements, a smaller size or fewer sets at a time may fit ({message})",
         mib(there),
         mib(usage.bytes_reserved),
         mib(weights),

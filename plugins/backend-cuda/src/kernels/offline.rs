@@ -23,6 +23,7 @@ use cubecl_llvm::{
 };
 use cubecl_runtime::kernel::CubeKernel;
 use mirage_ir::{
+    DType,
     ops::{Binary, Unary},
     regions::Activation,
 };
@@ -47,7 +48,8 @@ use super::{
 
 /// Architectures: Ampere's two, Ada, Hopper.
 const ARCHITECTURES: [u32; 4] = [80, 86, 89, 90];
-const HALVES: [(FloatKind, &str); 2] = [(FloatKind::F16, "f16"), (FloatKind::BF16, "bf16")];
+const HALVES: [(FloatKind, DType); 2] =
+    [(FloatKind::F16, DType::F16), (FloatKind::BF16, DType::BF16)];
 
 /// A driver's version that knows all of these.
 const DRIVER: i32 = 12080;
@@ -133,11 +135,11 @@ fn all() -> Vec<Named> {
     let mut all = Vec::new();
     for (kind, name) in HALVES {
         let dtype = ElemType::Float(kind);
-        products(dtype, name, &mut all);
-        attentions(dtype, name, &mut all);
+        products(dtype, name.name(), &mut all);
+        attentions(dtype, name.name(), &mut all);
     }
-    for (kind, name) in HALVES.into_iter().chain([(FloatKind::F32, "f32")]) {
-        others(ElemType::Float(kind), name, &mut all);
+    for (kind, name) in HALVES.into_iter().chain([(FloatKind::F32, DType::F32)]) {
+        others(ElemType::Float(kind), name.name(), &mut all);
     }
     all
 }
@@ -432,6 +434,7 @@ fn assembler() -> PathBuf {
 }
 
 #[test]
+#[allow(clippy::print_stdout)] // The table is for whoever runs the test.
 fn every_kernel_assembles_for_every_architecture() {
     let folder = tempfile::tempdir().expect("a folder");
     let assembler = assembler();

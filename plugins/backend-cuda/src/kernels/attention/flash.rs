@@ -43,7 +43,7 @@ pub(crate) struct Heads {
 }
 
 /// Dimensions up to which a tile of 64 keys leaves enough registers and shared memory.
-const SMALL: usize = 96;
+const SMALL: usize = 64;
 
 impl Heads {
     /// Heads of `dim` elements in q and k, and `value` in v.
@@ -65,10 +65,10 @@ impl Heads {
 
 /// Cube (i, h, b) gives 64 queries of head h of batch b; `out` is `[B,H,M,E]` with strides of its own.
 #[cube(launch_unchecked)]
-pub(crate) fn attend<F: Float, V: Size>(
-    q: &[Vector<F, V>],
-    k: &[Vector<F, V>],
-    v: &[Vector<F, V>],
+pub(crate) fn attend<F: Float, N: Size>(
+    q: &[Vector<F, N>],
+    k: &[Vector<F, N>],
+    v: &[Vector<F, N>],
     out: &mut [F],
     q_rows: Rows,
     k_rows: Rows,
@@ -80,12 +80,12 @@ pub(crate) fn attend<F: Float, V: Size>(
     #[comptime] heads: Heads,
     #[define(F)] _dtype: ElemType,
 ) {
-    let line = V::value();
+    let line = N::value();
     let k_pitch = comptime!((heads.dim_whole + SKEW) / line);
     let v_pitch = comptime!(heads.keys + SKEW);
     // First the queries are here, then tile after tile of keys, which are no more.
     let mut k_shared =
-        Shared::<[Vector<F, V>]>::new_aligned_slice(comptime!(CUBE_QUERIES * k_pitch), 16usize);
+        Shared::<[Vector<F, N>]>::new_aligned_slice(comptime!(CUBE_QUERIES * k_pitch), 16usize);
     // Values lie transposed: what a fragment takes together is two keys of one dimension.
     let mut v_shared = Shared::<[Vector<F, Const<1>>]>::new_aligned_slice(
         comptime!(heads.value_whole * v_pitch),
@@ -100,7 +100,7 @@ pub(crate) fn attend<F: Float, V: Size>(
     let head = CUBE_POS_Y;
     let batch = CUBE_POS_Z;
     let first_query = CUBE_POS_X * comptime!(CUBE_QUERIES as u32);
-    let zero = Vector::<F, V>::new(F::new(0.0));
+    let zero = Vector::<F, N>::new(F::new(0.0));
 
     let lines = comptime!(heads.dim_whole / line);
     let lines_there = comptime!(heads.dim / line);
@@ -134,7 +134,7 @@ pub(crate) fn attend<F: Float, V: Size>(
         for part in 0..4usize {
             let row = plane * QUERIES + g + comptime!((part % 2) * 8);
             let column = comptime!(step * 16 + (part / 2) * 8) + 2 * t;
-            left[part] = pair::<F, V>(&k_shared, row, column, k_pitch);
+            left[part] = pair::<F, N>(&k_shared, row, column, k_pitch);
         }
         lefts.push(left);
     }
@@ -203,7 +203,7 @@ pub(crate) fn attend<F: Float, V: Size>(
                 #[unroll]
                 for part in 0..2usize {
                     let column = comptime!(step * 16 + part * 8) + 2 * t;
-                    right[part] = pair::<F, V>(&k_shared, comptime!(tile * 8) + g, column, k_pitch);
+                    right[part] = pair::<F, N>(&k_shared, comptime!(tile * 8) + g, column, k_pitch);
                 }
                 product.execute_inplace(lefts.index(step), &right, &mut score);
             }
@@ -243,7 +243,7 @@ pub(crate) fn attend<F: Float, V: Size>(
             #[unroll]
             for output in 0..outputs {
                 let values = sums.index_mut(output);
-                values[half] = values[half] * Vector::<f32, Const<2>>::new(fade);
+                values[half] *= Vector::<f32, Const<2>>::new(fade);
             }
         }
 
@@ -297,13 +297,13 @@ pub(crate) fn attend<F: Float, V: Size>(
 
 /// Elements `column` and `column + 1` of a row, of which `column` is even.
 #[cube]
-fn pair<F: Float, V: Size>(
-    rows: &Shared<[Vector<F, V>]>,
+fn pair<F: Float, N: Size>(
+    rows: &Shared<[Vector<F, N>]>,
     row: usize,
     column: usize,
     #[comptime] pitch: usize,
 ) -> Vector<F, Const<2>> {
-    let line = V::value();
+    let line = N::value();
     let halves = rows.with_vector_size::<Const<2>>();
     halves[(row * pitch * line + column) / 2]
 }

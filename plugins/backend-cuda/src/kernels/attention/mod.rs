@@ -28,7 +28,7 @@ fn fits(chip: &Chip, op: &Attention, types: &[&TensorType]) -> bool {
     let [q, _, v] = types else {
         return false;
     };
-    let head = |t: &TensorType| t.shape[3] % 2 == 0 && t.shape[3] <= DIM_MOST;
+    let head = |t: &TensorType| t.shape[3].is_multiple_of(2) && t.shape[3] <= DIM_MOST;
     let there = types
         .iter()
         .all(|t| t.numel() > 0 && i32::try_from(t.numel()).is_ok());
@@ -130,7 +130,7 @@ fn readable(tensor: Tensor<Cube>) -> CubeTensor {
     };
     let start = t.handle.offset_start.unwrap_or(0) as usize / t.dtype.size();
     let strides = t.meta.strides();
-    let even = start % 2 == 0 && strides[..3].iter().all(|s| s % 2 == 0);
+    let even = start.is_multiple_of(2) && strides[..3].iter().all(|s| s.is_multiple_of(2));
     if strides[3] == 1 && even && !t.meta.is_tiled() {
         t
     } else {

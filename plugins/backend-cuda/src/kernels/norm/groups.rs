@@ -115,7 +115,8 @@ fn cube_sum(value: f32, shared: &mut Shared<[f32]>) -> f32 {
     let sum = plane_sum(value);
     // What the sum before left there has been read by all.
     sync_cube();
-    if UNIT_POS % comptime!(PLANE as u32) == 0 {
+    let lane = UNIT_POS % comptime!(PLANE as u32);
+    if lane == 0 {
         shared[UNIT_POS as usize / PLANE] = sum;
     }
     sync_cube();
