@@ -11,17 +11,13 @@ mod record;
 mod show;
 mod take;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
-};
-
 use clap::Subcommand;
 
 pub(crate) use self::arguments::BenchArgs;
 use self::{compare::CompareArgs, history::HistoryArgs, job::Job, outputs::Outputs, show::columns};
 use crate::{
-    error::{CliError, Ending, Result},
+    error::{CliError, Result},
+    interrupt::stop_on_interrupt,
     progress::Progress,
 };
 
@@ -47,7 +43,7 @@ impl BenchArgs {
         let job = Job::resolve(self)?;
         let plan = job.rows(self)?;
         let progress = Progress::new(quiet_log);
-        let stop = interrupted()?;
+        let stop = stop_on_interrupt()?;
         if let Some(worker) = self.worker {
             return worker.run(self, &job, &plan, progress, &stop);
         }
@@ -75,17 +71,4 @@ impl BenchArgs {
             ))),
         }
     }
-}
-
-/// A flag that Ctrl-C sets: what was measured until then is told.
-fn interrupted() -> Result<Arc<AtomicBool>> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&stop);
-    ctrlc::set_handler(move || {
-        if flag.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
-        }
-    })
-    .failure()?;
-    Ok(stop)
 }

@@ -14,17 +14,12 @@ use mirage_sweep::{
     attention::{AttentionOptions, AttentionReport, AttentionRow, FORMAT, SCHEMA, grid, sweep},
 };
 
-use super::{
-    flow,
-    ladder::{Ladder, time},
-    left,
-    outputs::OutputArgs,
-    setting, warnings,
-};
+use super::{flow, ladder::Ladder, left, outputs::OutputArgs, setting, warnings};
 use crate::{
-    args::BackendArgs,
-    bench::{columns, interrupted},
+    args::{BackendArgs, time},
+    bench::columns,
     error::{CliError, Result},
+    interrupt::stop_on_interrupt,
     progress::Progress,
     units,
 };
@@ -91,7 +86,7 @@ impl AttentionArgs {
         let outputs = self.output.begin()?;
         let progress = Progress::new(quiet_log);
         let stage = progress.timed(format!("measuring {} shapes", shapes.len()), self.time);
-        let stop = interrupted()?;
+        let stop = stop_on_interrupt()?;
         let options = AttentionOptions {
             backend,
             compile: self.backend.options(),

@@ -1,6 +1,6 @@
 //! Values that are lists of sizes and times.
 
-use std::{collections::BTreeSet, str::FromStr, time::Duration};
+use std::{collections::BTreeSet, str::FromStr};
 
 /// Sizes, ascending: `64..1024` doubles from the first to the last, `64,96,128` is a list, and both
 /// can be mixed.
@@ -54,18 +54,6 @@ fn doubling(first: usize, last: usize) -> Result<impl Iterator<Item = usize>, St
     }))
 }
 
-/// A time: `60`, `90s`, `2m`; above 0.
-pub(super) fn time(text: &str) -> Result<Duration, String> {
-    let (number, unit) = match text.strip_suffix('m') {
-        Some(minutes) => (minutes, 60.0),
-        None => (text.strip_suffix('s').unwrap_or(text), 1.0),
-    };
-    let seconds = number.trim().parse::<f64>().ok().map(|n| n * unit);
-    let time = seconds.and_then(|s| Duration::try_from_secs_f64(s).ok());
-    time.filter(|t| !t.is_zero())
-        .ok_or_else(|| "give a time above 0, such as 60, 90s or 2m".to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -80,16 +68,6 @@ mod tests {
             "", "0", "-4", "64..", "..64", "128..64", "a", "1,,2", "2097152",
         ] {
             assert!(sizes(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn times_have_units() {
-        assert_eq!(time("60"), Ok(Duration::from_secs(60)));
-        assert_eq!(time("0.5s"), Ok(Duration::from_millis(500)));
-        assert_eq!(time("2m"), Ok(Duration::from_secs(120)));
-        for wrong in ["0", "-1", "nan", "inf", "1h", "", "s"] {
-            assert!(time(wrong).is_err(), "{wrong}");
         }
     }
 }

@@ -17,11 +17,12 @@ use mirage_sweep::{
     ops::{FORMAT, OpsError, OpsFound, OpsOptions, OpsReport, SCHEMA, SortBy, measure_ops},
 };
 
-use super::{flow, ladder::time, left, outputs::OutputArgs, roofline, setting, warnings};
+use super::{flow, left, outputs::OutputArgs, roofline, setting, warnings};
 use crate::{
-    args::{BackendArgs, ModelArgs, PassArgs, SizeArg},
-    bench::{columns, interrupted},
+    args::{BackendArgs, ModelArgs, PassArgs, SizeArg, time},
+    bench::columns,
     error::{CliError, Ending, Result},
+    interrupt::stop_on_interrupt,
     progress::Progress,
     units,
 };
@@ -156,7 +157,7 @@ impl OpsArgs {
             },
         };
         let stage = progress.timed(format!("measuring {} operations", works.len()), self.time);
-        let stop = interrupted()?;
+        let stop = stop_on_interrupt()?;
         let (clock, machine) = (MonotonicClock::default(), Watch::start());
         let found = measure_ops(&works, &mut frame, &options, &clock, &mut |at| {
             stage.at(at.elapsed, left(at.left));

@@ -20,17 +20,12 @@ use mirage_sweep::{
 };
 use mirage_video::Frame;
 
-use super::{
-    flow,
-    ladder::{Ladder, time},
-    left,
-    outputs::OutputArgs,
-    setting, warnings,
-};
+use super::{flow, ladder::Ladder, left, outputs::OutputArgs, setting, warnings};
 use crate::{
-    args::{BackendArgs, ModelArgs, PassArgs},
-    bench::{columns, interrupted},
+    args::{BackendArgs, ModelArgs, PassArgs, time},
+    bench::columns,
     error::{CliError, Ending, Result},
+    interrupt::stop_on_interrupt,
     progress::Progress,
     scene::scene,
     units,
@@ -110,7 +105,7 @@ impl ResolutionArgs {
             plan,
             backend,
         };
-        let (stop, machine) = (interrupted()?, Watch::start());
+        let (stop, machine) = (stop_on_interrupt()?, Watch::start());
         let (clock, seed) = (MonotonicClock::default(), self.model.seed);
         let found = sweep(
             &self.sides.0,
