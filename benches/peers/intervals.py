@@ -7,7 +7,7 @@ SEED = 0
 # Below six samples no two order statistics enclose the median with 95 %: 1 - 2 (1/2)^n must reach 0.95.
 MIN_SAMPLES = 6
 # A smaller difference is never called: placement of code and memory alone moves a program as much.
-MARGIN = 0.01
+MARGIN = 0.02
 
 
 def ratio(numerator, denominator):

@@ -133,7 +133,6 @@ class CaseRun:
             "peer_ms": statistics.median(theirs),
             "mirage_ms": statistics.median(ours),
             "ratio": ratio,
-            "verdict": intervals.verdict(ratio),
             "peer_error": error,
             "mirage_error": self.mirage_error,
             "peer_samples_ms": theirs,

@@ -2,9 +2,11 @@
 
 import datetime
 import json
+import re
 
 import cases
 import engines
+import intervals
 import machine
 from material import whole
 
@@ -21,15 +23,21 @@ def milliseconds(ms):
     return f"{ms:.0f}" if ms >= 100 else f"{ms:.1f}" if ms >= 10 else f"{ms:.2f}"
 
 
+def brief(reason):
+    """An engine's own words for a table: without folders of the machine, each reason cut to a line."""
+    said = [re.sub(r"(?:/[\w.+-]+)+/", "", part) for part in reason.split("; ")]
+    return "; ".join(part if len(part) <= 200 else part[:199] + "…" for part in said)
+
+
 def row(case, peer, result):
     head = f"| {case.model} | {case.dtype} | {case.side}×{case.side} | {NAMES[peer]}"
     if "failed" in result:
-        reason = result["failed"].replace("|", "\\|")
+        reason = brief(result["failed"]).replace("|", "\\|")
         return f"{head} | — | | | | | {reason} |"
     ratio = result["ratio"]
     interval = "—" if ratio["low"] is None else f"{ratio['low']:.2f}–{ratio['high']:.2f}"
     samples = len(result["peer_samples_ms"])
-    note = f"{result['verdict']}, n = {samples}, errors {result['peer_error']:.0e} and {result['mirage_error']:.0e}"
+    note = f"{intervals.verdict(ratio)}, n = {samples}, errors {result['peer_error']:.0e} and {result['mirage_error']:.0e}"
     if result["load"] > result["key"]["threads"] + 1:
         note += f"; the machine was busy with other work (load {result['load']:.0f})"
     return (
