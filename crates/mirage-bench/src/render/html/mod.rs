@@ -9,7 +9,7 @@ use maud::{Markup, html};
 
 use super::{
     columns,
-    page::{data_table, document, fact_list, machine, warnings},
+    page::{Subject, data_table, document, fact_list, warnings},
 };
 use crate::ledger::{Ledger, Outcome};
 use bars::{Bar, Bars, Tone};
@@ -38,41 +38,19 @@ pub fn html(ledger: &Ledger) -> String {
 
 fn facts(ledger: &Ledger) -> Markup {
     let s = &ledger.setting;
-    let [_, _, height, width] = s.shape;
-    let trained = if s.model.trained {
-        "trained"
-    } else {
-        "untrained"
+    let subject = Subject {
+        machine: &s.machine,
+        backend: &s.backend,
+        model: &s.model,
+        shape: s.shape,
+        dtype: &s.dtype,
+        steps: s.steps,
+        seed: s.seed,
+        passes: &ledger.passes,
+        mirage: &s.mirage,
     };
-    let backend = format!(
-        "{} {} ({})",
-        s.backend.name, s.backend.version, s.backend.engine
-    );
-    let model = format!(
-        "{}, {} million parameters, {trained}",
-        s.model.name,
-        super::number::megabytes(s.model.parameters as u64)
-    );
-    let passes: Vec<String> = ledger
-        .passes
-        .iter()
-        .map(|p| format!("{} (version {})", p.spec, p.version))
-        .collect();
-    let mut facts = machine(&s.machine);
-    facts.extend([
-        ("Backend", Some(backend)),
-        ("Model", Some(model)),
-        (
-            "Frame",
-            Some(format!(
-                "{width}×{height}, {}, {} steps, seed {}",
-                s.dtype, s.steps, s.seed
-            )),
-        ),
-        ("Passes", Some(passes.join(", "))),
-        ("Mirage", Some(s.mirage.clone())),
-        ("Measured", s.measured_at.clone()),
-    ]);
+    let mut facts = subject.facts();
+    facts.push(("Measured", s.measured_at.clone()));
     fact_list(facts)
 }
 

@@ -7,8 +7,8 @@ pub(super) mod axis;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::Table;
-use crate::ledger::Machine;
+use super::{Table, number::megabytes};
+use crate::ledger::{Backend, Machine, Model, PassId};
 
 /// Colours, and what charts are drawn with; a chart alone in a file takes them too.
 const CHART_STYLE: &str = include_str!("chart.css");
@@ -57,8 +57,76 @@ pub(super) fn fact_list(facts: impl IntoIterator<Item = Fact>) -> Markup {
     }
 }
 
+/// What a page is about.
+pub(super) struct Subject<'a> {
+    pub(super) machine: &'a Machine,
+    pub(super) backend: &'a Backend,
+    pub(super) model: &'a Model,
+    /// `[1, 3, height, width]`.
+    pub(super) shape: [usize; 4],
+    pub(super) dtype: &'a str,
+    pub(super) steps: usize,
+    pub(super) seed: u64,
+    pub(super) passes: &'a [PassId],
+    /// The version of Mirage.
+    pub(super) mirage: &'a str,
+}
+
+impl Subject<'_> {
+    /// The facts that a page begins with.
+    pub(super) fn facts(&self) -> Vec<Fact> {
+        let mut facts = machine(self.machine);
+        let b = self.backend;
+        facts.extend([
+            (
+                "Backend",
+                Some(format!("{} {} ({})", b.name, b.version, b.engine)),
+            ),
+            ("Model", Some(self.model())),
+            ("Frame", Some(self.frame())),
+            ("Passes", Some(self.passes())),
+            ("Mirage", Some(self.mirage.to_owned())),
+        ]);
+        facts
+    }
+
+    fn model(&self) -> String {
+        let Model {
+            name,
+            parameters,
+            trained,
+        } = self.model;
+        let trained = if *trained { "trained" } else { "untrained" };
+        let millions = megabytes(*parameters as u64);
+        format!("{name}, {millions} million parameters, {trained}")
+    }
+
+    fn frame(&self) -> String {
+        let [_, _, height, width] = self.shape;
+        let steps = match self.steps {
+            1 => "1 step".to_owned(),
+            n => format!("{n} steps"),
+        };
+        format!(
+            "{width}×{height}, {}, {steps}, seed {}",
+            self.dtype, self.seed
+        )
+    }
+
+    fn passes(&self) -> String {
+        let passes = self
+            .passes
+            .iter()
+            .map(|p| format!("{} (version {})", p.spec, p.version));
+        match self.passes.is_empty() {
+            true => "none".to_owned(),
+            false => passes.collect::<Vec<_>>().join(", "),
+        }
+    }
+}
+
 /// The facts of a machine.
-pub(super) fn machine(machine: &Machine) -> Vec<Fact> {
+fn machine(machine: &Machine) -> Vec<Fact> {
     let roofline = machine.roofline.as_ref();
     let roofline =
         roofline.map(|r| format!("{:.0} GFLOP/s, {:.1} GB/s, measured", r.gflops, r.gbytes));

@@ -7,7 +7,7 @@ use crate::{
     profile::Profile,
     render::{
         number::{megabytes, short},
-        page::{data_table, document, fact_list, machine, warnings},
+        page::{Subject, data_table, document, fact_list, warnings},
     },
 };
 
@@ -48,43 +48,18 @@ pub fn profile_html(profile: &Profile) -> String {
 
 fn facts(profile: &Profile) -> Markup {
     let s = &profile.setting;
-    let [_, _, height, width] = s.shape;
-    let trained = if s.model.trained {
-        "trained"
-    } else {
-        "untrained"
+    let subject = Subject {
+        machine: &s.machine,
+        backend: &s.backend,
+        model: &s.model,
+        shape: s.shape,
+        dtype: &s.dtype,
+        steps: s.steps,
+        seed: s.seed,
+        passes: &profile.passes,
+        mirage: &s.mirage,
     };
-    let backend = format!(
-        "{} {} ({})",
-        s.backend.name, s.backend.version, s.backend.engine
-    );
-    let model = format!(
-        "{}, {} million parameters, {trained}",
-        s.model.name,
-        megabytes(s.model.parameters as u64)
-    );
-    let shape = format!(
-        "{width}×{height}, {}, {} steps, seed {}",
-        s.dtype, s.steps, s.seed
-    );
-    let passes: Vec<String> = profile
-        .passes
-        .iter()
-        .map(|p| format!("{} (version {})", p.spec, p.version))
-        .collect();
-    let passes = match passes.is_empty() {
-        true => "none".to_owned(),
-        false => passes.join(", "),
-    };
-    let mut facts = machine(&s.machine);
-    facts.extend([
-        ("Backend", Some(backend)),
-        ("Model", Some(model)),
-        ("Frame", Some(shape)),
-        ("Passes", Some(passes)),
-        ("Mirage", Some(s.mirage.clone())),
-    ]);
-    fact_list(facts)
+    fact_list(subject.facts())
 }
 
 fn frame(profile: &Profile) -> Markup {
