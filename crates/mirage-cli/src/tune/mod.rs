@@ -11,7 +11,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::Args;
 use mirage_bench::machine::Watch;
 use mirage_pass::Registry;
-use mirage_stream::{Machine, SamplerConfig, Trajectory, capture_frame};
+use mirage_stream::{Machine, capture_frame};
 
 use self::{
     bound::Bound,
@@ -20,8 +20,8 @@ use self::{
     search::Search,
 };
 use crate::{
-    args::{BackendArgs, ModelArgs, SizeArg, time},
-    error::{CliError, Ending, Result},
+    args::{BackendArgs, FrameArgs, ModelArgs, time},
+    error::{Ending, Result},
     file::WholeFile,
     interrupt::stop_on_interrupt,
     output::Stream,
@@ -51,12 +51,6 @@ pub(crate) struct TuneArgs {
     /// `rel<=1e-2`, relative L2
     #[arg(long, value_name = "BOUND")]
     max_error: Option<Bound>,
-    /// The frame's size in the model
-    #[arg(long, value_name = "WxH")]
-    size: Option<SizeArg>,
-    /// Denoising steps a frame
-    #[arg(long, value_name = "N", default_value_t = SamplerConfig::default().steps)]
-    steps: usize,
     /// Frames of the closed loop whose last picture the error is of
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(2..))]
     frames: u16,
@@ -67,6 +61,8 @@ pub(crate) struct TuneArgs {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
+    frame: FrameArgs,
+    #[command(flatten)]
     model: ModelArgs,
     #[command(flatten)]
     backend: BackendArgs,
@@ -76,14 +72,7 @@ impl TuneArgs {
     pub(crate) fn run(&self, quiet_log: bool) -> Result<()> {
         let budget = Budget::begin(self.budget);
         let config = self.model.config()?;
-        let size = self.size.map_or(config.size, |s| s.0);
-        config.validate_size(size).usage()?;
-        let sampler = SamplerConfig {
-            steps: self.steps,
-            ..SamplerConfig::default()
-        };
-        let trajectory = Trajectory::plan(&config.schedule, &sampler)
-            .map_err(|e| CliError::Usage(format!("--{e}")))?;
+        let (size, trajectory) = self.frame.resolve(&config)?;
         let registry = Registry::linked().failure()?;
         let backend = self.backend.resolve()?;
         let output = self.output.as_deref().map(WholeFile::create).transpose()?;
@@ -127,7 +116,7 @@ impl TuneArgs {
             model: config.name.clone(),
             trained,
             shape: [1, 3, size.height, size.width],
-            steps: self.steps,
+            steps: self.frame.steps,
             frames: usize::from(self.frames),
             seed: self.model.seed,
             max_error: self.max_error.map(|bound| bound.to_string()),
