@@ -6,11 +6,11 @@ use clap::{Args, Subcommand, ValueEnum};
 use mirage_capture::Captured;
 use mirage_ir::{Graph, wire};
 use mirage_pass::{Manager, Registry};
-use mirage_stream::{SamplerConfig, Trajectory, capture_forward, capture_frame};
+use mirage_stream::{SamplerConfig, capture_forward, capture_frame};
 
 use crate::{
-    args::{BackendArgs, ModelArgs, PassArgs, SizeArg},
-    error::{CliError, Ending, Result},
+    args::{BackendArgs, ModelArgs, PassArgs, SizeArg, frame_size, trajectory},
+    error::{Ending, Result},
     file::WholeFile,
     output::emit_bytes,
 };
@@ -92,14 +92,8 @@ impl GraphArgs {
 impl DumpArgs {
     fn run(&self) -> Result<()> {
         let config = self.model.config()?;
-        let size = self.size.map_or(config.size, |s| s.0);
-        config.validate_size(size).usage()?;
-        let sampler = SamplerConfig {
-            steps: self.steps,
-            ..SamplerConfig::default()
-        };
-        let trajectory = Trajectory::plan(&config.schedule, &sampler)
-            .map_err(|e| CliError::Usage(format!("--{e}")))?;
+        let size = frame_size(self.size, &config)?;
+        let trajectory = trajectory(self.steps, &config)?;
         let plan = self.passes.plan(&Registry::linked().failure()?)?;
         let capabilities = self.backend.resolve()?.capabilities(self.backend.device);
         let file = self.output.as_deref().map(WholeFile::create).transpose()?;

@@ -1,11 +1,13 @@
 //! Arguments that commands share, and what they resolve to.
 
 mod backend;
+mod frame;
 mod model;
 mod passes;
 mod values;
 
 pub(crate) use backend::{BackendArgs, usable};
+pub(crate) use frame::{FrameArgs, frame_size, plan_trajectory, trajectory};
 pub(crate) use model::ModelArgs;
 pub(crate) use passes::PassArgs;
 pub(crate) use values::{SizeArg, percent, rate, time};

@@ -3,10 +3,9 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
-use mirage_stream::SamplerConfig;
 
 use super::{BenchCommand, processes::Worker};
-use crate::args::{BackendArgs, ModelArgs, PassArgs, SizeArg, percent, time};
+use crate::args::{BackendArgs, FrameArgs, ModelArgs, PassArgs, percent, time};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -43,12 +42,6 @@ pub(crate) struct BenchArgs {
     /// process to process, such as where memory lies, is then in the intervals
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=100))]
     pub(super) processes: u16,
-    /// The frame's size in the model
-    #[arg(long, value_name = "WxH")]
-    pub(super) size: Option<SizeArg>,
-    /// Denoising steps a frame
-    #[arg(long, value_name = "N", default_value_t = SamplerConfig::default().steps)]
-    pub(super) steps: usize,
     /// Frames of the closed loop whose last picture the error is of
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(2..))]
     pub(super) frames: u16,
@@ -87,6 +80,8 @@ pub(crate) struct BenchArgs {
     /// What this process does for the one that started it
     #[arg(long, hide = true, value_name = "WHAT")]
     pub(super) worker: Option<Worker>,
+    #[command(flatten)]
+    pub(super) frame: FrameArgs,
     #[command(flatten)]
     pub(super) model: ModelArgs,
     #[command(flatten)]

@@ -6,7 +6,7 @@ use mirage_bench::{
 };
 use mirage_model::{ModelConfig, Size};
 use mirage_pass::{PassSpec, PipelineSpec, Plan, Registry};
-use mirage_stream::{SamplerConfig, Trajectory};
+use mirage_stream::Trajectory;
 
 use super::BenchArgs;
 use crate::{
@@ -40,14 +40,7 @@ impl Job {
             ..args.model.clone()
         };
         let config = model.config()?;
-        let size = args.size.map_or(config.size, |s| s.0);
-        config.validate_size(size).usage()?;
-        let sampler = SamplerConfig {
-            steps: args.steps,
-            ..SamplerConfig::default()
-        };
-        let trajectory = Trajectory::plan(&config.schedule, &sampler)
-            .map_err(|e| CliError::Usage(format!("--{e}")))?;
+        let (size, trajectory) = args.frame.resolve(&config)?;
         if args.passes.keeps_order() {
             return Err(CliError::Usage(
                 "--keep-order: a ledger puts every set of the passes into a legal order".to_owned(),

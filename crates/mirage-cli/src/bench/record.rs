@@ -120,7 +120,7 @@ fn setting(
         shape: [1, 3, job.size.height, job.size.width],
         dtype: "f32".to_owned(),
         seed: args.model.seed,
-        steps: args.steps,
+        steps: args.frame.steps,
         frames: usize::from(args.frames),
     })
 }

@@ -8,7 +8,7 @@ use mirage_stream::capture_forward;
 use serde::Serialize;
 
 use crate::{
-    args::{BackendArgs, ModelArgs, SizeArg},
+    args::{BackendArgs, ModelArgs, SizeArg, frame_size},
     error::{CliError, Ending, Result},
     output::Stream,
     table::{Align, Facts, Rows, text},
@@ -80,8 +80,7 @@ struct LayerJson {
 impl AlignmentArgs {
     pub(super) fn run(&self) -> Result<()> {
         let config = self.model.config()?;
-        let size = self.size.map_or(config.size, |s| s.0);
-        config.validate_size(size).usage()?;
+        let size = frame_size(self.size, &config)?;
         let capabilities = self.backend.resolve()?.capabilities(self.backend.device);
         let registry = Registry::linked().failure()?;
         let model = self.model.outline(&config)?;

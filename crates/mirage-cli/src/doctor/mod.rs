@@ -14,7 +14,7 @@ use mirage_ir::{DType, Graph, cost::graph_cost};
 use mirage_model::ModelConfig;
 use mirage_pass::{Manager, PipelineSpec, Registry, plan};
 use mirage_passes::alignment::alignment;
-use mirage_stream::{SamplerConfig, Trajectory, capture_forward, capture_frame};
+use mirage_stream::{capture_forward, capture_frame};
 use serde::Serialize;
 
 use self::{
@@ -24,8 +24,8 @@ use self::{
     hardware::Hardware,
 };
 use crate::{
-    args::{BackendArgs, ModelArgs, SizeArg, time},
-    error::{CliError, Ending, Result},
+    args::{BackendArgs, FrameArgs, ModelArgs, time},
+    error::{Ending, Result},
     output::Stream,
     progress::Progress,
     subjects::Bench,
@@ -74,15 +74,11 @@ struct CheckArgs {
     /// The time for frames with --measure: seconds, or with a unit
     #[arg(long, value_name = "TIME", default_value = "20s", requires = "measure", value_parser = time)]
     time: Duration,
-    /// The frame's size in the model
-    #[arg(long, value_name = "WxH")]
-    size: Option<SizeArg>,
-    /// Denoising steps a frame
-    #[arg(long, value_name = "N", default_value_t = SamplerConfig::default().steps)]
-    steps: usize,
     /// Print JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    frame: FrameArgs,
     #[command(flatten)]
     model: ModelArgs,
     #[command(flatten)]
@@ -136,14 +132,7 @@ impl DoctorArgs {
 impl CheckArgs {
     fn run(&self, quiet_log: bool) -> Result<()> {
         let config = self.model.config()?;
-        let size = self.size.map_or(config.size, |s| s.0);
-        config.validate_size(size).usage()?;
-        let sampler = SamplerConfig {
-            steps: self.steps,
-            ..SamplerConfig::default()
-        };
-        let trajectory = Trajectory::plan(&config.schedule, &sampler)
-            .map_err(|e| CliError::Usage(format!("--{e}")))?;
+        let (size, trajectory) = self.frame.resolve(&config)?;
         let registry = Registry::linked().failure()?;
         let backend = self.backend.resolve()?;
         let capabilities = backend.capabilities(self.backend.device);
@@ -200,7 +189,7 @@ impl CheckArgs {
             model: ModelJson {
                 name: config.name.clone(),
                 size: [size.width, size.height],
-                steps: self.steps,
+                steps: self.frame.steps,
                 backend: backend.info().name,
                 device: self.backend.device,
             },

@@ -4,9 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum, value_parser};
 use mirage_bench::profile::Sort;
-use mirage_stream::SamplerConfig;
 
-use crate::args::{BackendArgs, ModelArgs, PassArgs, SizeArg};
+use crate::args::{BackendArgs, FrameArgs, ModelArgs, PassArgs};
 
 const AFTER_HELP: &str = "\
 Every second frame is profiled, the others run plain between them, so that what profiling itself costs
@@ -40,12 +39,6 @@ pub(crate) struct ProfileArgs {
     /// Rows that are printed; JSON and HTML have all. Of a tree, those of the most time
     #[arg(long, value_name = "N", default_value_t = 25, value_parser = value_parser!(u32).range(1..))]
     pub(super) top: u32,
-    /// The frame's size in the model
-    #[arg(long, value_name = "WxH")]
-    pub(super) size: Option<SizeArg>,
-    /// Denoising steps a frame
-    #[arg(long, value_name = "N", default_value_t = SamplerConfig::default().steps)]
-    pub(super) steps: usize,
     /// Frames, of which every second is profiled
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub(super) frames: usize,
@@ -78,6 +71,8 @@ pub(crate) struct ProfileArgs {
     /// Frames of the trace
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = value_parser!(u32).range(1..), help_heading = "Output")]
     pub(super) trace_frames: u32,
+    #[command(flatten)]
+    pub(super) frame: FrameArgs,
     #[command(flatten)]
     pub(super) model: ModelArgs,
     #[command(flatten)]

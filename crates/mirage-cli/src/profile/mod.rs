@@ -20,8 +20,7 @@ use mirage_bench::{
 use mirage_model::{ModelConfig, Size, parameter_count};
 use mirage_pass::{Manager, PassSpec, PipelineSpec, Plan, Registry};
 use mirage_stream::{
-    Noise, NoisePolicy, SamplerConfig, Session, Trace, Trajectory, capture_frame, prepare, profile,
-    trace_live,
+    Noise, NoisePolicy, Session, Trace, Trajectory, capture_frame, prepare, profile, trace_live,
 };
 use mirage_video::{Pipeline, SinkOptions, SourceOptions, open_sink, open_source};
 
@@ -101,14 +100,7 @@ impl ProfileArgs {
 
     fn resolve(&self) -> Result<Job> {
         let config = self.model.config()?;
-        let size = self.size.map_or(config.size, |s| s.0);
-        config.validate_size(size).usage()?;
-        let sampler = SamplerConfig {
-            steps: self.steps,
-            ..SamplerConfig::default()
-        };
-        let trajectory = Trajectory::plan(&config.schedule, &sampler)
-            .map_err(|e| CliError::Usage(format!("--{e}")))?;
+        let (size, trajectory) = self.frame.resolve(&config)?;
         if self.frames < self.warmup.saturating_add(2) {
             return Err(CliError::Usage(format!(
                 "--frames {} leaves fewer than 2 after --warmup {}: one to profile, one to compare with",

@@ -9,7 +9,10 @@ use mirage_stream::{Noise, NoisePolicy, SamplerConfig, Session, Trajectory};
 use mirage_video::SourceOptions;
 
 use super::{RunArgs, arguments::NoiseArg};
-use crate::error::{CliError, Ending, Result};
+use crate::{
+    args::{frame_size, plan_trajectory},
+    error::{CliError, Ending, Result},
+};
 
 /// Frames of the scene, which has no end of its own.
 const SCENE_FRAMES: u64 = 48;
@@ -34,11 +37,9 @@ impl Job {
     pub(super) fn resolve(args: &RunArgs) -> Result<Self> {
         check_files(args)?;
         let config = args.model.config()?;
-        let size = args.size.map_or(config.size, |s| s.0);
-        config.validate_size(size).usage()?;
+        let size = frame_size(args.size, &config)?;
         let sampler = args.sampler();
-        let trajectory = Trajectory::plan(&config.schedule, &sampler)
-            .map_err(|e| CliError::Usage(format!("--{e}")))?;
+        let trajectory = plan_trajectory(&sampler, &config)?;
         let registry = Registry::linked().failure()?;
         let asked = args.passes.spec()?;
         let chosen = args.passes.plan(&registry)?;

@@ -11,7 +11,7 @@ use mirage_ir::Graph;
 use mirage_machine::{Machine, Watch};
 use mirage_model::{Size, parameter_count};
 use mirage_pass::{Manager, Registry};
-use mirage_stream::{SamplerConfig, Trajectory, capture_frame};
+use mirage_stream::capture_frame;
 use mirage_sweep::{
     Outcome, Program, Rotation, Work, distinct, memory,
     ops::{FORMAT, OpsError, OpsFound, OpsOptions, OpsReport, SCHEMA, SortBy, measure_ops},
@@ -19,7 +19,7 @@ use mirage_sweep::{
 
 use super::{flow, left, outputs::OutputArgs, roofline, setting, warnings};
 use crate::{
-    args::{BackendArgs, ModelArgs, PassArgs, SizeArg, time},
+    args::{BackendArgs, FrameArgs, ModelArgs, PassArgs, time},
     bench::columns,
     error::{CliError, Ending, Result},
     interrupt::stop_on_interrupt,
@@ -67,14 +67,10 @@ pub(crate) struct OpsArgs {
     /// last-level cache, at most 64 MiB
     #[arg(long, value_name = "MB")]
     rotate: Option<u16>,
-    /// The frame's size in the model
-    #[arg(long, value_name = "WxH")]
-    size: Option<SizeArg>,
-    /// Denoising steps a frame
-    #[arg(long, value_name = "N", default_value_t = SamplerConfig::default().steps)]
-    steps: usize,
     #[command(flatten)]
     output: OutputArgs,
+    #[command(flatten)]
+    frame: FrameArgs,
     #[command(flatten)]
     model: ModelArgs,
     #[command(flatten)]
@@ -105,14 +101,7 @@ enum Sort {
 impl OpsArgs {
     pub(crate) fn run(&self, quiet_log: bool) -> Result<()> {
         let config = self.model.config()?;
-        let size = self.size.map_or(config.size, |s| s.0);
-        config.validate_size(size).usage()?;
-        let sampler = SamplerConfig {
-            steps: self.steps,
-            ..SamplerConfig::default()
-        };
-        let trajectory = Trajectory::plan(&config.schedule, &sampler)
-            .map_err(|e| CliError::Usage(format!("--{e}")))?;
+        let (size, trajectory) = self.frame.resolve(&config)?;
         let plan = self.passes.plan(&Registry::linked().failure()?)?;
         let backend = self.backend.resolve()?;
         let outputs = self.output.begin()?;
@@ -179,7 +168,7 @@ impl OpsArgs {
             setting,
             model: id,
             shape: [1, 3, size.height, size.width],
-            steps: self.steps,
+            steps: self.frame.steps,
             passes: self.passes.spec()?.to_string(),
             frame,
             rows,
@@ -265,7 +254,7 @@ impl OpsArgs {
             report.model.name,
             size.width,
             size.height,
-            units::plural(self.steps as u64, "step"),
+            units::plural(self.frame.steps as u64, "step"),
             report.setting.backend.name,
             report.setting.machine.device,
             columns(&shown, keys),

@@ -22,7 +22,7 @@ use mirage_video::Frame;
 
 use super::{flow, ladder::Ladder, left, outputs::OutputArgs, setting, warnings};
 use crate::{
-    args::{BackendArgs, ModelArgs, PassArgs, time},
+    args::{BackendArgs, ModelArgs, PassArgs, time, trajectory},
     bench::columns,
     error::{CliError, Ending, Result},
     interrupt::stop_on_interrupt,
@@ -84,12 +84,7 @@ impl ResolutionArgs {
         for &side in &self.sides.0 {
             config.validate_size(square(side)).usage()?;
         }
-        let sampler = SamplerConfig {
-            steps: self.steps,
-            ..SamplerConfig::default()
-        };
-        let trajectory = Trajectory::plan(&config.schedule, &sampler)
-            .map_err(|e| CliError::Usage(format!("--{e}")))?;
+        let trajectory = trajectory(self.steps, &config)?;
         let plan = self.passes.plan(&Registry::linked().failure()?)?;
         let backend = self.backend.resolve()?;
         let outputs = self.output.begin()?;
