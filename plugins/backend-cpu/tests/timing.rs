@@ -183,6 +183,8 @@ fn single_operations() {
     linear(4096, 64, 256);
     linear(1024, 128, 512);
     linear(1, 64, 256);
+    attention(16, 4096, 4);
+    attention(16, 4096, 8);
     attention(2, 4096, 32);
     attention(4, 1024, 32);
     attention(8, 256, 32);

@@ -5,6 +5,7 @@
 //! Gimelshein: Online normalizer calculation for softmax, 2018; Dao et al.: FlashAttention, 2022).
 
 mod extra;
+mod narrow;
 
 use std::ops::Range;
 
@@ -14,10 +15,13 @@ use mirage_ir::{DType, TensorType, ops::Attention};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use self::extra::{Extra, broadcast, steps};
+use self::{
+    extra::{Extra, broadcast, steps},
+    narrow::{Narrow, Piece, QUERIES},
+};
 use super::{
     computation::{Computation, View},
-    math::{exp, exp_of_negative},
+    math::{exp, exp_of_negative, exp_of_tame},
     memory::{Scratch, threads, with_lists},
     panels::{Panels, ROWS, Rows, Segment, multiply},
     reduce::{Lanes, larger, plus},
@@ -26,6 +30,10 @@ use super::{
 
 /// Keys of a block: a multiple of every panel's width.
 const BLOCK: usize = 256;
+
+/// Scores between this and its negative need no maximum taken off before the exponential: no weight or
+/// sum of them leaves the normal numbers.
+const TAME: f32 = 40.0;
 
 /// Whether the kernel takes this attention: f32, without cap or causality. It counts on physical
 /// dimensions being the logical ones, which an order of the same memory need not have.
@@ -54,22 +62,36 @@ pub(crate) fn lower(cx: &NodeContext<'_, Flex>) -> Option<Computation> {
         scale: op.scale_for(q.shape[3]) as f32,
         by_depth: Panels::new(q.shape[3], k.shape[2]),
         by_key: Panels::new(k.shape[2], v.shape[3]),
+        narrow: Narrow::of(k.shape[2], v.shape[3]),
     };
     let keys = shape.heads * shape.by_depth.len();
-    let workspace = keys + shape.heads * shape.by_key.len();
+    let values = shape.heads * shape.values();
+    let workspace = keys + values + shape.heads;
     let mut compute = Computation::new(move |x, space| {
         let [q, k, v] = [0, 1, 2].map(|i| x[i].view());
-        let (keys, values) = space.workspace.split_at_mut(keys);
-        shape.pack(k, v, keys, values);
+        let (keys, rest) = space.workspace.split_at_mut(keys);
+        let (values, longest) = rest.split_at_mut(values);
+        shape.pack(k, v, [&mut *keys, &mut *values, &mut *longest]);
+        let packed = Packed {
+            keys,
+            values,
+            longest,
+        };
         let extra = Extra {
             mask: mask.map(|(i, steps)| (x[i].bools(), steps)),
             bias: bias.map(|(i, dims)| (x[i].view(), dims)),
         };
-        shape.run(q, keys, values, extra, space.results[0]);
+        shape.run(q, packed, extra, space.results[0]);
     });
     compute.takes_views = true;
     compute.workspace = workspace;
     Some(compute)
+}
+
+/// The sum of squares.
+#[inline(always)]
+fn squares(values: impl Iterator<Item = f32>) -> f32 {
+    values.fold(0.0, |sum, x| sum + x * x)
 }
 
 /// Where a head of a tensor `[B,H,rows,columns]` starts.
@@ -90,26 +112,52 @@ struct Shape {
     by_depth: Panels,
     /// The values.
     by_key: Panels,
+    /// The values, where they are packed so instead.
+    narrow: Option<Narrow>,
+}
+
+/// Keys and values of all heads, packed, and the length of each head's longest key.
+#[derive(Clone, Copy)]
+struct Packed<'a> {
+    keys: &'a [f32],
+    values: &'a [f32],
+    longest: &'a [f32],
 }
 
 impl Shape {
-    fn pack(&self, k: View<'_>, v: View<'_>, keys: &mut [f32], values: &mut [f32]) {
-        let each = keys
-            .par_chunks_mut(self.by_depth.len())
-            .zip(values.par_chunks_mut(self.by_key.len()));
-        each.enumerate().for_each(|(head, (keys, values))| {
-            let start = head_start(&k, head, self.heads_each);
-            let [.., row, column] = k.strides;
-            self.by_depth
-                .pack(keys, |d, n| k.elements[start + n * row + d * column]);
-            let start = head_start(&v, head, self.heads_each);
-            let [.., row, column] = v.strides;
-            self.by_key
-                .pack(values, |n, e| v.elements[start + n * row + e * column]);
-        });
+    /// Elements of a head's packed values.
+    fn values(&self) -> usize {
+        self.narrow.map_or(self.by_key.len(), |n| n.len())
     }
 
-    fn run(&self, q: View<'_>, keys: &[f32], values: &[f32], extra: Extra<'_>, out: &mut [f32]) {
+    /// Keys of a block.
+    fn block(&self) -> usize {
+        self.narrow.map_or(BLOCK, |_| Narrow::BLOCK)
+    }
+
+    fn pack(&self, k: View<'_>, v: View<'_>, [keys, values, longest]: [&mut [f32]; 3]) {
+        let keys = keys.par_chunks_mut(self.by_depth.len());
+        let values = values.par_chunks_mut(self.values());
+        let each = keys.zip(values).zip(longest);
+        each.enumerate()
+            .for_each(|(head, ((keys, values), longest))| {
+                let start = head_start(&k, head, self.heads_each);
+                let [.., row, column] = k.strides;
+                let at = |d: usize, n: usize| k.elements[start + n * row + d * column];
+                self.by_depth.pack(keys, at);
+                let length = |n| squares((0..self.depth).map(|d| at(d, n)));
+                *longest = (0..self.keys).map(length).fold(0.0, larger).sqrt();
+                let start = head_start(&v, head, self.heads_each);
+                let [.., row, column] = v.strides;
+                let at = |n: usize, e: usize| v.elements[start + n * row + e * column];
+                match self.narrow {
+                    Some(narrow) => narrow.pack(values, at),
+                    None => self.by_key.pack(values, at),
+                }
+            });
+    }
+
+    fn run(&self, q: View<'_>, packed: Packed<'_>, extra: Extra<'_>, out: &mut [f32]) {
         let width = self.by_key.n;
         let share = (self.heads * self.queries).div_ceil(4 * threads());
         let rows = share.clamp(ROWS, 16 * ROWS).next_multiple_of(ROWS);
@@ -118,8 +166,9 @@ impl Shape {
                 shape: self,
                 q,
                 extra,
-                keys: &keys[*head * self.by_depth.len()..][..self.by_depth.len()],
-                values: &values[*head * self.by_key.len()..][..self.by_key.len()],
+                keys: &packed.keys[*head * self.by_depth.len()..][..self.by_depth.len()],
+                values: &packed.values[*head * self.values()..][..self.values()],
+                longest: packed.longest[*head],
                 head: *head,
                 first: *first,
                 out,
@@ -146,6 +195,8 @@ struct Run<'a> {
     extra: Extra<'a>,
     keys: &'a [f32],
     values: &'a [f32],
+    /// The length of the longest key.
+    longest: f32,
     head: usize,
     first: usize,
     out: &'a mut [f32],
@@ -163,20 +214,26 @@ impl WithSimd for Run<'_> {
         let mut queries = Scratch::new(0, count * shape.depth);
         let queries = queries.elements();
         self.gather(queries);
-        let mut scores = Scratch::new(1, ROWS * BLOCK);
+        let longest = queries
+            .chunks_exact(shape.depth)
+            .map(|q| squares(q.iter().copied()));
+        let longest = longest.fold(0.0, larger).sqrt();
+        // No product of two vectors is larger than that of their lengths. NaN is not tame.
+        let tame = S::F32_LANES > 1 && extra.is_empty() && longest * self.longest <= TAME;
+        let mut scores = Scratch::new(1, ROWS * shape.block());
         let mut products = Scratch::new(2, ROWS * shape.by_key.width());
         let mut state = Scratch::new(3, 2 * count);
         let (most, sums) = state.elements().split_at_mut(count);
         most.fill(f32::NEG_INFINITY);
         sums.fill(0.0);
         self.out.fill(0.0);
-        for start in (0..shape.keys).step_by(BLOCK) {
+        for start in (0..shape.keys).step_by(shape.block()) {
             let block = Block {
                 shape,
                 keys: self.keys,
                 values: self.values,
                 start,
-                end: (start + BLOCK).min(shape.keys),
+                end: (start + shape.block()).min(shape.keys),
             };
             let groups = queries
                 .chunks(ROWS * shape.depth)
@@ -189,8 +246,14 @@ impl WithSimd for Run<'_> {
                     let first = first + group * ROWS;
                     block.change(extra, head, first..first + state.0.len(), scores);
                 }
-                block.exponentials::<S>(scores, state, out);
-                block.weigh(simd, scores, products.elements(), out);
+                match tame {
+                    true => block.tame_exponentials(scores, state.1),
+                    false => block.exponentials::<S>(scores, state, out),
+                }
+                match shape.narrow {
+                    Some(narrow) => block.weigh_narrow(simd, narrow, scores, out),
+                    None => block.weigh(simd, scores, products.elements(), out),
+                }
             }
         }
         for (out, sum) in self.out.chunks_exact_mut(width).zip(sums) {
@@ -306,6 +369,36 @@ impl Block<'_> {
                 }
             }
             *sum += lanes.together(plus);
+        }
+    }
+
+    /// Replaces scores by their exponentials; all are tame, and vectors are there.
+    #[inline(always)]
+    fn tame_exponentials(&self, scores: &mut [f32], sums: &mut [f32]) {
+        for (r, sum) in sums.iter_mut().enumerate() {
+            let mut lanes = Lanes::new(0.0);
+            for (i, panel) in self.panels().enumerate() {
+                lanes.replace(&mut scores[self.row(i, panel, r)], exp_of_tame, plus);
+            }
+            *sum += lanes.together(plus);
+        }
+    }
+
+    /// Adds the values, weighted, to `out`, where they are packed for that.
+    #[inline(always)]
+    fn weigh_narrow<S: Simd>(&self, simd: S, narrow: Narrow, weights: &[f32], out: &mut [f32]) {
+        let pairs = out.chunks_mut(QUERIES * self.shape.by_key.n);
+        for (pair, out) in pairs.enumerate() {
+            let pieces = self.panels().enumerate().map(|(i, panel)| {
+                let keys = self.shape.by_depth.columns(panel);
+                let start = |r| self.row(i, panel, pair * QUERIES + r).start;
+                Piece {
+                    key: keys.start,
+                    len: keys.len(),
+                    starts: std::array::from_fn(start),
+                }
+            });
+            narrow.weigh(simd, self.values, weights, pieces, out);
         }
     }
 
