@@ -18,6 +18,9 @@ const MAX_WIDTH: u16 = 140;
 /// The narrowest that a table can be laid out in.
 const MIN_WIDTH: u16 = 60;
 
+/// Blanks between columns.
+const PADDING: u16 = 2;
+
 /// Which side of its column a cell is on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Align {
@@ -40,7 +43,7 @@ impl Rows {
                 .map(|(name, _)| Cell::new(name).add_attribute(Attribute::Dim)),
         );
         for (column, (_, align)) in table.column_iter_mut().zip(columns) {
-            column.set_padding((0, 2));
+            column.set_padding((0, PADDING));
             column.set_cell_alignment(match align {
                 Align::Left => CellAlignment::Left,
                 Align::Right => CellAlignment::Right,
@@ -59,6 +62,15 @@ impl Rows {
         self
     }
 
+    /// A column with room for at least so many characters.
+    fn at_least(mut self, column: usize, characters: usize) -> Self {
+        if let Some(column) = self.0.column_mut(column) {
+            let width = u16::try_from(characters).unwrap_or(MAX_WIDTH) + PADDING;
+            column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(width)));
+        }
+        self
+    }
+
     /// Adds a row.
     pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = Cell>) {
         self.0.add_row(cells.into_iter().collect::<Vec<_>>());
@@ -71,11 +83,23 @@ impl std::fmt::Display for Rows {
     }
 }
 
-/// A table of the ledger or of a profile for a terminal; the first column is never broken.
+/// A table of the ledger or of a profile for a terminal; numbers and the first column are never broken, and what the
+/// first is of neither.
 pub(crate) fn ruled(stream: Stream, table: &mirage_bench::render::Table) -> String {
     let align = |numeric| if numeric { Align::Right } else { Align::Left };
+    let whole = match table.columns.get(1) {
+        Some(second) if second.key == "brief" => 2,
+        _ => 1,
+    };
     let columns = table.columns.iter().map(|c| (c.title, align(c.numeric)));
-    let mut rows = Rows::new(stream, &columns.collect::<Vec<_>>()).keep_whole(0..1);
+    let mut rows = Rows::new(stream, &columns.collect::<Vec<_>>()).keep_whole(0..whole);
+    for (place, column) in table.columns.iter().enumerate() {
+        if column.numeric {
+            let cells = table.rows.iter().map(|row| row[place].chars().count());
+            let words = column.title.split(' ').map(|word| word.chars().count());
+            rows = rows.at_least(place, cells.chain(words).max().unwrap_or(0));
+        }
+    }
     for row in &table.rows {
         rows.row(row.iter().map(text));
     }
@@ -124,10 +148,10 @@ impl std::fmt::Display for Facts {
             .copied()
             .unwrap_or(0);
         for (index, column) in table.column_iter_mut().enumerate() {
-            column.set_padding((0, 2));
+            column.set_padding((0, PADDING));
             if index == 0 {
                 column.set_constraint(ColumnConstraint::Absolute(Width::Fixed(
-                    longest.max(self.names) + 2,
+                    longest.max(self.names) + PADDING,
                 )));
             }
         }

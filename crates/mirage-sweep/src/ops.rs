@@ -52,6 +52,8 @@ pub struct OpRow {
     pub op: String,
     /// The types of its operands; those that are fixed at compile stand after a bar.
     pub shapes: String,
+    /// Dtype and shape of its first operand, and the shape of the largest one that is fixed.
+    pub brief: String,
     /// Its attributes.
     pub attributes: String,
     /// How often a frame does it.
@@ -205,6 +207,7 @@ impl OpRow {
         OpRow {
             op: work.name(),
             shapes: work.shapes(),
+            brief: work.brief(),
             attributes: work.attributes(),
             count: work.count,
             layers: work.layers.iter().map(|l| l.to_string()).collect(),
@@ -321,6 +324,7 @@ impl OpsReport {
 const COLUMNS: &[Cells<OpRow>] = &[
     (words("op", "operation"), |r| Some(r.op.clone())),
     (words("shapes", "shapes"), |r| Some(r.shapes.clone())),
+    (words("brief", "of"), |r| Some(r.brief.clone())),
     (words("attributes", "attributes"), |r| {
         Some(r.attributes.clone())
     }),

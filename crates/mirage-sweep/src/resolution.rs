@@ -366,7 +366,7 @@ const COLUMNS: &[Cells<ResolutionRow>] = &[
         r.times.map(|t| t.samples.to_string())
     }),
     (number("fps", "FPS"), |r| r.fps.map(short)),
-    (words("exponent", "exponent"), |r| {
+    (number("exponent", "exponent"), |r| {
         r.exponent.as_ref().map(with_interval)
     }),
     (number("gflop", "GFLOP"), |r| {

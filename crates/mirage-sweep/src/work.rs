@@ -146,6 +146,29 @@ impl Work {
         }
     }
 
+    /// What tells it from others of its kind at a glance: dtype and shape of the first operand, and the
+    /// shape of the largest one that is fixed, `f32 1×64×32×32 · 128×64×3×3`. The dtype is what it
+    /// computes in: an operand's own, not its neighbours'.
+    pub fn brief(&self) -> String {
+        let sides = |ty: &TensorType| {
+            let sides: Vec<String> = ty.shape.iter().map(ToString::to_string).collect();
+            sides.join("×")
+        };
+        let first = self.operands.first().map(|o| &o.ty);
+        let first = first.map(|ty| format!("{} {}", ty.dtype, sides(ty)));
+        let weight = self
+            .operands
+            .iter()
+            .skip(1)
+            .filter(|o| o.fixed)
+            .max_by_key(|o| o.ty.numel());
+        first
+            .into_iter()
+            .chain(weight.map(|o| sides(&o.ty)))
+            .collect::<Vec<_>>()
+            .join(" · ")
+    }
+
     /// The attributes, as graphs print them; of a region those of its kind.
     pub fn attributes(&self) -> String {
         let attrs = match self.op.get::<Region>() {

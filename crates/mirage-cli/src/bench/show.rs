@@ -9,7 +9,7 @@ use super::BenchArgs;
 use crate::{
     error::{Ending, Result},
     output::Stream,
-    table::{Align, Facts, Rows, text},
+    table::{self, Facts},
     units,
 };
 
@@ -176,17 +176,5 @@ fn notes(ledger: &Ledger) -> Vec<String> {
 
 /// A table for a terminal.
 pub(super) fn ruled(table: &Table) -> String {
-    let columns: Vec<(&str, Align)> = table
-        .columns
-        .iter()
-        .map(|c| match c.numeric {
-            true => (c.title, Align::Right),
-            false => (c.title, Align::Left),
-        })
-        .collect();
-    let mut rows = Rows::new(Stream::Stdout, &columns).keep_whole(0..1);
-    for row in &table.rows {
-        rows.row(row.iter().map(text));
-    }
-    rows.to_string()
+    table::ruled(Stream::Stdout, table)
 }

@@ -37,6 +37,12 @@ fn a_models_operations_are_rows_in_json_csv_and_text() {
         text.contains("more rows (--top") && text.contains("a frame takes"),
         "{text}"
     );
+    // The first row is told whole, on a line of its own.
+    let first = rows[0]["brief"].as_str().unwrap();
+    assert!(
+        first.starts_with("f32 1×") && text.lines().any(|line| line.contains(first)),
+        "{text}"
+    );
     let mut totals: Vec<f64> = Vec::new();
     for row in rows {
         let op = row["op"].as_str().unwrap();

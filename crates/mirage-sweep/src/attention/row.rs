@@ -162,7 +162,7 @@ const COLUMNS: &[Cells<AttentionRow>] = &[
     (number("naive_ms", "naive ms"), |r| {
         r.naive.times.map(|t| short(t.p50_ms))
     }),
-    (words("speed_up", "op against naive"), |r| {
+    (number("speed_up", "op against naive"), |r| {
         r.speed_up
             .as_ref()
             .map(|s| factor(s.ratio, s.interval.as_ref()))

@@ -227,15 +227,13 @@ impl OpsArgs {
         let table = report.table();
         let keys: &[&str] = &[
             "op",
-            "shapes",
+            "brief",
             "count",
             "p50_ms",
             "total_ms",
             "share_percent",
             "gflops",
-            "gbytes",
             "roofline_percent",
-            "inputs",
             "outcome",
         ];
         let mut shown = table.without_empty_columns();
