@@ -250,15 +250,9 @@ impl<B: Backend> Tensor<B> {
     pub fn to_data(self, dtype: DType) -> Result<TensorData, String> {
         let data = match self {
             Tensor::Float(t) => read_sync(B::float_into_data(t)),
-            Tensor::Int(t) => {
-                let want = super::dtype::int(dtype);
-                let t = if t.dtype() == want.into() {
-                    t
-                } else {
-                    B::int_cast(t, want)
-                };
-                read_sync(B::int_into_data(t))
-            }
+            // What the device cannot hold is converted here.
+            Tensor::Int(t) => read_sync(B::int_into_data(t))
+                .map(|data| data.convert_dtype(dtype_of(dtype))),
             Tensor::Bool(t) => read_sync(B::bool_into_data(t)),
         };
         let data = data.map_err(|e| format!("cannot read a tensor back: {e:?}"))?;

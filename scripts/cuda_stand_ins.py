@@ -5,13 +5,15 @@ loaded at all, though nothing here calls them. This writes libraries of the same
 with every symbol it asks for; each function answers 100, `cudaErrorNoDevice`. PyTorch then reports that
 there is no CUDA, which is so, and its CPU code is untouched.
 
-    python cuda_stand_ins.py     # in the environment; needs gcc, nm and readelf; again: does nothing
+    python cuda_stand_ins.py            # in the environment; needs gcc, nm and readelf; again: does nothing
+    python cuda_stand_ins.py FOLDER     # the folder with PyTorch's shared objects
 """
 
 import importlib.util
 import pathlib
 import re
 import subprocess
+import sys
 import tempfile
 
 VENDOR = re.compile(r"^lib(cu|nccl|nv)\w*\.so\.\d+$")
@@ -72,19 +74,26 @@ def build(folder, library, version, symbols):
         subprocess.run(["gcc", *options, "-o", folder / library, source], check=True)
 
 
-def main():
+def torch_folder():
+    """Where this environment's PyTorch has its shared objects; None if NVIDIA's own are here."""
     found = importlib.util.find_spec("torch")
     if found is None:
         raise SystemExit("torch is not installed in this environment")
-    folder = pathlib.Path(found.origin).parent / "lib"
     if importlib.util.find_spec("nvidia") is not None:
-        return  # NVIDIA's own are here.
+        return None
+    return pathlib.Path(found.origin).parent / "lib"
+
+
+def main():
+    folder = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else torch_folder()
+    if folder is None:
+        return
     libraries = missing_libraries(folder)
     if not libraries:
         return
     for library, (version, symbols) in wanted_symbols(folder, libraries).items():
         build(folder, library, version, symbols)
-    print(f"no CUDA here: {len(libraries)} stand-ins for NVIDIA's libraries in {folder}")
+    print(f"no CUDA here: {len(libraries)} stand-ins for NVIDIA's libraries in {folder}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,55 @@
+//! Activations, in place on what a kernel has just made, or where nobody else holds the operand.
+
+use burn_tch::{LibTorch, TchTensor};
+use mirage_backend::burn::{Kernel, Tensor};
+use mirage_ir::{ops::Unary, regions::Activation};
+use tch::TchError;
+
+use super::{Cx, words};
+
+/// The activation of a tensor that nobody else holds.
+pub(super) fn activate(
+    mut x: tch::Tensor,
+    activation: Activation,
+) -> Result<tch::Tensor, TchError> {
+    match activation {
+        Activation::None => Ok(x),
+        Activation::Gelu => x.f_gelu_("none"),
+        Activation::GeluTanh => x.f_gelu_("tanh"),
+        Activation::Relu => x.f_relu_(),
+        Activation::Sigmoid => x.f_sigmoid_(),
+        Activation::Silu => x.f_silu_(),
+        Activation::Tanh => x.f_tanh_(),
+    }
+}
+
+/// The activation of a tensor that may be held elsewhere.
+pub(super) fn activated(x: &tch::Tensor, activation: Activation) -> Result<tch::Tensor, TchError> {
+    match activation {
+        Activation::None => Ok(x.shallow_clone()),
+        Activation::Gelu => x.f_gelu("none"),
+        Activation::GeluTanh => x.f_gelu("tanh"),
+        Activation::Relu => x.f_relu(),
+        Activation::Sigmoid => x.f_sigmoid(),
+        Activation::Silu => x.f_silu(),
+        Activation::Tanh => x.f_tanh(),
+    }
+}
+
+/// Functions that libtorch has in one call and the generic instruction has not.
+pub(super) fn lower(cx: &Cx<'_>) -> Option<Kernel<LibTorch>> {
+    let f = *cx.node.op.get::<Unary>()?;
+    let activation = Activation::of(f).filter(|_| cx.inputs[0].dtype.is_float())?;
+    Some(Box::new(move |args| {
+        let x = args.float(0);
+        let y = match x.can_mut() {
+            true => {
+                let storage = x.storage;
+                activate(x.tensor, activation).map(|y| TchTensor { tensor: y, storage })
+            }
+            false => activated(&x.tensor, activation).map(TchTensor::new),
+        };
+        args.set(0, Tensor::Float(y.map_err(words)?));
+        Ok(())
+    }))
+}

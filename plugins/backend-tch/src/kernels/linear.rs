@@ -1,0 +1,113 @@
+//! Linear layers, what follows them in a region, and a norm before them.
+
+use burn_tch::LibTorch;
+use mirage_backend::burn::{Align, Kernel};
+use mirage_ir::{
+    ops::{LayerNorm, Linear},
+    regions::Activation,
+};
+use serde::Deserialize;
+use tch::TchError;
+
+use super::{Cx, Operands, activation::activate, kernel, norm::Norm, region};
+
+/// A linear layer with what follows it.
+#[derive(Deserialize)]
+struct Fused {
+    #[expect(dead_code, reason = "it has no attributes, but must be one")]
+    op: Linear,
+    #[serde(default)]
+    bias: bool,
+    #[serde(default)]
+    residual: bool,
+    #[serde(default)]
+    activation: Activation,
+}
+
+/// A linear layer of what a norm gives.
+#[derive(Deserialize)]
+struct Normed {
+    norm: LayerNorm,
+    #[serde(default)]
+    beta: bool,
+    #[serde(default)]
+    bias: bool,
+    #[serde(default)]
+    activation: Activation,
+}
+
+pub(super) fn lower(cx: &Cx<'_>) -> Option<Kernel<LibTorch>> {
+    if let Some(op) = region::<Normed>(cx.node, "layer_norm_linear") {
+        return Some(normed(cx, &op));
+    }
+    let fused = match cx.node.op.is::<Linear>() {
+        true => Fused {
+            op: Linear {},
+            bias: cx.inputs.len() == 3,
+            residual: false,
+            activation: Activation::None,
+        },
+        false => region(cx.node, "linear_act")?,
+    };
+    let call = Call::of(cx, 1, fused.bias.then_some(2));
+    let x = cx.logical(0);
+    let residual = fused.residual.then(|| cx.inputs.len() - 1);
+    let residual = residual.map(|i| (i, cx.logical(i)));
+    let activation = fused.activation;
+    Some(kernel(cx.physical(), move |args| {
+        let x = args.seen(0, &x);
+        let mut y = call.run(&x, args)?;
+        if let Some((i, align)) = &residual {
+            y = y.f_add_(&args.seen(*i, align))?;
+        }
+        activate(y, activation)
+    }))
+}
+
+fn normed(cx: &Cx<'_>, op: &Normed) -> Kernel<LibTorch> {
+    let beta = op.beta.then_some(2);
+    let weight = 2 + usize::from(op.beta);
+    let call = Call::of(cx, weight, op.bias.then_some(weight + 1));
+    let norm = Norm::of_layer(op.norm, &cx.inputs[0]);
+    let (x, activation) = (cx.logical(0), op.activation);
+    kernel(cx.physical(), move |args| {
+        let x = args.seen(0, &x);
+        let (gamma, beta) = (args.plain(1), beta.map(|i| args.plain(i)));
+        let x = norm.run(&x, Some(&gamma), beta.as_ref())?;
+        activate(call.run(&x, args)?, activation)
+    })
+}
+
+/// The product with a weight `[in,out]`, the bias added in the same call.
+struct Call {
+    weight: usize,
+    align: Align,
+    bias: Option<usize>,
+    /// x as a matrix.
+    rows: [i64; 2],
+    /// The result's logical shape.
+    shape: Vec<i64>,
+}
+
+impl Call {
+    fn of(cx: &Cx<'_>, weight: usize, bias: Option<usize>) -> Self {
+        let inside = cx.inputs[weight].shape[0];
+        Call {
+            weight,
+            align: cx.logical(weight),
+            bias,
+            rows: [(cx.inputs[0].numel() / inside.max(1)) as i64, inside as i64],
+            shape: cx.outputs[0].shape.iter().map(|&n| n as i64).collect(),
+        }
+    }
+
+    fn run(&self, x: &tch::Tensor, args: &mut Operands<'_, '_>) -> Result<tch::Tensor, TchError> {
+        let x = x.f_reshape(self.rows)?;
+        let weight = args.seen(self.weight, &self.align);
+        let y = match self.bias {
+            Some(bias) => args.plain(bias).f_addmm(&x, &weight)?,
+            None => x.f_mm(&weight)?,
+        };
+        y.f_view(&self.shape[..])
+    }
+}

@@ -1,0 +1,132 @@
+//! What libtorch computes in one call, a file for each family; the rest is burn-tch's, by the generic
+//! instructions, which are these kernels' oracle too.
+//!
+//! A channels-last value `[N,C,H,W]@[0,2,3,1]` is held as `[N,H,W,C]`; its logical view is what libtorch
+//! calls channels last, so that convolutions, norms and poolings take it and give it without a copy.
+
+mod activation;
+mod attention;
+mod conv;
+mod linear;
+mod norm;
+mod sample;
+
+use std::sync::Arc;
+
+use burn_tch::{LibTorch, TchTensor};
+use mirage_backend::burn::{
+    Align, Args, ExternRunner, Kernel, Kernels, NodeContext, Tensor, on_flex,
+};
+use mirage_ir::{
+    Graph, Node, Order,
+    ops::{self, Matmul, Permute, Region},
+};
+use serde::de::DeserializeOwned;
+
+/// The kinds of regions that are a kernel here.
+pub(crate) const REGIONS: [&str; 8] = [
+    "act_group_norm",
+    "act_layer_norm",
+    "add_layer_norm",
+    "conv_act",
+    "conv_norm_act",
+    "group_norm_silu",
+    "layer_norm_linear",
+    "linear_act",
+];
+
+type Cx<'a> = NodeContext<'a, LibTorch>;
+
+/// What this backend adds to the generic executor.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct TchKernels;
+
+impl Kernels<LibTorch> for TchKernels {
+    fn lower(&self, cx: &Cx<'_>) -> Option<Kernel<LibTorch>> {
+        conv::lower(cx)
+            .or_else(|| linear::lower(cx))
+            .or_else(|| norm::lower(cx))
+            .or_else(|| attention::lower(cx))
+            .or_else(|| activation::lower(cx))
+            .or_else(|| sample::lower(cx))
+    }
+
+    /// A convolution that runs channels last wants its weights so, or libtorch converts them at every
+    /// call.
+    fn weight_order(&self, graph: &Graph, node: &Node, operand: usize) -> Option<Order> {
+        let is_convolution = conv::is_convolution(node) || node.op.is::<ops::ConvTranspose>();
+        if !is_convolution || operand != 1 {
+            return None;
+        }
+        let (x, weight) = (graph.ty(node.inputs[0]), graph.ty(node.inputs[1]));
+        let last = Order::channels_last(x.rank());
+        Some(match x.rank() == 4 && x.order == last {
+            true => last,
+            false => Order::row_major(weight.rank()),
+        })
+    }
+
+    fn takes_views(&self, _graph: &Graph, node: &Node) -> bool {
+        node.op.is::<Matmul>() || node.op.is::<Permute>() || attention::takes_views(node)
+    }
+
+    /// No call here is to be recorded for gradients.
+    fn run(&self, execution: &mut (dyn FnMut() + Send)) {
+        tch::no_grad(execution);
+    }
+
+    fn externs(&self) -> Option<Arc<dyn ExternRunner<LibTorch>>> {
+        Some(on_flex())
+    }
+
+    fn notes(&self, graph: &Graph) -> Vec<String> {
+        match crate::backend::is_planned(graph) {
+            true => vec![
+                "static plan: steps, slots and what runs in place are fixed at compile, and an \
+                 execution was run there; libtorch allocates results itself"
+                    .to_owned(),
+            ],
+            false => Vec::new(),
+        }
+    }
+}
+
+/// The attributes of the region of this kind that a node is.
+fn region<T: DeserializeOwned>(node: &Node, kind: &str) -> Option<T> {
+    let region = node.op.get::<Region>().filter(|r| r.kind == kind)?;
+    region.attributes.clone().try_into().ok()
+}
+
+/// A kernel with one result, in the order that its type says.
+fn kernel(
+    out: Align,
+    f: impl Fn(&mut Operands<'_, '_>) -> Result<tch::Tensor, tch::TchError> + Send + Sync + 'static,
+) -> Kernel<LibTorch> {
+    Box::new(move |args| {
+        let result = f(&mut Operands(args)).map_err(words)?;
+        args.set(0, out.lay_out(Tensor::Float(TchTensor::new(result))));
+        Ok(())
+    })
+}
+
+/// The first line of what libtorch says: the others are its stack.
+fn words(error: tch::TchError) -> String {
+    let text = error.to_string();
+    text.lines().next().unwrap_or("no reason given").to_owned()
+}
+
+/// The operands of a kernel, as libtorch's tensors. They are read, never written: what else holds their
+/// memory is not known here.
+struct Operands<'a, 'b>(&'a mut Args<'b, LibTorch>);
+
+impl Operands<'_, '_> {
+    /// Operand `i` as it lies.
+    fn plain(&mut self, i: usize) -> tch::Tensor {
+        self.0.float(i).tensor
+    }
+
+    /// Operand `i` seen otherwise.
+    fn seen(&mut self, i: usize, align: &Align) -> tch::Tensor {
+        align.view(self.0.take(i)).into_float().tensor
+    }
+}
