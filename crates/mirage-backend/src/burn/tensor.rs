@@ -251,8 +251,9 @@ impl<B: Backend> Tensor<B> {
         let data = match self {
             Tensor::Float(t) => read_sync(B::float_into_data(t)),
             // What the device cannot hold is converted here.
-            Tensor::Int(t) => read_sync(B::int_into_data(t))
-                .map(|data| data.convert_dtype(dtype_of(dtype))),
+            Tensor::Int(t) => {
+                read_sync(B::int_into_data(t)).map(|data| data.convert_dtype(dtype_of(dtype)))
+            }
             Tensor::Bool(t) => read_sync(B::bool_into_data(t)),
         };
         let data = data.map_err(|e| format!("cannot read a tensor back: {e:?}"))?;

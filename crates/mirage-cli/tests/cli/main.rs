@@ -17,4 +17,5 @@ mod profile;
 mod run;
 mod support;
 mod tables;
+mod tch;
 mod tune;
