@@ -68,6 +68,11 @@ pub enum Finding {
         /// Faster, slower or the same.
         change: Verdict,
     },
+    /// The first was measured, and the other failed or cannot run.
+    Broken {
+        /// Why.
+        reason: String,
+    },
     /// They cannot be compared, and why.
     NotComparable {
         /// Why: fields that differ, a row that is missing or failed.
@@ -77,18 +82,19 @@ pub enum Finding {
 
 impl Comparison {
     /// The rows that became slower by more than `threshold`, a share: those whose whole interval lies
-    /// beyond it.
+    /// beyond it, and those that broke.
     pub fn regressions(&self, threshold: f64) -> impl Iterator<Item = &RowComparison> {
         self.rows.iter().filter(move |row| match &row.finding {
             Finding::Compared { ratio, .. } => ratio.low > 1.0 + threshold,
+            Finding::Broken { .. } => true,
             Finding::NotComparable { .. } => false,
         })
     }
 
-    /// Whether any row was compared.
+    /// Whether any row was compared, or broke.
     pub fn is_comparable(&self) -> bool {
-        let compared = |row: &RowComparison| matches!(row.finding, Finding::Compared { .. });
-        self.rows.iter().any(compared)
+        let alike = |row: &RowComparison| !matches!(row.finding, Finding::NotComparable { .. });
+        self.rows.iter().any(alike)
     }
 }
 
@@ -149,16 +155,14 @@ fn finding(
             reasons: found.iter().map(Difference::to_string).collect(),
         };
     }
-    for (which, row) in [("first", row), ("other", its)] {
-        match &row.outcome {
-            Outcome::Measured => {}
-            Outcome::Failed(reason) => {
-                return not_comparable(format!("the {which} failed: {reason}"));
-            }
-            Outcome::Illegal(reason) => {
-                return not_comparable(format!("the {which} cannot run: {reason}"));
-            }
+    match (reason_of(&row.outcome), reason_of(&its.outcome)) {
+        (Some(reason), _) => return not_comparable(format!("the first {reason}")),
+        (None, Some(reason)) => {
+            return Finding::Broken {
+                reason: format!("the other {reason}"),
+            };
         }
+        (None, None) => {}
     }
     match ratio(first, row, other, its, &options.resampling) {
         Ok(ratio) => Finding::Compared {
@@ -166,6 +170,15 @@ fn finding(
             ratio,
         },
         Err(error) => not_comparable(error.to_string()),
+    }
+}
+
+/// Why there is no measurement.
+fn reason_of(outcome: &Outcome) -> Option<String> {
+    match outcome {
+        Outcome::Measured => None,
+        Outcome::Failed(reason) => Some(format!("failed: {reason}")),
+        Outcome::Illegal(reason) => Some(format!("cannot run: {reason}")),
     }
 }
 
@@ -225,8 +238,16 @@ fn differences(first: &Ledger, other: &Ledger, across_versions: bool) -> Vec<Dif
         ),
         ("Mirage version", a.mirage.clone(), b.mirage.clone(), true),
     ];
+    // Ledgers of before do not tell it.
+    let configurations = match (&a.model.configuration, &b.model.configuration) {
+        (Some(first), Some(other)) => {
+            Some(("model configuration", first.clone(), other.clone(), false))
+        }
+        _ => None,
+    };
     let differ = fields
         .into_iter()
+        .chain(configurations)
         .filter(|(_, a, b, version)| a != b && !(across_versions && *version));
     differ
         .map(|(field, first, other, _)| Difference {

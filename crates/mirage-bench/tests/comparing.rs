@@ -154,6 +154,22 @@ fn rows_with_another_pass_version_or_options_are_not_comparable() {
 }
 
 #[test]
+fn another_configuration_of_the_same_name_is_another_model() {
+    let with = |configuration: &str| {
+        let mut ledger = Made::default().ledger();
+        ledger.setting.model.configuration = Some(configuration.to_owned());
+        ledger
+    };
+    let (first, other) = (with("{\"head_dim\":4}"), with("{\"head_dim\":8}"));
+    let found = compare(&first, &other, &OPTIONS);
+    assert!(!found.is_comparable());
+    assert_eq!(found.differences[0].field, "model configuration");
+    // A ledger of before does not tell it.
+    let before = Made::default().ledger();
+    assert!(compare(&before, &other, &OPTIONS).is_comparable());
+}
+
+#[test]
 fn rows_that_are_missing_or_failed_say_so() {
     let first = Made::default().ledger();
     let fails = Made {
@@ -164,9 +180,15 @@ fn rows_that_are_missing_or_failed_say_so() {
     other.rows.retain(|r| r.label != "none again");
     let found = compare(&first, &other, &OPTIONS);
     assert_eq!(
-        reasons(&found, "channels_last"),
-        ["the other failed: out of memory"]
+        *finding(&found, "channels_last"),
+        Finding::Broken {
+            reason: "the other failed: out of memory".to_owned()
+        }
     );
+    // A gate for regressions does not let it through, whatever its threshold.
+    let labels: Vec<&str> = found.regressions(9.0).map(|r| r.label.as_str()).collect();
+    assert!(labels.contains(&"channels_last"), "{labels:?}");
+    assert!(!labels.contains(&"none again"), "{labels:?}");
     let back = compare(&other, &first, &OPTIONS);
     assert_eq!(
         reasons(&back, "none again"),

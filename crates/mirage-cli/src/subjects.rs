@@ -9,7 +9,7 @@ use std::{
 use mirage_backend::{Backend, CompileOptions};
 use mirage_bench::{
     frame_error::FrameError,
-    ledger::{Build, Errors, Facts, Layer, LayerTimes, Memory},
+    ledger::{Build, Errors, Facts, Layer, LayerTimes, Memory, Model},
     measure::Subject,
     stats::median,
 };
@@ -18,7 +18,7 @@ use mirage_ir::{
     Graph, NodeId,
     cost::{graph_cost, node_cost},
 };
-use mirage_model::Size;
+use mirage_model::{ModelConfig, Size};
 use mirage_pass::{Manager, Plan};
 use mirage_stream::{Noise, NoisePolicy, Session, Trajectory, main_dtype, prepare, profile};
 use mirage_video::Frame;
@@ -46,6 +46,16 @@ pub(crate) struct Bench<'a> {
     pub(crate) seed: u64,
     /// Frames of the closed loop.
     pub(crate) frames: usize,
+}
+
+/// A model as ledgers and reports name it.
+pub(crate) fn model_id(config: &ModelConfig, parameters: usize, trained: bool) -> Model {
+    Model {
+        name: config.name.clone(),
+        parameters,
+        trained,
+        configuration: serde_json::to_string(&config.network).ok(),
+    }
 }
 
 /// A set's program, or why there is none.
@@ -92,6 +102,13 @@ impl Built {
             Built::Failed(_) => 0,
         }
     }
+}
+
+/// Whether another program's weights fit into free memory beside these, if they are no larger than the
+/// largest here; while it is compiled, its weights are there twice.
+pub(crate) fn another_fits<'a>(built: impl Iterator<Item = &'a Built>) -> bool {
+    let largest = built.map(Built::weight_bytes).max().unwrap_or(0);
+    mirage_bench::machine::Memory::here().is_none_or(|memory| memory.available > 2 * largest)
 }
 
 impl Subject for Built {
@@ -214,6 +231,27 @@ impl Bench<'_> {
         })
     }
 
+    /// The programs of some sets; of those whose weights do not fit, why not.
+    pub(crate) fn build_all(
+        &self,
+        plans: impl IntoIterator<Item = std::result::Result<Plan, String>>,
+        scene: &[Frame],
+    ) -> Vec<Built> {
+        let mut built = Vec::new();
+        for plan in plans {
+            let next = match another_fits(built.iter()) {
+                true => self.build(plan, scene),
+                false => Built::Failed(
+                    "its weights do not fit into free memory beside those of the sets before it: \
+                     measure fewer sets at once"
+                        .to_owned(),
+                ),
+            };
+            built.push(next);
+        }
+        built
+    }
+
     /// What is known of each set without running it.
     pub(crate) fn plain_facts(&self, built: &[Built]) -> Vec<Facts> {
         let facts = |b: &Built| match b {
@@ -226,44 +264,46 @@ impl Bench<'_> {
     /// What is known of each set, with what an execution takes of memory and its pictures' error against
     /// those of the first, which is `none`.
     pub(crate) fn facts(&self, built: &mut [Built], scene: &[Frame]) -> Vec<Facts> {
-        let mut reference: Option<[Vec<f32>; 2]> = None;
-        let facts = |b: &mut Built| match b {
-            Built::Failed(_) => Facts::default(),
-            Built::Ready(ready) => {
-                let mut facts = ready.facts.clone();
-                match self.finish(ready, &mut facts, scene, &mut reference) {
-                    Ok(()) => {}
-                    Err(why) => *b = Built::Failed(why),
-                }
-                facts
+        let mut reference: Option<Pictures> = None;
+        let mut all = Vec::with_capacity(built.len());
+        for (i, b) in built.iter_mut().enumerate() {
+            let mut facts = match b {
+                Built::Ready(ready) => ready.facts.clone(),
+                Built::Failed(_) => Facts::default(),
+            };
+            let pictures = self.measured_pictures(b, &mut facts, scene);
+            let pictures = match i {
+                0 => pictures.inspect(|p| reference = Some(p.clone())),
+                _ => pictures,
+            };
+            // Where `none` does not run there is nothing to compare with.
+            let error = pictures.and_then(|p| match &reference {
+                Some(reference) => self.errors(&p, reference).map(Some),
+                None => Ok(None),
+            });
+            match error {
+                Ok(error) => facts.error = error,
+                Err(why) => *b = Built::Failed(why),
             }
-        };
-        built.iter_mut().map(facts).collect()
+            all.push(facts);
+        }
+        all
     }
 
-    fn finish(
+    /// The pictures of the closed loop, after an execution that tells what it takes of memory.
+    fn measured_pictures(
         &self,
-        ready: &mut Ready,
+        built: &mut Built,
         facts: &mut Facts,
         scene: &[Frame],
-        reference: &mut Option<[Vec<f32>; 2]>,
-    ) -> std::result::Result<(), String> {
-        if self.backend.allocates_on_heap() {
-            facts.memory.measured_peak_bytes = Some(ready.measured_peak()?);
-        } else {
-            facts.memory.measured_peak_bytes = ready.session.executable().memory().held_bytes;
+    ) -> std::result::Result<Pictures, String> {
+        if let Built::Ready(ready) = built {
+            facts.memory.measured_peak_bytes = match self.backend.allocates_on_heap() {
+                true => Some(ready.measured_peak()?),
+                false => ready.session.executable().memory().held_bytes,
+            };
         }
-        let shape = [1, 3, self.size.height, self.size.width];
-        let ends = ready.loop_ends(scene)?;
-        let reference = reference.get_or_insert_with(|| ends.clone());
-        let of = |i: usize| {
-            FrameError::of(&ends[i], &reference[i], shape, 2.0).map_err(|e| e.to_string())
-        };
-        facts.error = Some(Errors {
-            frame: of(0)?,
-            closed_loop: Some(of(1)?),
-        });
-        Ok(())
+        self.pictures(built, scene)
     }
 
     /// Where a set's time goes, layer by layer. `frame_ms` is what a frame takes, as measured.

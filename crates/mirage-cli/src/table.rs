@@ -18,6 +18,8 @@ const MAX_WIDTH: u16 = 140;
 /// The narrowest that a table can be laid out in.
 const MIN_WIDTH: u16 = 60;
 
+/// A longer word may be broken.
+const LONG_WORD: usize = 16;
 /// Blanks between columns.
 const PADDING: u16 = 2;
 
@@ -83,8 +85,8 @@ impl std::fmt::Display for Rows {
     }
 }
 
-/// A table of the ledger or of a profile for a terminal; numbers and the first column are never broken, and what the
-/// first is of neither.
+/// A table of the ledger or of a profile for a terminal. Numbers and the first column are never broken,
+/// nor is what the first is of; texts are broken between words.
 pub(crate) fn ruled(stream: Stream, table: &mirage_bench::render::Table) -> String {
     let align = |numeric| if numeric { Align::Right } else { Align::Left };
     let whole = match table.columns.get(1) {
@@ -93,17 +95,27 @@ pub(crate) fn ruled(stream: Stream, table: &mirage_bench::render::Table) -> Stri
     };
     let columns = table.columns.iter().map(|c| (c.title, align(c.numeric)));
     let mut rows = Rows::new(stream, &columns.collect::<Vec<_>>()).keep_whole(0..whole);
-    for (place, column) in table.columns.iter().enumerate() {
-        if column.numeric {
-            let cells = table.rows.iter().map(|row| row[place].chars().count());
-            let words = column.title.split(' ').map(|word| word.chars().count());
-            rows = rows.at_least(place, cells.chain(words).max().unwrap_or(0));
-        }
+    for (place, column) in table.columns.iter().enumerate().skip(whole) {
+        let longest = |text: &str, numeric: bool| match numeric {
+            true => text.chars().count(),
+            false => longest_word(text).min(LONG_WORD),
+        };
+        let cells = table
+            .rows
+            .iter()
+            .map(|row| longest(&row[place], column.numeric));
+        let title = longest(column.title, false);
+        rows = rows.at_least(place, cells.fold(title, usize::max));
     }
     for row in &table.rows {
         rows.row(row.iter().map(text));
     }
     rows.to_string()
+}
+
+fn longest_word(text: &str) -> usize {
+    let words = text.split_whitespace().map(|word| word.chars().count());
+    words.max().unwrap_or(0)
 }
 
 /// Names and what is to be said of them, a line or more each.

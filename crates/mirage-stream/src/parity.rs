@@ -34,7 +34,8 @@ pub fn parity_inputs(
             "timestep" => whole(timestep),
             "frames" => whole(3),
             _ => {
-                let noise = Noise::new(seed + i as u64, NoisePolicy::Fixed, count).frame(0);
+                let noise =
+                    Noise::new(seed.wrapping_add(i as u64), NoisePolicy::Fixed, count).frame(0);
                 TensorData::from_f32(spec.shape.clone(), &noise)
             }
         };

@@ -90,7 +90,8 @@ impl Program {
         for set in 0..rotation.sets.max(1) {
             let mut buffers = Vec::with_capacity(executable.inputs().len());
             for (i, port) in executable.inputs().iter().enumerate() {
-                let data = Values::Centred.data(&port.ty, seed + 1000 * set + i as u64)?;
+                let data =
+                    Values::Centred.data(&port.ty, seed.wrapping_add(1000 * set + i as u64))?;
                 buffers.push(executable.upload(&data, &port.ty)?);
             }
             sets.push(buffers);
@@ -112,7 +113,7 @@ impl Program {
     pub fn params(graph: &Graph, seed: u64) -> Result<Params, ProgramError> {
         let params = graph.all_params().into_iter().enumerate();
         let data = params.map(|(i, (name, ty))| {
-            let data = Values::Positive.data(ty, seed + i as u64);
+            let data = Values::Positive.data(ty, seed.wrapping_add(i as u64));
             data.map(|data| (name.to_owned(), data))
         });
         Ok(data.collect::<Result<_, _>>()?)

@@ -107,6 +107,9 @@ pub struct Model {
     pub parameters: usize,
     /// Whether its weights came from a file.
     pub trained: bool,
+    /// The configuration of its network, in JSON; null in ledgers that were made without it.
+    #[serde(default)]
+    pub configuration: Option<String>,
 }
 
 /// A pass as it was run.

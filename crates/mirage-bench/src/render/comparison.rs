@@ -16,7 +16,7 @@ const COLUMNS: &[Cells<RowComparison>] = &[
     (number("time_ratio", "time by first"), |r| {
         match &r.finding {
             Finding::Compared { ratio, .. } => Some(factor(ratio.estimate, Some(ratio))),
-            Finding::NotComparable { .. } => None,
+            Finding::Broken { .. } | Finding::NotComparable { .. } => None,
         }
     }),
     (words("verdict", "verdict"), |r| {
@@ -24,6 +24,7 @@ const COLUMNS: &[Cells<RowComparison>] = &[
     }),
     (words("why", "why"), |r| match &r.finding {
         Finding::Compared { .. } => None,
+        Finding::Broken { reason } => Some(reason.clone()),
         Finding::NotComparable { reasons } => Some(reasons.join("; ")),
     }),
 ];
@@ -35,6 +36,7 @@ fn verdict(finding: &Finding) -> &'static str {
             ..
         } => "same",
         Finding::Compared { change, .. } => verdict_words(*change),
+        Finding::Broken { .. } => "broken",
         Finding::NotComparable { .. } => "not comparable",
     }
 }

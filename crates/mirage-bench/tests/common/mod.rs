@@ -247,6 +247,7 @@ fn setting(roofline: Roofline) -> Setting {
             name: "lsd-light".to_owned(),
             parameters: 6_500_000,
             trained: false,
+            configuration: None,
         },
         shape: [1, 3, 64, 64],
         dtype: "f32".to_owned(),

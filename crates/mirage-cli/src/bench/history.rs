@@ -35,17 +35,22 @@ pub(super) struct HistoryArgs {
 
 impl HistoryArgs {
     pub(super) fn run(&self) -> Result<()> {
-        let page = self.html.as_deref().map(WholeFile::create).transpose()?;
         let files = read_folder(&self.folder).failure()?;
+        let page = self.html.as_deref().map(WholeFile::create).transpose()?;
         let how = Resampling {
             resamples: RESAMPLES,
             ..Resampling::default()
         };
         let found = history(files, &how);
-        if found.groups.is_empty() && found.unreadable.is_empty() {
+        if found.groups.is_empty() {
+            let unread = found
+                .unreadable
+                .iter()
+                .map(|file| format!("; {}", file.reason));
             return Err(CliError::Failure(format!(
-                "{}: there is no ledger in it; mirage bench --save FILE.json makes one",
-                self.folder.display()
+                "{}: there is no ledger in it; mirage bench --save FILE.json makes one{}",
+                self.folder.display(),
+                unread.collect::<String>()
             )));
         }
         if let Some(page) = page {

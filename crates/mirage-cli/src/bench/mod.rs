@@ -11,6 +11,8 @@ mod record;
 mod show;
 mod take;
 
+use std::sync::atomic::Ordering;
+
 use clap::Subcommand;
 
 pub(crate) use self::arguments::BenchArgs;
@@ -50,7 +52,12 @@ impl BenchArgs {
         let before = compare::read_all(&self.compare)?;
         let outputs = Outputs::claim(self)?;
         let taken = match self.processes {
-            1 => take::take(self, &job, &plan, 0, progress, &stop).map_err(CliError::Failure)?,
+            1 => take::take(self, &job, &plan, 0, progress, &stop).map_err(|why| {
+                match stop.load(Ordering::Relaxed) {
+                    true => CliError::Interrupted(why),
+                    false => CliError::Failure(why),
+                }
+            })?,
             processes => processes::repeat(processes, &stop)?,
         };
         let resident = processes::resident(self, &plan, &taken, progress, &stop);

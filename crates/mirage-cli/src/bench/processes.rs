@@ -109,6 +109,7 @@ pub(super) fn repeat(processes: u16, stop: &AtomicBool) -> Result<Taken> {
             Ok(taken) => taken,
             // Stopped before anything was measured: what the others have is told.
             Err(_) if stop.load(Ordering::Relaxed) && all.is_some() => break,
+            Err(why) if stop.load(Ordering::Relaxed) => return Err(CliError::Interrupted(why)),
             Err(why) => {
                 return Err(CliError::Failure(format!(
                     "process {} of {processes}: {why}",

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use mirage_bench::{
     ledger::{
-        Backend, FORMAT, Ledger, Machine as LedgerMachine, Method, Model, Results, Roofline, Rules,
+        Backend, FORMAT, Ledger, Machine as LedgerMachine, Method, Results, Roofline, Rules,
         SCHEMA, Setting, assemble,
     },
     machine::{RateOptions, measure_roofline},
@@ -18,7 +18,10 @@ use super::{
     job::Job,
     take::{self, Taken},
 };
-use crate::error::{Ending, Result};
+use crate::{
+    error::{Ending, Result},
+    subjects::model_id,
+};
 
 /// The ledger. `resident` has the bytes of each set, and a warning where some are not there.
 pub(super) fn ledger(
@@ -112,11 +115,7 @@ fn setting(
             version: info.version.to_owned(),
             engine: info.engine.to_owned(),
         },
-        model: Model {
-            name: job.config.name.clone(),
-            parameters: taken.parameters,
-            trained: taken.trained,
-        },
+        model: model_id(&job.config, taken.parameters, taken.trained),
         shape: [1, 3, job.size.height, job.size.width],
         dtype: "f32".to_owned(),
         seed: args.model.seed,

@@ -85,11 +85,8 @@ pub(super) fn take(
     let bench = bench(args, job, &captured, backend);
     let scene = bench.scene().map_err(words)?;
     let setup = begin.elapsed();
-    let mut built: Vec<Built> = plan
-        .subjects
-        .iter()
-        .map(|set| bench.build(job.plan(&set.indices()), &scene))
-        .collect();
+    let sets = plan.subjects.iter();
+    let mut built = bench.build_all(sets.map(|set| job.plan(&set.indices())), &scene);
     for planted in &plan.planted {
         built[planted.subject].slow_down(planted.percent / 100.0);
     }

@@ -192,12 +192,8 @@ pub(super) fn time(
         )
     };
     let mut timed: Vec<&mut PassCheck> = checks.iter_mut().filter(does).collect();
-    let mut built = vec![bench.build(planned(""), &scene)];
-    built.extend(
-        timed
-            .iter()
-            .map(|check| bench.build(planned(&check.with), &scene)),
-    );
+    let sets = std::iter::once("").chain(timed.iter().map(|check| check.with.as_str()));
+    let mut built = bench.build_all(sets.map(planned), &scene);
     let mut subjects: Vec<&mut dyn Subject> = built
         .iter_mut()
         .map(|b: &mut Built| b as &mut dyn Subject)

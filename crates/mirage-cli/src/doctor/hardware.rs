@@ -34,6 +34,11 @@ impl Hardware {
         }
     }
 
+    /// Adds what a reader should know.
+    pub(super) fn warn(&mut self, warning: String) {
+        self.warnings.push(warning);
+    }
+
     /// For a terminal.
     pub(super) fn facts(&self) -> Facts {
         let mut facts = Facts::new(Stream::Stdout);

@@ -141,7 +141,7 @@ impl CheckArgs {
         let stage = progress.stage("looking at the machine");
         let load = Watch::during(LOOK);
         let rates = self.measure.then(|| measure_rates(&RateOptions::default()));
-        let hardware = Hardware::new(load, rates.transpose().failure()?);
+        let mut hardware = Hardware::new(load, rates.transpose().failure()?);
         drop(stage);
         let mut stage = progress.stage("asking the backends");
         let mut tell = |what: String| stage = progress.stage(what);
@@ -172,7 +172,9 @@ impl CheckArgs {
                 seed: self.model.seed,
                 frames: 2,
             };
-            checkup::time(&mut passes, &bench, &registry, self.time)?;
+            if let Err(why) = checkup::time(&mut passes, &bench, &registry, self.time) {
+                hardware.warn(format!("passes were not measured: {why}"));
+            }
             let name = backend.info().name;
             let here = backends.iter().find(|a| a.is(name, self.backend.device));
             precision.reasons.extend(here.and_then(products));
@@ -229,6 +231,9 @@ fn products(ability: &Ability) -> Option<String> {
     let halves = [DType::BF16, DType::F16].into_iter();
     let halves = halves.filter_map(|d| Some((d, ability.measured("linear", d)?.gflops / f32)));
     let halves: Vec<(DType, f64)> = halves.collect();
+    if halves.is_empty() {
+        return None;
+    }
     let ratios: Vec<String> = halves
         .iter()
         .map(|(d, r)| format!("{r:.2}× of f32 in {d}"))

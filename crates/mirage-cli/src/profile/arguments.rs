@@ -2,10 +2,13 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum, value_parser};
+use clap::{Args, ValueEnum, builder::RangedU64ValueParser, value_parser};
 use mirage_bench::profile::Sort;
 
 use crate::args::{BackendArgs, FrameArgs, ModelArgs, PassArgs};
+
+/// The most frames of a profile: they are held in memory.
+const MOST_FRAMES: u64 = 2000;
 
 const AFTER_HELP: &str = "\
 Every second frame is profiled, the others run plain between them, so that what profiling itself costs
@@ -40,7 +43,7 @@ pub(crate) struct ProfileArgs {
     #[arg(long, value_name = "N", default_value_t = 25, value_parser = value_parser!(u32).range(1..))]
     pub(super) top: u32,
     /// Frames, of which every second is profiled
-    #[arg(long, value_name = "N", default_value_t = 20)]
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = RangedU64ValueParser::<usize>::new().range(..=MOST_FRAMES))]
     pub(super) frames: usize,
     /// Frames left out at the start
     #[arg(long, value_name = "N", default_value_t = 4)]

@@ -14,7 +14,10 @@ use mirage_ir::{
 use mirage_stream::{Machine, main_dtype};
 
 use super::Job;
-use crate::error::{CliError, Ending, Result};
+use crate::{
+    error::{CliError, Ending, Result},
+    subjects::model_id,
+};
 
 /// What a profile is made of.
 pub(super) struct Found<'a> {
@@ -157,11 +160,7 @@ impl Found<'_> {
                 version: info.version.to_owned(),
                 engine: info.engine.to_owned(),
             },
-            model: ledger::Model {
-                name: job.config.name.clone(),
-                parameters: self.parameters,
-                trained: self.trained,
-            },
+            model: model_id(&job.config, self.parameters, self.trained),
             shape: [1, 3, job.size.height, job.size.width],
             dtype: main_dtype(self.graph).name().to_owned(),
             seed,

@@ -159,9 +159,10 @@ impl Report {
 
     fn facts(&self) -> Facts {
         let mut facts = Facts::new(Stream::Stdout);
-        let passes = match self.choice.passes.is_empty() {
-            true => "no passes: none makes a frame faster here",
-            false => &self.choice.passes,
+        let passes = match (self.choice.passes.as_str(), &self.setting.max_error) {
+            ("", None) => "no passes: none makes a frame faster here",
+            ("", Some(_)) => "no passes: none within the bound makes a frame faster here",
+            (passes, _) => passes,
         };
         facts.styled("choice", bold(passes));
         if let Some(ms) = self.choice.median_ms {

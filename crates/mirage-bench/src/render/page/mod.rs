@@ -95,6 +95,7 @@ impl Subject<'_> {
             name,
             parameters,
             trained,
+            ..
         } = self.model;
         let trained = if *trained { "trained" } else { "untrained" };
         let millions = megabytes(*parameters as u64);

@@ -79,8 +79,12 @@ fn float(text: &str) -> std::result::Result<DType, String> {
 impl AttentionArgs {
     pub(crate) fn run(&self, quiet_log: bool) -> Result<()> {
         let backend = self.backend.resolve()?;
-        let mut dtypes = self.dtype.clone();
-        dtypes.dedup();
+        let mut dtypes: Vec<DType> = Vec::new();
+        for &dtype in &self.dtype {
+            if !dtypes.contains(&dtype) {
+                dtypes.push(dtype);
+            }
+        }
         let heads = usize::from(self.heads);
         let shapes = grid(&self.lengths.0, &self.head_dims.0, heads, &dtypes);
         let outputs = self.output.begin()?;
@@ -161,10 +165,14 @@ fn ending(report: &AttentionReport) -> Result<()> {
             .iter()
             .flat_map(|r| [&r.op.outcome, &r.naive.outcome])
     };
+    let nothing = outcomes().all(|o| *o != Outcome::Measured);
+    if nothing && report.setting.stopped {
+        return Err(super::interrupted());
+    }
     if let Some(Outcome::Failed(why)) = outcomes().find(|o| matches!(o, Outcome::Failed(_))) {
         return Err(CliError::Failure(format!("a shape failed: {why}")));
     }
-    match outcomes().all(|o| *o != Outcome::Measured) {
+    match nothing {
         true => Err(CliError::Failure(
             "nothing was measured: each row says why; give more time, or smaller sizes".to_owned(),
         )),

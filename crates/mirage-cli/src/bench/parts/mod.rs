@@ -19,7 +19,10 @@ use mirage_machine::{Processor, RateOptions, measure_roofline};
 use mirage_stream::Machine;
 use mirage_sweep::Setting;
 
-use crate::{args::BackendArgs, error::Result};
+use crate::{
+    args::BackendArgs,
+    error::{CliError, Result},
+};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Part {
@@ -72,6 +75,11 @@ fn flow(stop: &AtomicBool) -> ControlFlow<()> {
         true => ControlFlow::Break(()),
         false => ControlFlow::Continue(()),
     }
+}
+
+/// The end where Ctrl-C came before anything was measured.
+fn interrupted() -> CliError {
+    CliError::Interrupted("interrupted before anything was measured".to_owned())
 }
 
 /// The measured limits of a backend's device; `None` where it is not this machine's processor.

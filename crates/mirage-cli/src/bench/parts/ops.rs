@@ -3,10 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use clap::{Args, ValueEnum};
-use mirage_bench::{
-    ledger::Model,
-    measure::{MeasureError, MeasureOptions, MonotonicClock},
-};
+use mirage_bench::measure::{MeasureError, MeasureOptions, MonotonicClock};
 use mirage_ir::Graph;
 use mirage_machine::{Machine, Watch};
 use mirage_model::{Size, parameter_count};
@@ -24,6 +21,7 @@ use crate::{
     error::{CliError, Ending, Result},
     interrupt::stop_on_interrupt,
     progress::Progress,
+    subjects::model_id,
     units,
 };
 
@@ -109,11 +107,7 @@ impl OpsArgs {
 
         let stage = progress.stage(format!("preparing {}", config.name));
         let model = self.model.build(&config)?;
-        let id = Model {
-            name: config.name.clone(),
-            parameters: parameter_count(&model),
-            trained: model.is_trained(),
-        };
+        let id = model_id(&config, parameter_count(&model), model.is_trained());
         let captured = capture_frame(&model, size, &trajectory).failure()?;
         drop(model);
         let capabilities = backend.capabilities(self.backend.device);
@@ -214,6 +208,9 @@ impl OpsArgs {
     }
 
     fn no_result(&self, error: &OpsError, count: usize) -> CliError {
+        if let OpsError::Measure(MeasureError::Stopped) = error {
+            return super::interrupted();
+        }
         CliError::Failure(match error {
             OpsError::Measure(MeasureError::NoTime { round, .. }) => format!(
                 "no time to measure: a round of {count} operations and the frame takes about {round:.1?}, after as much of warm-up, and the time given is {:.1?}; give more with --time or name fewer with --op",

@@ -3,10 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
-use mirage_bench::{
-    ledger::Model,
-    measure::{MonotonicClock, Subject},
-};
+use mirage_bench::measure::{MonotonicClock, Subject};
 use mirage_ir::cost::graph_cost;
 use mirage_machine::Watch;
 use mirage_model::{AnyModel, ModelConfig, Size, parameter_count};
@@ -28,6 +25,7 @@ use crate::{
     interrupt::stop_on_interrupt,
     progress::Progress,
     scene::scene,
+    subjects::model_id,
     units,
 };
 
@@ -186,11 +184,11 @@ impl Job<'_> {
             format: FORMAT.to_owned(),
             schema: SCHEMA,
             setting,
-            model: Model {
-                name: self.config.name.clone(),
-                parameters: parameter_count(&self.model),
-                trained: self.model.is_trained(),
-            },
+            model: model_id(
+                &self.config,
+                parameter_count(&self.model),
+                self.model.is_trained(),
+            ),
             steps: args.steps,
             passes: args.passes.spec()?.to_string(),
             time_growth: found.time_growth,
@@ -251,6 +249,10 @@ impl Subject for Stream {
 
 /// An error if a side failed or none was measured; the rows say the rest.
 fn ending(report: &ResolutionReport) -> Result<()> {
+    let nothing = report.rows.iter().all(|r| r.times.is_none());
+    if nothing && report.setting.stopped {
+        return Err(super::interrupted());
+    }
     for row in &report.rows {
         if let Outcome::Failed(why) = &row.outcome {
             return Err(CliError::Failure(format!(
@@ -259,7 +261,7 @@ fn ending(report: &ResolutionReport) -> Result<()> {
             )));
         }
     }
-    match report.rows.iter().all(|r| r.times.is_none()) {
+    match nothing {
         true => Err(CliError::Failure(format!(
             "nothing was measured: {}",
             report

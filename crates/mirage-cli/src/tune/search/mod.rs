@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use mirage_bench::{ledger::Errors, machine::Memory, measure::Measurement};
+use mirage_bench::{ledger::Errors, measure::Measurement};
 use mirage_ir::target::Capabilities;
 use mirage_pass::{Manager, PipelineSpec, Registry};
 use mirage_passes::pipelines::PIPELINES;
@@ -23,7 +23,7 @@ use super::{
 use crate::{
     error::{CliError, Result},
     progress::Stage,
-    subjects::{Bench, Built, Pictures},
+    subjects::{Bench, Built, Pictures, another_fits},
     units,
 };
 
@@ -84,7 +84,9 @@ enum Tried {
     New(usize),
     /// A program that is known.
     Known,
-    /// It cannot be planned, or there is no time or memory.
+    /// No legal set.
+    Illegal(String),
+    /// A pass failed, or there is no time or memory.
     Skipped(String),
 }
 
@@ -115,7 +117,8 @@ impl<'a> Search<'a> {
 impl Running<'_> {
     /// The set without passes, which everything is compared with.
     fn none(&mut self) -> Result<()> {
-        if let Tried::Skipped(why) = self.enter(Some(NONE), PipelineSpec::empty())? {
+        let tried = self.enter(Some(NONE), PipelineSpec::empty())?;
+        if let Tried::Illegal(why) | Tried::Skipped(why) = tried {
             return Err(CliError::Failure(why));
         }
         if let Fate::Failed(why) = &self.entries[0].fate {
@@ -146,7 +149,8 @@ impl Running<'_> {
             let spec = pipeline
                 .spec()
                 .map_err(|e| CliError::Failure(format!("the named set {}: {e}", pipeline.name)))?;
-            if let Tried::Skipped(why) = self.enter(Some(pipeline.name), spec)? {
+            let tried = self.enter(Some(pipeline.name), spec)?;
+            if let Tried::Illegal(why) | Tried::Skipped(why) = tried {
                 self.skipped
                     .push(format!("{} was not tried: {why}", pipeline.name));
             }
@@ -188,6 +192,7 @@ impl Running<'_> {
     fn climb(&mut self) -> Result<bool> {
         'from_the_leader: loop {
             let spec = self.entries[self.leader].spec.clone();
+            let mut left_out = false;
             let mut around =
                 neighbours(self.with.registry, &self.with.capabilities, &spec).into_iter();
             loop {
@@ -196,20 +201,23 @@ impl Running<'_> {
                 for spec in around.by_ref() {
                     match self.enter(None, spec)? {
                         Tried::New(place) => batch.push(place),
-                        Tried::Known => {}
+                        Tried::Known | Tried::Illegal(_) => {}
                         Tried::Skipped(why) if !self.has_time_to_build() => {
                             self.skipped.push(format!("the search ended early: {why}"));
                             self.race(&batch)?;
                             return Ok(false);
                         }
-                        Tried::Skipped(_) => {}
+                        Tried::Skipped(why) => {
+                            self.skipped.push(format!("a set was not tried: {why}"));
+                            left_out = true;
+                        }
                     }
                     if batch.len() > BATCH {
                         break;
                     }
                 }
                 if batch.len() == 1 {
-                    return Ok(true);
+                    return Ok(!left_out);
                 }
                 self.race(&batch)?;
                 if self.leader != before {
@@ -224,13 +232,13 @@ impl Running<'_> {
         self.check_stop()?;
         let plan = match mirage_pass::plan(self.with.registry, &spec) {
             Ok(plan) => plan,
-            Err(e) => return Ok(Tried::Skipped(e.to_string())),
+            Err(e) => return Ok(Tried::Illegal(e.to_string())),
         };
         let captured = &self.with.bench.captured.graph;
         let ran = Manager::new().run(&plan, captured, &self.with.capabilities);
         let graph = match ran {
             Ok((graph, _)) => graph,
-            Err(e) => return Ok(Tried::Skipped(e.to_string())),
+            Err(e) => return Ok(Tried::Skipped(format!("{spec}: {e}"))),
         };
         if let Some(known) = self.entries.iter_mut().find(|e| e.graph == graph) {
             known.names.extend(name);
@@ -240,9 +248,9 @@ impl Running<'_> {
             return Ok(Tried::Skipped("no time is left to compile it".to_owned()));
         }
         if !self.has_memory() {
-            return Ok(Tried::Skipped(
-                "its weights do not fit in free memory".to_owned(),
-            ));
+            return Ok(Tried::Skipped(format!(
+                "{spec}: its weights do not fit in free memory"
+            )));
         }
         self.tell(match name {
             Some(name) => format!("compiling {name}"),
@@ -287,16 +295,8 @@ impl Running<'_> {
         self.with.budget.left() > self.longest_build.mul_f64(1.5) + self.reserve()
     }
 
-    /// Whether another set's weights fit, if they are no larger than the largest so far.
     fn has_memory(&self) -> bool {
-        let largest = self
-            .entries
-            .iter()
-            .filter_map(|e| e.built.as_ref())
-            .map(Built::weight_bytes);
-        let largest = largest.max().unwrap_or(0);
-        // While it compiles, the weights are there twice.
-        Memory::here().is_none_or(|memory| memory.available > 2 * largest)
+        another_fits(self.entries.iter().filter_map(|e| e.built.as_ref()))
     }
 
     /// The time of the last comparison.
