@@ -14,6 +14,9 @@ BOUNDS = {"f32": 1e-4, "bf16": 6e-2, "fp16": 1e-2}
 # Mirage's passes: all that keep the numbers, and the precision's own.
 PASSES = "sdpa,fuse,fold_batch_norm,channels_last,graph_capture"
 
+# Mirage's backend where none is named.
+BACKEND = "cpu"
+
 # Bytes of an element of scores, where an engine writes attention's scores out.
 ELEMENT = {"f32": 4, "bf16": 2, "fp16": 2}
 

@@ -27,7 +27,7 @@ class Material:
         self.weights = folder / f"{case.model}-{seed}.safetensors"
         self.inputs = folder / f"{case.network}-{seed}-inputs.safetensors"
         self.reference = folder / f"{case.network}-{seed}-reference.safetensors"
-        self.outputs = folder / f"{case.name}-output.safetensors"
+        self.outputs = folder / f"{case.name}{settings.suffix()}-output.safetensors"
 
     def ensure(self):
         """Makes what is missing."""
@@ -64,7 +64,9 @@ class Material:
         command = [settings.mirage, "infer", "--lockstep", "--json", "--model", case.model]
         command += ["--weights", self.weights, "--inputs", self.inputs, "--output", self.outputs]
         command += ["--passes", case.passes(settings.passes)]
-        return self.start(command, f"{case.name}-mirage")
+        command += ["--backend", settings.backend]
+        command += ["--plugin", settings.plugin] if settings.plugin else []
+        return self.start(command, f"{case.name}-mirage{settings.suffix()}")
 
     def start(self, command, name):
         logs = self.settings.data / "logs"

@@ -62,7 +62,7 @@ def markdown(settings, contents):
         f"PyTorch {versions['torch']}, ONNX Runtime {versions['onnxruntime']}, OpenVINO {versions['openvino']}.",
         "",
         f"One forward pass, batch 1, {settings.threads} threads each, the same weights (seed {settings.seed}) and inputs; f32 in "
-        f"and out. Mirage's passes: `{settings.passes}`, after `bf16` or `fp16` in those rows. Each pair takes "
+        f"and out. Mirage's backend: `{settings.backend}`; its passes: `{settings.passes}`, after `bf16` or `fp16` in those rows. Each pair takes "
         "turns, ABBA, in processes of their own; times are medians. The ratio is the peer's time by Mirage's: "
         "above 1 Mirage is faster. Errors are the peer's and Mirage's, of the largest value of PyTorch's f32 output. What is fair and "
         "what is not: [benches/peers/README.md](../benches/peers/README.md).",
@@ -89,6 +89,7 @@ def write(settings, contents):
         "versions": machine.versions(settings.mirage),
         "threads": settings.threads,
         "seed": settings.seed,
+        "backend": settings.backend,
         "bounds": cases.BOUNDS,
         "cases": [content for _, content in contents],
     }

@@ -33,13 +33,20 @@ class Settings:
         self.mirage = args.mirage.resolve()
         self.program = hashlib.sha256(self.mirage.read_bytes()).hexdigest()
         self.passes, self.threads, self.seed = args.passes, args.threads, args.seed
+        self.backend, self.plugin = args.backend, args.plugin and args.plugin.resolve()
+        if self.plugin:
+            self.program += hashlib.sha256(self.plugin.read_bytes()).hexdigest()
         self.stage, self.again = args.stage, args.again
         self.seconds = min(args.time, 2.0) if args.quick else args.time
         self.limit_s = args.limit
         self.memory_limit = args.memory or int(machine.available_bytes() * (1 - RESERVED))
-        self.markdown = args.markdown or self.data / "peers.md"
-        self.json = args.json or self.data / "peers.json"
+        self.markdown = args.markdown or self.data / f"peers{self.suffix()}.md"
+        self.json = args.json or self.data / f"peers{self.suffix()}.json"
         self.into = args.into
+
+    def suffix(self):
+        """What tells files of another backend of Mirage's apart."""
+        return "" if self.backend == cases.BACKEND else f"-{self.backend}"
 
     def environment(self):
         """The same threads for everyone. How they wait is left to each engine: the pause between turns
@@ -63,6 +70,7 @@ def arguments():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0, help="of weights and inputs")
     parser.add_argument("--passes", default=cases.PASSES, help="Mirage's, without bf16 and fp16")
+    parser.add_argument("--backend", default=cases.BACKEND, metavar="NAME", help=f"Mirage's (default {cases.BACKEND})")
     parser.add_argument(
         "--stage",
         choices=("prepare", "measure"),
@@ -74,6 +82,7 @@ def arguments():
     parser.add_argument("--memory", type=int, metavar="BYTES", help="the most for a peer; by default 85 %% of what is free")
     path = {"type": pathlib.Path, "metavar": "PATH"}
     parser.add_argument("--mirage", **path, required=True, help="the program")
+    parser.add_argument("--plugin", **path, help="a plugin that Mirage loads, such as the one with that backend")
     parser.add_argument("--data", **path, required=True, help="where weights, caches and results are kept")
     parser.add_argument("--markdown", **path, help="the table; by default peers.md in --data")
     parser.add_argument("--json", **path, help="everything; by default peers.json in --data")
@@ -86,6 +95,8 @@ def arguments():
         args.cases = cases.select(args.cases)
     except ValueError as error:
         parser.error(str(error))
+    if args.plugin and not args.plugin.is_file():
+        parser.error(f"{args.plugin} is no file; docs/backends.md says how plugins are built")
     if not args.mirage.is_file():
         parser.error(f"{args.mirage} is no file; build the program (cargo build --release --workspace) or name it")
     return args

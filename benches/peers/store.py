@@ -8,12 +8,12 @@ SCHEMA = 1
 
 
 class Store:
-    """What is known of one case. A measurement counts as done only for the same program, passes, threads
-    and seed; a mode's own time does not depend on the program."""
+    """What is known of one case with one of Mirage's backends. A measurement counts as done only for the
+    same program, plugin, passes, threads and seed; a mode's own time does not depend on the program."""
 
     @staticmethod
     def file(settings, case):
-        return settings.data / "results" / f"{case.name}.json"
+        return settings.data / "results" / f"{case.name}{settings.suffix()}.json"
 
     @classmethod
     def exists(cls, settings, case):
