@@ -161,6 +161,10 @@ fn what_is_no_sample_is_refused() {
     let how = Resampling::default();
     let few = ratio_paired(&one(&A[..5]), &one(&B[..5]), &how);
     assert_eq!(few, Err(StatsError::TooFew { found: 5 }));
+    // A process without samples: drawn alone, it would have no median.
+    let empty = vec![A.to_vec(), Vec::new()];
+    let none = ratio_unpaired(&empty, &one(&A), &how);
+    assert_eq!(none, Err(StatsError::EmptyRepeat));
     let unpaired = ratio_paired(&one(&A), &one(&B[1..]), &how);
     assert_eq!(unpaired, Err(StatsError::Unpaired { series: 1 }));
     let mut bad = A;

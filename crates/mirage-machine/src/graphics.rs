@@ -3,12 +3,17 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
+    thread,
+    time::{Duration, Instant},
 };
 
 use serde::Serialize;
 
 use crate::{library::find_program, sys};
+
+/// How long `nvidia-smi` is waited for.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What there is of graphics cards.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -126,13 +131,27 @@ fn drm_card(card: &Path) -> Option<Card> {
 }
 
 fn ask_nvidia_smi(program: &Path) -> Result<Vec<Card>, String> {
-    let output = Command::new(program)
+    let mut child = Command::new(program)
         .args([
             "--query-gpu=name,memory.total",
             "--format=csv,noheader,nounits",
         ])
-        .output()
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
         .map_err(|e| e.to_string())?;
+    // It waits for the driver, which may be what is broken. Its answer fits into a pipe.
+    let end = Instant::now() + PATIENCE;
+    while child.try_wait().map_err(|e| e.to_string())?.is_none() {
+        if Instant::now() > end {
+            // Whether it can be killed or not, nothing more is asked of it.
+            let _ = child.kill();
+            return Err(format!("it gave no answer in {} s", PATIENCE.as_secs()));
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    let output = child.wait_with_output().map_err(|e| e.to_string())?;
     let text = String::from_utf8_lossy(&output.stdout);
     match output.status.success() {
         true => Ok(text.lines().filter_map(smi_card).collect()),

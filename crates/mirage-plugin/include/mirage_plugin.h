@@ -99,7 +99,8 @@ extern "C" {
 #define MIRAGE_EXPORT __attribute__((visibility("default")))
 #endif
 
-/* Bytes of the host; data may be null where len is 0. */
+/* Bytes of the host; data may be null where len is 0. They may lie at any address: elements that take more than a byte
+ * are to be copied out (memcpy), not read through a pointer of their type. So may the place that a function fills. */
 typedef struct mirage_bytes {
     const uint8_t *data;
     size_t len;

@@ -91,6 +91,8 @@ pub struct OpsOptions<'a> {
     pub attrs: &'a Attrs,
     /// Bytes that an operation's sets of inputs shall fill together.
     pub rotate_bytes: u64,
+    /// Bytes of the largest cache, beyond which inputs lie that fill more.
+    pub cache_bytes: u64,
     /// The limits of the machine.
     pub roofline: Option<Roofline>,
     /// Time and order; the seed is the inputs', too.
@@ -181,11 +183,7 @@ fn program(work: &Work, count: usize, options: &OpsOptions<'_>) -> Result<Progra
     let graph = work.graph(options.attrs).map_err(|e| failed(&e))?;
     let free = Memory::here().map_or(u64::MAX, |memory| memory.available);
     let share = free / 4 / count.max(1) as u64;
-    let rotation = Rotation::of(&graph, options.rotate_bytes.min(share));
-    let rotation = Rotation {
-        beyond_cache: rotation.beyond_cache && share >= options.rotate_bytes,
-        ..rotation
-    };
+    let rotation = Rotation::of(&graph, options.rotate_bytes.min(share), options.cache_bytes);
     let inputs = rotation.sets * rotation.bytes_a_set;
     memory::fits(memory::needed(&graph).saturating_add(inputs), None).map_err(Outcome::Skipped)?;
     let make = || -> Result<Program, ProgramError> {

@@ -12,6 +12,8 @@ use crate::Values;
 /// A sample lasts at least about this long, so that the clock's step and a call's cost do not show:
 /// what is shorter runs several times a sample.
 const SAMPLE: Duration = Duration::from_micros(200);
+/// An execution of this length is sampled by itself, whatever the ones after it take.
+const LONG: Duration = Duration::from_millis(500);
 
 /// The most executions of one sample.
 const MAX_REPEATS: u32 = 1000;
@@ -56,8 +58,8 @@ pub struct Program {
 
 impl Rotation {
     /// So many sets of a graph's inputs that they take `bytes` together, but no more than 64, and one
-    /// at least.
-    pub fn of(graph: &Graph, bytes: u64) -> Self {
+    /// at least; `cache` is the size of the largest cache that they may lie in.
+    pub fn of(graph: &Graph, bytes: u64, cache: u64) -> Self {
         let inputs = graph.inputs().iter();
         let bytes_a_set = inputs.map(|p| graph.ty(p.value).bytes() as u64).sum();
         let sets = match bytes_a_set {
@@ -67,7 +69,7 @@ impl Rotation {
         Rotation {
             sets,
             bytes_a_set,
-            beyond_cache: bytes > 0 && sets * bytes_a_set >= bytes,
+            beyond_cache: sets > 1 && sets * bytes_a_set > cache,
         }
     }
 }
@@ -124,11 +126,6 @@ impl Program {
         self.executable.memory()
     }
 
-    /// What its compilation has to say.
-    pub fn notes(&self) -> &[String] {
-        self.executable.notes()
-    }
-
     /// Its sets of inputs.
     pub fn rotation(&self) -> Rotation {
         self.rotation
@@ -170,9 +167,9 @@ impl Program {
 
     fn sample(&mut self) -> Result<Duration, BackendError> {
         if self.repeats == 0 {
-            // The first execution is not like the others.
+            // The first execution is not like the others, unless it is so long that nothing can be.
             let first = self.execute(1)?;
-            let one = match first < SAMPLE {
+            let one = match first < LONG {
                 true => self.execute(1)?,
                 false => first,
             };

@@ -251,7 +251,8 @@ impl Sweep<'_> {
                 row
             }
             Err(outcome) => {
-                self.ended = Some(outcome.clone());
+                // Why the larger ones were not begun may be known by now.
+                self.ended.get_or_insert_with(|| outcome.clone());
                 ResolutionRow::unmeasured(side, outcome, Some(built.facts))
             }
         }

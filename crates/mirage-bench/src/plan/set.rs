@@ -44,12 +44,6 @@ impl PassSet {
         PassSet(self.0 & !other.0)
     }
 
-    /// What is in either.
-    #[must_use]
-    pub fn union(self, other: Self) -> Self {
-        PassSet(self.0 | other.0)
-    }
-
     /// Whether the pass is in it.
     pub fn contains(self, pass: usize) -> bool {
         self.0 >> pass & 1 == 1

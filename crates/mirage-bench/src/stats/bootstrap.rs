@@ -65,6 +65,9 @@ pub enum StatsError {
         /// How many there are.
         found: usize,
     },
+    /// A process that measured nothing.
+    #[error("a process without samples")]
+    EmptyRepeat,
     /// Samples that were not measured in turn.
     #[error("samples of series {series} do not pair with those of the first: the numbers differ")]
     Unpaired {
@@ -151,6 +154,9 @@ pub fn medians_interval(
 
 pub(super) fn check(series: &[Vec<f64>]) -> Result<(), StatsError> {
     let found = series.iter().map(Vec::len).sum();
+    if found > 0 && series.iter().any(Vec::is_empty) {
+        return Err(StatsError::EmptyRepeat);
+    }
     if found < MIN_SAMPLES {
         return Err(StatsError::TooFew { found });
     }

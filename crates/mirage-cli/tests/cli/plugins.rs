@@ -212,6 +212,10 @@ fn backends_that_break_the_contract() {
             &["plugin `fixture` 1.0 wrote outside of the memory"],
         ),
         (
+            "RETURNS_INPUTS",
+            &["gives a buffer that it gave or was given already"],
+        ),
+        (
             "OVERCLAIMS",
             &["there is no kernel for it", "its capabilities list conv in"],
         ),
@@ -230,6 +234,24 @@ fn backends_that_break_the_contract() {
         with(&place, &plugin, &args).fails(1, words);
     }
     assert!(!place.path("mirage-out.gif").exists());
+}
+
+#[test]
+fn a_table_that_ends_within_a_function_has_not_that_function() {
+    let place = Place::new();
+    let plugin = libraries::from_c(&place.path(""), "bad", Some("HALF_A_POINTER"));
+    // A ledger's closed loop begins with states at zero.
+    let args = [
+        "bench",
+        "--size=32x32",
+        "--steps=1",
+        "--passes=sdpa",
+        "--time=2s",
+        "--backend=zeros",
+    ];
+    let ended = with(&place, &plugin, &args);
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    assert!(ended.stderr.contains("states"), "{}", ended.stderr);
 }
 
 #[test]

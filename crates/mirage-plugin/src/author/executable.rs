@@ -159,11 +159,7 @@ pub(super) unsafe extern "C" fn free(executable: ExecutableHandle) {
     if !executable.is_null() {
         // SAFETY: the caller's promise.
         let live = unsafe { Box::from_raw(executable.cast::<Live>()) };
-        // A panic in a destructor is an event, by the hook, and nothing more can be said here.
-        let _ = catch(|| {
-            drop(live);
-            Ok(())
-        });
+        dropped(live);
     }
 }
 
@@ -173,10 +169,29 @@ pub(super) unsafe extern "C" fn free_buffer(buffer: BufferHandle) {
     if !buffer.is_null() {
         // SAFETY: the caller's promise.
         let buffer = unsafe { Box::from_raw(buffer.cast::<Option<Buffer>>()) };
-        let _ = catch(|| {
-            drop(buffer);
-            Ok(())
-        });
+        dropped(buffer);
+    }
+}
+
+/// Drops what the host gives back. There is no answer that a panic could become, so it is an event.
+fn dropped<T>(value: T) {
+    let result = catch(|| {
+        drop(value);
+        Ok(())
+    });
+    if let Err(error) = result {
+        tracing::error!("a destructor failed: {error:?}");
+    }
+}
+
+/// The host must have a place for each output: asked before anything runs, so that states stay as they
+/// were.
+fn check_places(live: &Live, count: usize) -> Result<(), ErrorForm> {
+    match live.executable.outputs().len() {
+        wanted if wanted == count => Ok(()),
+        wanted => Err(argument(format!(
+            "the graph has {wanted} outputs, the host has place for {count}"
+        ))),
     }
 }
 
@@ -272,6 +287,7 @@ pub(super) unsafe extern "C" fn execute(
     // SAFETY: the caller's promise.
     unsafe {
         call(executable, out, |live, _| {
+            check_places(live, output_count)?;
             let results = with_inputs(live, list(inputs, input_count), |live| {
                 Ok(live.executable.execute(&live.inputs)?)
             })?;
@@ -325,6 +341,7 @@ pub(super) unsafe extern "C" fn profile(
     // SAFETY: the caller's promise.
     unsafe {
         call(executable, out, |live, out| {
+            check_places(live, output_count)?;
             let (results, times): (_, Vec<NodeTime>) =
                 with_inputs(live, list(inputs, input_count), |live| {
                     Ok(live.executable.profile(&live.inputs)?)

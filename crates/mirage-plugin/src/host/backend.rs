@@ -60,6 +60,7 @@ impl PluginBackend {
     ) -> Result<PluginExecutable, Trouble> {
         let plugin = self.plugin;
         let form = plugin.graph(graph)?;
+        let device = options.device;
         let options = plugin.message(&CompileForm {
             device: options.device as u64,
         })?;
@@ -95,7 +96,13 @@ impl PluginBackend {
             handle if handle.is_null() => Err(Trouble::Breach(
                 "says it compiled and gives no executable".to_owned(),
             )),
-            handle => Ok(PluginExecutable::new(self, graph, handle, compiled.notes)),
+            handle => Ok(PluginExecutable::new(
+                self,
+                graph,
+                handle,
+                compiled.notes,
+                device,
+            )),
         }
     }
 

@@ -28,6 +28,8 @@ pub(super) struct PluginExecutable {
     ports: Ports,
     notes: Vec<String>,
     nodes: usize,
+    /// The device's number.
+    device: usize,
 }
 
 // SAFETY: the header lets an executable be used by any thread, one at a time, which `&mut` and the
@@ -38,6 +40,8 @@ unsafe impl Send for PluginExecutable {}
 struct PluginBuffer {
     plugin: &'static Plugin,
     backend: &'static str,
+    /// The device's number.
+    device: usize,
     handle: BufferHandle,
     free: BufferFreeFn,
 }
@@ -69,6 +73,7 @@ impl PluginExecutable {
         graph: &Graph,
         handle: ExecutableHandle,
         notes: Vec<String>,
+        device: usize,
     ) -> Self {
         PluginExecutable {
             plugin: backend.plugin,
@@ -78,6 +83,7 @@ impl PluginExecutable {
             ports: Ports::of(graph),
             notes,
             nodes: graph.nodes().len(),
+            device,
         }
     }
 
@@ -89,6 +95,7 @@ impl PluginExecutable {
         let content = PluginBuffer {
             plugin: self.plugin,
             backend: self.backend,
+            device: self.device,
             handle,
             free: self.functions.buffer_free,
         };
@@ -98,11 +105,13 @@ impl PluginExecutable {
     /// The buffer's handle, if it is of this backend.
     fn handle_of(&self, buffer: &Buffer) -> Result<BufferHandle, BackendError> {
         let own = buffer.content::<PluginBuffer>().filter(|content| {
-            std::ptr::eq(content.plugin, self.plugin) && content.backend == self.backend
+            std::ptr::eq(content.plugin, self.plugin)
+                && content.backend == self.backend
+                && content.device == self.device
         });
         own.map(|content| content.handle).ok_or_else(|| {
             BackendError::Argument(format!(
-                "{buffer:?} lies on another backend: upload it through this executable"
+                "{buffer:?} lies on another backend or device: upload it through this executable"
             ))
         })
     }
@@ -168,14 +177,26 @@ impl PluginExecutable {
             return Err(self.error(self.plugin.damage()));
         }
         let said = said.map_err(|trouble| self.error(trouble))?;
-        let (outputs, handles) = (&self.ports.outputs, places.handles());
-        // Those that are there are owned before anything is refused.
-        let buffers: Vec<Buffer> = outputs
-            .iter()
-            .zip(handles)
-            .filter(|(_, handle)| !handle.is_null())
-            .map(|(port, &handle)| self.buffer(&port.ty, handle))
-            .collect();
+        // Those that are there are owned, each once, before anything is refused. A handle that comes
+        // again, or that the host has already, would be freed twice.
+        let mut owned = inputs;
+        let (mut buffers, mut again) = (Vec::with_capacity(count), 0);
+        for (port, &handle) in self.ports.outputs.iter().zip(places.handles()) {
+            if handle.is_null() {
+                continue;
+            }
+            if owned.contains(&handle) {
+                again += 1;
+                continue;
+            }
+            owned.push(handle);
+            buffers.push(self.buffer(&port.ty, handle));
+        }
+        if again > 0 {
+            let what = "executed and gives a buffer that it gave or was given already, where each \
+                        output is a new one";
+            return Err(self.error(Trouble::Breach(what.to_owned())));
+        }
         if buffers.len() != count {
             let what = format!("executed and gives {} of {count} outputs", buffers.len());
             return Err(self.error(Trouble::Breach(what)));

@@ -155,7 +155,8 @@ unsafe fn read(table: *const Table) -> Result<Table, Refusal> {
         return Err(Refusal::NoTable);
     }
     let mut copy = std::mem::MaybeUninit::<Table>::zeroed();
-    let bytes = head.size.min(size_of::<Table>());
+    // A size that ends within a function's pointer ends before it.
+    let bytes = head.size.min(size_of::<Table>()) / size_of::<usize>() * size_of::<usize>();
     // SAFETY: the table has `size` bytes, as it says itself; zeros after them are functions that
     // are not there, so the copy is a table.
     unsafe {

@@ -193,7 +193,7 @@ impl Sweep<'_, '_> {
 
     fn program(&self, graph: &Graph) -> Result<Program, Outcome> {
         let (backend, compile) = (self.options.backend, &self.options.compile);
-        let (params, inputs) = (Params::new(), Rotation::of(graph, 0));
+        let (params, inputs) = (Params::new(), Rotation::of(graph, 0, 0));
         Program::new(graph, &params, inputs, self.options.seed, backend, compile)
             .map_err(|e| Outcome::Failed(e.to_string()))
     }

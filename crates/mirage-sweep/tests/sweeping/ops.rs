@@ -35,7 +35,7 @@ fn network() -> Graph {
 
 fn measured(graph: &Graph, max_rounds: usize) -> OpsFound {
     let params = Program::params(graph, 0).unwrap();
-    let inputs = Rotation::of(graph, 0);
+    let inputs = Rotation::of(graph, 0, 0);
     let mut frame =
         Program::new(graph, &params, inputs, 0, &Reference, &Default::default()).unwrap();
     let attrs = Attrs::new();
@@ -59,6 +59,7 @@ fn options(attrs: &Attrs) -> OpsOptions<'_> {
         compile: Default::default(),
         attrs,
         rotate_bytes: 1000,
+        cache_bytes: 500,
         roofline: Some(Roofline {
             gflops: 100.0,
             gbytes: 10.0,
@@ -131,7 +132,7 @@ fn what_fails_is_a_row_and_the_rest_goes_on() {
     let works = distinct(&b.finish().unwrap());
     let graph = network();
     let params = Program::params(&graph, 0).unwrap();
-    let one = Rotation::of(&graph, 0);
+    let one = Rotation::of(&graph, 0, 0);
     let mut frame = Program::new(&graph, &params, one, 0, &Reference, &Default::default()).unwrap();
     let attrs = Attrs::new();
     let options = OpsOptions {
@@ -190,7 +191,7 @@ fn a_report_survives_json() {
 fn no_time_is_an_error_that_says_how_long_a_round_takes() {
     let graph = network();
     let params = Program::params(&graph, 0).unwrap();
-    let one = Rotation::of(&graph, 0);
+    let one = Rotation::of(&graph, 0, 0);
     let mut frame = Program::new(&graph, &params, one, 0, &Reference, &Default::default()).unwrap();
     let attrs = Attrs::new();
     let options = OpsOptions {

@@ -117,7 +117,7 @@ impl OpsArgs {
         let works = self.chosen(&graph)?;
         memory::fits(memory::needed(&graph), None).failure()?;
         let compile = self.backend.options();
-        let one = Rotation::of(&graph, 0);
+        let one = Rotation::of(&graph, 0, 0);
         let seed = self.model.seed;
         let mut frame =
             Program::new(&graph, &captured.params, one, seed, backend, &compile).failure()?;
@@ -132,6 +132,7 @@ impl OpsArgs {
             compile,
             attrs: graph.attrs(),
             rotate_bytes: self.rotate_bytes(),
+            cache_bytes: largest_cache(),
             roofline: setting.machine.roofline,
             measure: MeasureOptions {
                 budget: self.time,
@@ -199,11 +200,7 @@ impl OpsArgs {
     fn rotate_bytes(&self) -> u64 {
         match self.rotate {
             Some(megabytes) => u64::from(megabytes) * 1_000_000,
-            None => {
-                let caches = Machine::here().caches;
-                let largest = caches.iter().map(|c| c.bytes).max();
-                (2 * largest.unwrap_or(USUAL_CACHE)).min(MAX_ROTATION)
-            }
+            None => (2 * largest_cache()).min(MAX_ROTATION),
         }
     }
 
@@ -258,6 +255,13 @@ impl OpsArgs {
             warnings(&report.setting),
         )
     }
+}
+
+/// Bytes of the largest cache here.
+fn largest_cache() -> u64 {
+    let caches = Machine::here().caches;
+    let largest = caches.iter().map(|c| c.bytes).max();
+    largest.unwrap_or(USUAL_CACHE)
 }
 
 /// Rows that failed are an error at the end, once the others have been told.
