@@ -128,6 +128,91 @@ fn libraries_that_are_not_as_they_should_be() {
     }
 }
 
+/// What the backend `tch` says where libtorch is gone, or is not the one that it was built with.
+#[test]
+fn libraries_that_a_plugin_links_are_told_of() {
+    if cfg!(not(all(target_os = "linux", target_env = "gnu"))) {
+        return eprintln!(
+            "the words of other systems' loaders are passed on as they are: not tested"
+        );
+    }
+    let place = Place::new();
+    let engine = |function: &str| {
+        let source = format!("int {function}(void) {{ return 1; }}");
+        libraries::from_text(&place.path(""), "torch_cpu", &source, &[])
+    };
+    let library = engine("_ZN2at5emptyEv");
+    let source = "int _ZN2at5emptyEv(void);
+        const void *mirage_plugin(const void *host) { return _ZN2at5emptyEv() ? 0 : host; }";
+    let folder = place.path("").display().to_string();
+    let options = [
+        "-L",
+        &folder,
+        "-ltorch_cpu",
+        &format!("-Wl,-rpath,{folder}"),
+    ];
+    let plugin = libraries::from_text(&place.path(""), "user", source, &options);
+    is_refused(&place, &plugin, &["gives no table of functions"]);
+    engine("_ZN2at4onesEv");
+    let words = [
+        "`_ZN2at5emptyEv`",
+        "of another version",
+        "scripts/setup-libtorch.sh",
+    ];
+    is_refused(&place, &plugin, &words);
+    fs::remove_file(library).unwrap();
+    let words = [
+        "needs libtorch_cpu.so, which is not found",
+        "scripts/setup-libtorch.sh",
+    ];
+    is_refused(&place, &plugin, &words);
+}
+
+#[test]
+fn of_two_plugins_with_one_backend_the_first_is_there() {
+    let place = Place::new();
+    let first = libraries::from_c(&place.path(""), "bad", Some("FINE"));
+    let second = place.path("second.so");
+    fs::copy(&first, &second).unwrap();
+    let mut command = place.command();
+    command.args(["backends", "--plugin"]).arg(&first);
+    let ended = Ended::of(command.arg("--plugin").arg(&second).output().unwrap()).ok();
+    assert_eq!(
+        ended.text().matches("zeros 1.0").count(),
+        1,
+        "{}",
+        ended.text()
+    );
+    assert_eq!(ended.stderr.lines().count(), 1, "{}", ended.stderr);
+    let first = first.display().to_string();
+    for word in [
+        "second.so is refused",
+        "a backend `zeros`, which is here already",
+        &first,
+    ] {
+        assert!(
+            ended.stderr.contains(word),
+            "`{word}` is not in: {}",
+            ended.stderr
+        );
+    }
+}
+
+/// Not a name that nobody knows: the repository has it.
+#[test]
+fn a_backend_that_is_a_plugin_is_told_how_to_get() {
+    let place = Place::new();
+    let words = [
+        "`tch` is a plugin that is not loaded",
+        "scripts/setup-libtorch.sh",
+        "--manifest-path plugins/backend-tch/Cargo.toml",
+        "--plugin target/tch/release/libmirage_backend_tch.so",
+    ];
+    for command in [["run", "--backend=tch"], ["parity", "--backend=tch"]] {
+        place.run(command).fails(2, &words);
+    }
+}
+
 #[test]
 fn a_plugin_that_hangs_is_given_up() {
     let place = Place::new();

@@ -12,7 +12,7 @@ use std::{
 use libloading::Library;
 use mirage_ir::wire;
 
-use super::{Refusal, call::Sink, describe, file, lend, log};
+use super::{Refusal, call::Sink, describe, file, lend, loader, log};
 use crate::{
     abi::{ABI_VERSION, EntryFn, Host, OK, SCHEMA_VERSION, Table},
     message::Description,
@@ -94,7 +94,7 @@ fn load(path: &Path) -> Result<Library, Refusal> {
     // SAFETY: loading runs the library's initializers; who names a plugin lets its code run.
     match unsafe { unix::Library::open(Some(path), unix::RTLD_NOW | unix::RTLD_LOCAL) } {
         Ok(library) => Ok(library.into()),
-        Err(error) => Err(Refusal::System(error.to_string())),
+        Err(error) => Err(loader::refusal(&error)),
     }
 }
 
@@ -104,7 +104,7 @@ fn load(path: &Path) -> Result<Library, Refusal> {
         .canonicalize()
         .map_err(|e| Refusal::System(e.to_string()))?;
     // SAFETY: loading runs the library's initializers; who names a plugin lets its code run.
-    unsafe { Library::new(path) }.map_err(|e| Refusal::System(e.to_string()))
+    unsafe { Library::new(path) }.map_err(|e| loader::refusal(&e))
 }
 
 fn host(path: &Path) -> Host {

@@ -15,6 +15,7 @@ mod guard;
 mod lend;
 mod library;
 mod load;
+mod loader;
 mod log;
 mod pass;
 mod plugin;

@@ -28,6 +28,22 @@ pub enum Refusal {
     /// The system does not load it.
     #[error("the system cannot load it: {0}")]
     System(String),
+    /// It links a library that is not here.
+    #[error("it needs {library}, which is not found: {advice}")]
+    Lacks {
+        /// The library.
+        library: String,
+        /// How to get it.
+        advice: String,
+    },
+    /// It calls what no library here has.
+    #[error("no library here has `{symbol}`, which it calls: {advice}")]
+    OtherVersion {
+        /// The function or variable.
+        symbol: String,
+        /// What to do.
+        advice: String,
+    },
     /// It exports no entry.
     #[error(
         "it exports no function `mirage_plugin`: it is a library, but no plugin of mirage, or was built without its export"

@@ -40,6 +40,18 @@ pub(crate) fn from_c(folder: &Path, source: &str, case: Option<&str>) -> PathBuf
     library
 }
 
+/// Builds a library from C text into a folder.
+#[allow(dead_code, reason = "not every test uses each")]
+pub(crate) fn from_text(folder: &Path, name: &str, text: &str, options: &[&str]) -> PathBuf {
+    let source = folder.join(format!("{name}.c"));
+    std::fs::write(&source, text).expect("the folder can be written");
+    let library = folder.join(format!("{DLL_PREFIX}{name}{DLL_SUFFIX}"));
+    let mut cc = Command::new("cc");
+    cc.args(["-shared", "-fPIC", "-o"]).arg(&library);
+    run(cc.arg(&source).args(options));
+    library
+}
+
 /// A plugin of the workspace, built with the profile that the test is built with.
 ///
 /// `cargo test` does not build libraries that only C can load. The whole workspace is named so that

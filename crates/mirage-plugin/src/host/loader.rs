@@ -1,0 +1,122 @@
+//! What the system's loader says of a library that it does not load, in words that tell what to do.
+
+use std::error::Error;
+
+use super::Refusal;
+
+/// Libraries that a script of ours makes, by how their names begin, and the script.
+const MADE_HERE: [(&str, &str); 2] = [
+    ("libtorch", "scripts/setup-libtorch.sh"),
+    ("libc10", "scripts/setup-libtorch.sh"),
+];
+
+/// Functions of such libraries, by how their mangled names begin, and the library.
+const FUNCTIONS: [(&str, &str); 4] = [
+    ("2at", "libtorch"),
+    ("3c10", "libtorch"),
+    ("5torch", "libtorch"),
+    ("6caffe2", "libtorch"),
+];
+
+/// Why a library was not loaded.
+pub(super) fn refusal(error: &libloading::Error) -> Refusal {
+    // The error itself only names the call; the loader's words are behind it.
+    let said = error
+        .source()
+        .map_or_else(|| error.to_string(), ToString::to_string);
+    explain(&said)
+}
+
+/// The loader of glibc writes `LIBRARY: cannot open shared object file: WHY` for what the plugin links,
+/// and `PLUGIN: undefined symbol: NAME` or `… version NAME not defined in file LIBRARY …` for what is
+/// not in there. What other loaders write is passed on.
+fn explain(said: &str) -> Refusal {
+    if let Some((library, _)) = said.split_once(": cannot open shared object file") {
+        return Refusal::Lacks {
+            library: library.to_owned(),
+            advice: match script(library) {
+                Some(script) => format!("{script} makes it; build the plugin with what it prints"),
+                None => "install it, or build the plugin for this machine".to_owned(),
+            },
+        };
+    }
+    if let Some((_, symbol)) = said.split_once(": undefined symbol: ") {
+        let symbol = symbol.split([',', ' ']).next().unwrap_or(symbol);
+        return Refusal::OtherVersion {
+            symbol: symbol.to_owned(),
+            advice: match home(symbol).and_then(|library| Some((library, script(library)?))) {
+                Some((library, script)) => format!(
+                    "the {library} here is of another version; {script} makes the right one"
+                ),
+                None => {
+                    "a library that it links is of another version here; build the plugin for this \
+                         machine"
+                        .to_owned()
+                }
+            },
+        };
+    }
+    Refusal::System(said.to_owned())
+}
+
+/// The script that makes a library of this name.
+fn script(library: &str) -> Option<&'static str> {
+    let mut known = MADE_HERE.iter();
+    known
+        .find(|(begin, _)| library.starts_with(begin))
+        .map(|(_, script)| *script)
+}
+
+/// The library that a C++ function is of.
+fn home(symbol: &str) -> Option<&'static str> {
+    let name = symbol.strip_prefix("_Z")?;
+    // Of nested names and tables of virtual functions: constness, and what kind of table it is.
+    let name = name.trim_start_matches(['T', 'V', 'I', 'S', 'N', 'K']);
+    let mut known = FUNCTIONS.iter();
+    known
+        .find(|(begin, _)| name.starts_with(begin))
+        .map(|(_, library)| *library)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_loaders_say_becomes_advice() {
+        let cases = [
+            (
+                "libtorch_cpu.so: cannot open shared object file: No such file or directory",
+                "it needs libtorch_cpu.so, which is not found: scripts/setup-libtorch.sh makes it; build \
+                 the plugin with what it prints",
+            ),
+            (
+                "libengine.so.3: cannot open shared object file: No such file or directory",
+                "it needs libengine.so.3, which is not found: install it, or build the plugin for this \
+                 machine",
+            ),
+            (
+                "/a b/libp.so: undefined symbol: _ZNK2at6Tensor4sizeEl",
+                "no library here has `_ZNK2at6Tensor4sizeEl`, which it calls: the libtorch here is of \
+                 another version; scripts/setup-libtorch.sh makes the right one",
+            ),
+            (
+                "/p.so: undefined symbol: _ZTVN5torch8autograd4NodeE, version X",
+                "no library here has `_ZTVN5torch8autograd4NodeE`, which it calls: the libtorch here is \
+                 of another version; scripts/setup-libtorch.sh makes the right one",
+            ),
+            (
+                "/p.so: undefined symbol: engine_run",
+                "no library here has `engine_run`, which it calls: a library that it links is of another \
+                 version here; build the plugin for this machine",
+            ),
+            (
+                "/p.so: file too short",
+                "the system cannot load it: /p.so: file too short",
+            ),
+        ];
+        for (said, told) in cases {
+            assert_eq!(explain(said).to_string(), told);
+        }
+    }
+}
