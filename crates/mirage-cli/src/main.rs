@@ -44,6 +44,8 @@ use clap::Parser;
 use mirage_backend_cpu as _;
 #[cfg(feature = "cuda")]
 use mirage_backend_cuda as _;
+#[cfg(feature = "tch")]
+use mirage_backend_tch as _;
 
 #[global_allocator]
 static HEAP: heap::Heap = heap::Heap;
