@@ -173,6 +173,27 @@ fn group_norms_alone_and_with_silu() {
 }
 
 #[test]
+fn batch_norms_divided_among_threads() {
+    for order in ["", LAST] {
+        for (n, c, h, w) in [(2, 17, 41, 33), (1, 64, 70, 9), (3, 1, 1, 1)] {
+            let mut b = Graph::builder("batch_norm");
+            let x = b.input("x", ty(&format!("f32[{n},{c},{h},{w}]{order}")));
+            let names = ["gamma", "beta", "mean", "variance"];
+            let [gamma, beta, mean, variance] =
+                names.map(|name| b.param(name, ty(&format!("f32[{c}]"))));
+            // Noise is above −1, so that the sum is positive.
+            let op = BatchNorm { eps: 1.5 };
+            let y = b.op(op, &[x, gamma, beta, mean, variance]).unwrap();
+            b.output("y", y);
+            let graph = b.finish().unwrap();
+            let (params, values) = noisy(&graph);
+            let d = difference(&graph, &params, &values, &[]);
+            assert!(d.max_rel <= BOUND, "{d:?}\n{graph}");
+        }
+    }
+}
+
+#[test]
 fn group_norm_far_from_zero() {
     for order in ["", LAST] {
         let mut b = Graph::builder("far");

@@ -47,9 +47,9 @@ fn a_closed_loop_agrees_with_its_definition() {
 fn operations_left_to_the_engine_are_named() {
     let graph = text::parse(
         r#"graph "g" {static_plan = true} {
-          input %0 "x": f32[2,3,8]
-          input %1 "y": f32[2,8,5]
-          %2: f32[2,3,5] = matmul(%0, %1)
+          input %0 "x": f64[2,3,8]
+          input %1 "y": f64[2,8,5]
+          %2: f64[2,3,5] = matmul(%0, %1)
           output "z" = %2
         }"#,
     )

@@ -13,7 +13,7 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::{
-    activation::activate,
+    channels::{Interleaved, Line, Plane},
     computation::Computation,
     memory::{Scratch, WORTH_DIVIDING, threads, with_lists},
     reduce::Moments,
@@ -91,7 +91,7 @@ impl Norm {
     fn planes(&self, x: Option<&[f32]>, affine: Affine<'_>, out: &mut [f32]) {
         let group = self.channels / self.groups * self.places;
         let one = |(i, out): (usize, &mut [f32])| {
-            dispatch(Plane {
+            dispatch(Group {
                 norm: self,
                 x: x.map(|x| &x[i * group..][..group]),
                 first: i % self.groups * (self.channels / self.groups),
@@ -131,12 +131,12 @@ impl Norm {
         let [means, scales, betas] = [|l: Line| l.mean, |l: Line| l.scale, |l: Line| l.beta]
             .map(|of| &*lists.alloc_slice_fill_with(self.channels, |c| of(line(c))));
         let scale = |(j, out): (usize, &mut [f32])| {
-            dispatch(Scale {
-                norm: self,
+            dispatch(Interleaved {
                 x: x.map(|x| &x[j * part..][..out.len()]),
                 means,
                 scales,
                 betas,
+                activation: self.activation,
                 out,
             });
         };
@@ -175,23 +175,8 @@ impl Norm {
     }
 }
 
-/// (x − mean)·scale + beta, of a channel. Multiplying out would cost digits where the mean is large.
-#[derive(Clone, Copy)]
-struct Line {
-    mean: f32,
-    scale: f32,
-    beta: f32,
-}
-
-impl Line {
-    #[inline(always)]
-    fn of(&self, x: f32) -> f32 {
-        (x - self.mean) * self.scale + self.beta
-    }
-}
-
 /// One group whose elements lie together.
-struct Plane<'a> {
+struct Group<'a> {
     norm: &'a Norm,
     x: Option<&'a [f32]>,
     /// Its first channel.
@@ -200,25 +185,21 @@ struct Plane<'a> {
     out: &'a mut [f32],
 }
 
-impl WithSimd for Plane<'_> {
+impl WithSimd for Group<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _simd: S) {
+    fn with_simd<S: Simd>(self, simd: S) {
         let moments = Moments::of(self.x.unwrap_or(self.out));
         let places = self.norm.places;
         for (i, out) in self.out.chunks_exact_mut(places).enumerate() {
-            let line = self.norm.line(self.first + i, &moments, self.affine);
-            // A part at a time, so that the activation finds it in the cache.
-            for (j, out) in out.chunks_mut(1024).enumerate() {
-                if let Some(x) = self.x {
-                    out.copy_from_slice(&x[i * places + j * 1024..][..out.len()]);
-                }
-                for x in out.iter_mut() {
-                    *x = line.of(*x);
-                }
-                activate(self.norm.activation, out);
-            }
+            let plane = Plane {
+                x: self.x.map(|x| &x[i * places..][..places]),
+                line: self.norm.line(self.first + i, &moments, self.affine),
+                activation: self.norm.activation,
+                out,
+            };
+            plane.with_simd(simd);
         }
     }
 }
@@ -268,38 +249,6 @@ impl WithSimd for Sums<'_> {
             for (moments, sums) in self.moments.iter_mut().zip(sums.chunks_exact(each)) {
                 moments.squares += total(sums);
             }
-        }
-    }
-}
-
-/// Scales and shifts places with channels innermost, and activates them.
-struct Scale<'a> {
-    norm: &'a Norm,
-    x: Option<&'a [f32]>,
-    means: &'a [f32],
-    scales: &'a [f32],
-    betas: &'a [f32],
-    out: &'a mut [f32],
-}
-
-impl WithSimd for Scale<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, _simd: S) {
-        let channels = self.norm.channels;
-        let part = (1024 / channels).max(1) * channels;
-        for (j, out) in self.out.chunks_mut(part).enumerate() {
-            if let Some(x) = self.x {
-                out.copy_from_slice(&x[j * part..][..out.len()]);
-            }
-            for row in out.chunks_exact_mut(channels) {
-                let lines = self.means.iter().zip(self.scales).zip(self.betas);
-                for (x, ((mean, scale), beta)) in row.iter_mut().zip(lines) {
-                    *x = (*x - mean) * scale + beta;
-                }
-            }
-            activate(self.norm.activation, out);
         }
     }
 }

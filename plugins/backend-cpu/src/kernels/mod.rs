@@ -6,15 +6,18 @@
 
 mod activation;
 pub(crate) mod attention;
+mod batch_norm;
+mod channels;
 pub(crate) mod computation;
 mod conv;
 mod elementwise;
 pub(crate) mod flex;
 mod group_norm;
-mod half;
+pub(crate) mod half;
 mod layer_norm;
 mod linear;
 mod math;
+pub(crate) mod matmul;
 pub(crate) mod memory;
 mod panels;
 mod product;
@@ -54,13 +57,15 @@ const LINEAR: Packing = Packing("linear layer in panels");
 
 type Family = fn(&NodeContext<'_, Flex>) -> Option<Computation>;
 
-const FAMILIES: [Family; 7] = [
+const FAMILIES: [Family; 9] = [
     attention::lower,
+    batch_norm::lower,
     conv::lower,
     elementwise::lower,
     group_norm::lower,
     layer_norm::lower,
     linear::lower,
+    matmul::lower,
     softmax::lower,
 ];
 

@@ -1,4 +1,4 @@
-//! The product of a matrix that an operation describes with a packed one, tile by tile, and what
+//! The product of matrices that an operation describes with packed ones, tile by tile, and what
 //! follows it while a tile is still in the cache.
 
 use std::ops::Range;
@@ -19,6 +19,12 @@ use super::{
 pub(crate) trait Source: Sync {
     /// Floats of scratch memory for a tile of so many rows.
     fn scratch(&self, places: usize) -> usize;
+
+    /// The number of the packed matrix that image `image` is multiplied by; they lie one after the
+    /// other.
+    fn matrix(&self, _image: usize) -> usize {
+        0
+    }
 
     /// The elements of the rows `places` of image `image`, gathered into scratch memory unless
     /// they lie well already, and the base of each row in them.
@@ -217,6 +223,8 @@ impl<T: Source> WithSimd for Run<'_, '_, T> {
         let elements = self
             .source
             .rows(self.task.image, places, gathered.elements(), &mut bases);
+        let matrix = self.source.matrix(self.task.image) * panels.len();
+        let packed = &self.packed[matrix..];
         let first_column = self.task.panels.start * panels.width();
         for panel in self.task.panels.clone() {
             let padded = panels.padded(panel);
@@ -226,7 +234,7 @@ impl<T: Source> WithSimd for Run<'_, '_, T> {
                 segments: &self.plan.segments,
             };
             let sums = &mut sums.elements()[..count * padded];
-            multiply(simd, rows, panels.panel(self.packed, panel), padded, sums);
+            multiply(simd, rows, panels.panel(packed, panel), padded, sums);
             let columns = panels.columns(panel);
             match self.plan.arrangement {
                 Arrangement::Rows => self.finish_rows(sums, padded, columns, first_column),

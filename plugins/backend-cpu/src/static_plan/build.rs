@@ -11,17 +11,16 @@ use mirage_backend::{
     BackendError,
     burn::{Engine, Prepared, Tensor},
 };
-use mirage_ir::{
-    DType, Graph, Node, NodeId, Params, TensorType, ValueId,
-    ops::{Attention, Call, Permute},
-};
+use mirage_ir::{DType, Graph, Node, NodeId, Params, TensorType, ValueId, ops::Call};
 
 use super::{
+    aliases::Aliases,
     data::Data,
+    halves::is_half,
     memory::{Lifetime, place},
-    program::{Body, LISTS, Place, Program, Root, Step, Work, lock},
+    program::{Body, LISTS, Own, Place, Program, Root, Step, Work, lock},
 };
-use crate::kernels::{attention, computation::Computation, flex::in_sequence, planned};
+use crate::kernels::{computation::Computation, flex::in_sequence, half::wide_context, planned};
 
 /// A program, and where the graph's results stand after a run.
 pub(super) struct Built {
@@ -141,7 +140,11 @@ pub(super) fn build(
         for (ty, buffer) in &mut step.results {
             *buffer = offset(ty, *buffer);
         }
-        step.workspace = float_offsets.get(step.workspace).copied().unwrap_or(0);
+        let own = &mut step.own;
+        let floats = own.results.iter_mut().chain(&mut own.workspace);
+        for buffer in floats.chain(own.widened.iter_mut().flatten()) {
+            *buffer = float_offsets[*buffer];
+        }
     }
     outputs.iter_mut().chain(&mut states).for_each(settle);
     let program = Program {
@@ -157,103 +160,6 @@ pub(super) fn build(
         outputs,
         states,
     })
-}
-
-/// Values that are views of others.
-struct Aliases {
-    /// For each value the one whose memory it reads; itself, if it has memory of its own.
-    root: Vec<ValueId>,
-    /// For each value its strides, if they are not those of its type.
-    strides: HashMap<ValueId, [usize; 4]>,
-}
-
-impl Aliases {
-    fn of(prepared: &Prepared<Flex>) -> Self {
-        let graph = prepared.graph();
-        let wanted = wanted_as_views(prepared);
-        let mut aliases = Aliases {
-            root: (0..graph.values().len()).map(ValueId::from_index).collect(),
-            strides: HashMap::new(),
-        };
-        for (_, node) in prepared.nodes() {
-            let [x, ..] = node.inputs[..] else { continue };
-            let out = node.output();
-            let same_bytes = node
-                .op
-                .is_view(&graph.input_types(node), &graph.output_types(node));
-            if same_bytes && !aliases.strides.contains_key(&x) {
-                aliases.root[out.index()] = aliases.root[x.index()];
-            } else if let Some(permute) = node.op.get::<Permute>().filter(|_| wanted[out.index()]) {
-                let strides = aliases.permuted(graph, x, out, permute);
-                aliases.strides.insert(out, strides);
-                aliases.root[out.index()] = aliases.root[x.index()];
-            }
-        }
-        aliases
-    }
-
-    /// The strides of a permutation's result in its physical dimensions.
-    fn permuted(&self, graph: &Graph, x: ValueId, out: ValueId, permute: &Permute) -> [usize; 4] {
-        let (from, to) = (graph.ty(x), graph.ty(out));
-        let physical = self.strides.get(&x);
-        let place = from.order.inverse();
-        let own = from.strides();
-        let stride = |dim: usize| physical.map_or(own[dim], |s| s[place[dim]]);
-        let mut strides = [0; 4];
-        for (stride_of, d) in strides.iter_mut().zip(to.order.dims()) {
-            *stride_of = stride(permute.axes[d]);
-        }
-        strides
-    }
-
-    /// Whether a node makes nothing but a view.
-    fn is_view(&self, node: &Node) -> bool {
-        let out = node.output();
-        self.root[out.index()] != out
-    }
-
-    /// For each value with memory of its own the last step that reads it or a view of it.
-    fn last_uses(&self, prepared: &Prepared<Flex>) -> Vec<usize> {
-        let graph = prepared.graph();
-        let mut last = vec![0; graph.values().len()];
-        let mut step = 0;
-        for (_, node) in prepared.nodes().filter(|(_, n)| !self.is_view(n)) {
-            for v in &node.inputs {
-                last[self.root[v.index()].index()] = step;
-            }
-            step += 1;
-        }
-        for v in graph.results() {
-            last[self.root[v.index()].index()] = step;
-        }
-        last
-    }
-}
-
-/// For each value whether all that take it take f32 with any strides.
-fn wanted_as_views(prepared: &Prepared<Flex>) -> Vec<bool> {
-    let graph = prepared.graph();
-    let mut wanted = vec![false; graph.values().len()];
-    let nodes: Vec<(NodeId, &Node)> = prepared.nodes().collect();
-    for (_, node) in nodes.into_iter().rev() {
-        let Some(_) = node.op.get::<Permute>() else {
-            continue;
-        };
-        let out = node.output();
-        let takes_any = |user: &NodeId| {
-            let user = graph.node(*user);
-            let types = graph.input_types(user);
-            let attends = |op| attention::takes(op, &types);
-            user.op.get::<Attention>().is_some_and(attends)
-                || user.op.is::<Permute>() && wanted[user.output().index()]
-        };
-        let ty = graph.ty(out);
-        wanted[out.index()] = ty.dtype == DType::F32
-            && ty.rank() == 4
-            && !prepared.leaves(out)
-            && prepared.users(out).iter().all(takes_any);
-    }
-    wanted
 }
 
 struct Planner<'a> {
@@ -284,40 +190,32 @@ impl Planner<'_> {
     ) -> Result<Step, BackendError> {
         let work = if let Some(body) = node.op.get::<Call>().and(node.op.body()) {
             Work::Call(bodies.body(self.prepared.engine(), body)?)
-        } else if let Some(computation) = planned(&self.prepared.context(id)) {
+        } else if let Some(computation) = planned(&wide_context(&self.prepared.context(id))) {
             Work::Own(computation)
         } else {
-            // Of halves, in f32 between a widening and a narrowing.
-            let cx = self.prepared.context(id);
-            Work::Engine(match self.prepared.engine().kernels.lower(&cx) {
-                Some(kernel) => kernel,
-                None => self.prepared.generic(id)?,
-            })
+            Work::Engine(self.prepared.generic(id)?)
         };
         let mut operands: Vec<Place> = node.inputs.iter().map(|&v| self.place(v)).collect();
-        let (mut in_place, mut workspace) = (None, usize::MAX);
+        let mut own = Own::default();
         if let Work::Own(computation) = &work {
             if computation.takes_views {
                 for place in &mut operands {
                     place.strides.get_or_insert_with(|| dense(&place.ty));
                 }
             }
-            in_place = self.in_place(at, node, computation);
-            if computation.workspace > 0 {
-                workspace = self.buffer(DType::F32, computation.workspace, at, at);
-            }
+            own = self.own(at, id, node, computation);
         }
         let mut results = Vec::with_capacity(node.outputs.len());
         for (i, &out) in node.outputs.iter().enumerate() {
             let ty = self.prepared.graph().ty(out).clone();
             let last = self.last_use[out.index()].max(at);
-            let buffer = match (in_place.filter(|_| i == 0)).map(|i| operands[i].root) {
-                Some(Root::Planned(buffer)) => {
+            let buffer = match own.results.get(i).filter(|_| ty.dtype == DType::F32) {
+                Some(&buffer) => {
                     self.floats[buffer].last = last;
                     buffer
                 }
-                _ if ty.dtype == DType::F32 => self.buffer(ty.dtype, ty.numel(), at, last),
-                _ => self.buffer(ty.dtype, ty.bytes(), at, last),
+                None if ty.dtype == DType::F32 => self.buffer(ty.dtype, ty.numel(), at, last),
+                None => self.buffer(ty.dtype, ty.bytes(), at, last),
             };
             self.roots.insert(out, Root::Planned(buffer));
             results.push((ty, buffer));
@@ -328,10 +226,48 @@ impl Planner<'_> {
             path: node.path.clone(),
             work,
             operands,
+            results,
+            own,
+        })
+    }
+
+    /// Where one of our kernels works: results of f32 where they stay, and for halves memory to
+    /// compute in, as long as the step.
+    fn own(&mut self, at: usize, id: NodeId, node: &Node, computation: &Computation) -> Own {
+        let packed = self.prepared.context(id).packed;
+        let graph = self.prepared.graph();
+        let is_widened = |i: usize| is_half(graph.ty(node.inputs[i]).dtype) && !packed[i];
+        let in_place = self.in_place(at, node, computation, is_widened);
+        let dies = in_place.filter(|&i| !is_widened(i));
+        let dying = dies.map(|i| self.roots[&self.aliases.root[node.inputs[i].index()]]);
+        let mut results = Vec::with_capacity(node.outputs.len());
+        for (i, &out) in node.outputs.iter().enumerate() {
+            results.push(match dying.filter(|_| i == 0) {
+                Some(Root::Planned(buffer)) => {
+                    self.floats[buffer].last = at;
+                    buffer
+                }
+                _ => self.buffer(DType::F32, graph.ty(out).numel(), at, at),
+            });
+        }
+        let mut widened = Vec::with_capacity(node.inputs.len());
+        for (i, &v) in node.inputs.iter().enumerate() {
+            widened.push(match is_widened(i) {
+                true if in_place == Some(i) => Some(results[0]),
+                true => Some(self.buffer(DType::F32, graph.ty(v).numel(), at, at)),
+                false => None,
+            });
+        }
+        let workspace = match computation.workspace {
+            0 => None,
+            len => Some(self.buffer(DType::F32, len, at, at)),
+        };
+        Own {
             in_place,
+            widened,
             results,
             workspace,
-        })
+        }
     }
 
     /// A new buffer's number among those of its memory.
@@ -344,17 +280,23 @@ impl Planner<'_> {
         buffers.len() - 1
     }
 
-    /// The operand that the first result may be written over: planned memory that is read for the
-    /// last time, by this operand alone.
-    fn in_place(&self, at: usize, node: &Node, computation: &Computation) -> Option<usize> {
+    /// The operand that the first result may be written over: halves, which are widened anyway, or
+    /// planned memory that is read for the last time, by this operand alone.
+    fn in_place(
+        &self,
+        at: usize,
+        node: &Node,
+        computation: &Computation,
+        is_widened: impl Fn(usize) -> bool,
+    ) -> Option<usize> {
         let root = |v: ValueId| self.aliases.root[v.index()];
         computation.in_place.iter().copied().find(|&i| {
             let v = node.inputs[i];
             let alone = node.inputs.iter().filter(|&&o| root(o) == root(v)).count() == 1;
-            alone
+            let dies = alone
                 && self.last_use[root(v).index()] == at
-                && matches!(self.roots[&root(v)], Root::Planned(_))
-                && !self.aliases.strides.contains_key(&v)
+                && matches!(self.roots[&root(v)], Root::Planned(_));
+            (is_widened(i) || dies) && !self.aliases.strides.contains_key(&v)
         })
     }
 }

@@ -1,8 +1,10 @@
 //! Graphs with a static plan: where every value stands and in which sequence steps run is fixed at
 //! compile, so that an execution allocates nothing but what the engine's own operations do.
 
+mod aliases;
 mod build;
 mod data;
+mod halves;
 mod memory;
 mod program;
 

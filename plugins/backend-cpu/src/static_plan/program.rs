@@ -13,6 +13,7 @@ use mirage_ir::{DType, NodeId, TensorData, TensorType};
 
 use super::{
     data::{Data, Elements},
+    halves::{is_half, narrow, widen},
     memory::{Carved, carve},
 };
 use crate::kernels::{
@@ -64,12 +65,22 @@ pub(super) struct Step {
     pub(super) path: Arc<str>,
     pub(super) work: Work,
     pub(super) operands: Vec<Place>,
-    /// The operand that the first result is written over.
-    pub(super) in_place: Option<usize>,
     /// Where results stand, by planned memory of their dtype.
     pub(super) results: Vec<(TensorType, usize)>,
-    /// Where the workspace stands.
-    pub(super) workspace: usize,
+    pub(super) own: Own,
+}
+
+/// Where in the planned memory of f32 one of our kernels works: the buffers' numbers, then their
+/// offsets.
+#[derive(Default)]
+pub(super) struct Own {
+    /// The operand that the first result is written over.
+    pub(super) in_place: Option<usize>,
+    /// For each operand where its halves are widened to, if it is of halves.
+    pub(super) widened: Vec<Option<usize>>,
+    /// Where results are written; those of halves are rounded from there.
+    pub(super) results: Vec<usize>,
+    pub(super) workspace: Option<usize>,
 }
 
 /// What is given anew for an execution.
@@ -210,20 +221,24 @@ impl Memory<'_, '_> {
         }
     }
 
-    fn own(self, computation: &Computation, step: &Step) {
+    fn own(mut self, computation: &Computation, step: &Step) {
+        self.widen(step);
         let lists = self.lists;
         let written = step.results.len() + 1;
         let range = |i: usize| match step.results.get(i) {
-            Some((ty, at)) => *at..at + ty.numel(),
-            None => step.workspace..step.workspace + computation.workspace,
+            Some((ty, _)) => step.own.results[i]..step.own.results[i] + ty.numel(),
+            None => {
+                let start = step.own.workspace.unwrap_or(0);
+                start..start + computation.workspace
+            }
         };
         let carved = carve(self.floats, (0..written).map(range), lists);
         let (bytes, weights, given) = (&*self.bytes, self.weights, self.given);
         let operand = |(i, place): (usize, &Place)| -> Operand<'_> {
-            if step.in_place == Some(i) {
+            if step.own.in_place == Some(i) {
                 return Operand::InResult;
             }
-            if place.ty.dtype != DType::F32 {
+            if place.ty.dtype == DType::Bool {
                 return Operand::Bool(match place.root {
                     Root::Planned(at) => &bytes[at..][..place.ty.numel()],
                     Root::Input(i) => given.inputs[i].bytes(),
@@ -231,11 +246,11 @@ impl Memory<'_, '_> {
                     Root::Weight(i) => bools(&weights[i]),
                 });
             }
-            let elements = match place.root {
-                Root::Planned(at) => carved.read(at..at + place.ty.numel()),
-                Root::Input(i) => given.inputs[i].floats(),
-                Root::State(i) => given.states[i].floats(),
-                Root::Weight(i) => weight(&weights[i]),
+            let elements = match (step.own.widened[i], place.root) {
+                (Some(at), _) | (None, Root::Planned(at)) => carved.read(at..at + place.ty.numel()),
+                (None, Root::Input(i)) => given.inputs[i].floats(),
+                (None, Root::State(i)) => given.states[i].floats(),
+                (None, Root::Weight(i)) => weight(&weights[i]),
             };
             match place.strides {
                 Some(strides) => Operand::View(View {
@@ -256,6 +271,27 @@ impl Memory<'_, '_> {
                 workspace: workspace[0],
             },
         );
+        for ((ty, at), wide) in step.results.iter().zip(&step.own.results) {
+            if is_half(ty.dtype) {
+                let halves = &mut self.bytes[*at..][..ty.bytes()];
+                narrow(ty.dtype, &self.floats[*wide..][..ty.numel()], halves);
+            }
+        }
+    }
+
+    /// Writes operands of halves to where they are read as f32.
+    fn widen(&mut self, step: &Step) {
+        for (place, at) in step.operands.iter().zip(&step.own.widened) {
+            let Some(at) = *at else { continue };
+            let ty = &place.ty;
+            let halves = match place.root {
+                Root::Planned(at) => &self.bytes[at..][..ty.bytes()],
+                Root::Input(i) => self.given.inputs[i].bytes(),
+                Root::State(i) => self.given.states[i].bytes(),
+                Root::Weight(i) => bytes_of(&self.weights[i]),
+            };
+            widen(ty.dtype, halves, &mut self.floats[at..][..ty.numel()]);
+        }
     }
 
     fn call(self, body: &mut Body, step: &Step) -> Result<(), String> {
@@ -324,12 +360,16 @@ impl Memory<'_, '_> {
 /// The bools of a weight that lies in sequence.
 fn bools(tensor: &Tensor<Flex>) -> &[u8] {
     match tensor {
-        Tensor::Bool(t) => {
-            let layout = t.layout();
-            &t.bytes()[layout.start_offset()..][..layout.num_elements()]
-        }
+        Tensor::Bool(_) => bytes_of(tensor),
         _ => unreachable!("a weight of bools"),
     }
+}
+
+/// The bytes of a weight that lies in sequence.
+fn bytes_of(tensor: &Tensor<Flex>) -> &[u8] {
+    let (Tensor::Float(t) | Tensor::Int(t) | Tensor::Bool(t)) = tensor;
+    let (layout, size) = (t.layout(), t.dtype().size());
+    &t.bytes()[layout.start_offset() * size..][..layout.num_elements() * size]
 }
 
 /// Floats from their bytes on the host, little endian.

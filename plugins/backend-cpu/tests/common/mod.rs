@@ -44,39 +44,48 @@ pub(crate) fn execute(
     })
 }
 
-/// A network with every kernel that a static plan has: convolutions, norms, attention over views,
-/// pooling, resampling, concatenation, a state.
+/// A network with every kernel that a static plan has: convolutions, norms, attention over views and
+/// written out, pooling, resampling, concatenation, a state.
 const NETWORK: &str = r#"graph "network" {static_plan = true} {
   input %0 "x": f32[1,8,32,32]
-  state %1 "last": f32[1,8,32,32] -> %26
+  state %1 "last": f32[1,8,32,32] -> %35
   param %2 "w": f32[8,8,3,3]
   param %3 "g": f32[8]
   param %4 "v": f32[8,8]
   param %5 "mix": f32[8,16,1,1]
-  %6: f32[1,8,32,32] = conv(%0, %2, %3) {dilation = [1, 1], groups = 1, padding = [1, 1], stride = [1, 1]}
-  %7: f32[1,8,32,32] = group_norm(%6, %3, %3) {eps = 1e-5, groups = 2}
-  %8: f32[1,8,32,32] = silu(%7)
-  %9: f32[1,8,16,16] = max_pool(%8) {ceil_mode = false, dilation = [1, 1], kernel = [2, 2], padding = [0, 0], stride = [2, 2]}
-  %10: f32[1,8,256] = reshape(%9) {shape = [1, 8, 256]}
-  %11: f32[1,256,8] = permute(%10) {axes = [0, 2, 1]}
-  %12: f32[1,256,8] = layer_norm(%11, %3) {eps = 1e-5}
-  %13: f32[1,256,8] = linear(%12, %4, %3)
-  %14: f32[1,256,2,4] = reshape(%13) {shape = [1, 256, 2, 4]}
-  %15: f32[1,2,256,4] = permute(%14) {axes = [0, 2, 1, 3]}
-  %16: f32[1,2,256,4] = attention(%15, %15, %15)
-  %17: f32[1,256,2,4] = permute(%16) {axes = [0, 2, 1, 3]}
-  %18: f32[1,256,8] = reshape(%17) {shape = [1, 256, 8]}
-  %19: f32[1,256,8] = add(%18, %11)
-  %20: f32[1,8,256] = permute(%19) {axes = [0, 2, 1]}
-  %21: f32[1,8,16,16] = reshape(%20) {shape = [1, 8, 16, 16]}
-  %22: f32[1,8,32,32] = resize(%21) {align_corners = false, mode = "bilinear", size = [32, 32]}
-  %23: f32[1,16,32,32] = concat(%22, %8) {dim = 1}
-  %24: f32[1,8,32,32] = conv(%23, %5) {dilation = [1, 1], groups = 1, padding = [0, 0], stride = [1, 1]}
-  %25: f32[1,8,32,32] = add(%24, %1)
-  %26: f32[1,8,32,32] = tanh(%25)
-  %27: f32[1,8,1,1] = reduce_mean(%26) {dims = [2, 3]}
-  %28: f32[1,8,32,32] = mul(%26, %27)
-  output "y" = %28
+  param %6 "mean": f32[8]
+  param %7 "variance": f32[8]
+  %8: f32[1,8,32,32] = conv(%0, %2, %3) {dilation = [1, 1], groups = 1, padding = [1, 1], stride = [1, 1]}
+  %9: f32[1,8,32,32] = batch_norm(%8, %3, %3, %6, %7) {eps = 2.0}
+  %10: f32[1,8,32,32] = group_norm(%9, %3, %3) {eps = 1e-5, groups = 2}
+  %11: f32[1,8,32,32] = silu(%10)
+  %12: f32[1,8,16,16] = max_pool(%11) {ceil_mode = false, dilation = [1, 1], kernel = [2, 2], padding = [0, 0], stride = [2, 2]}
+  %13: f32[1,8,256] = reshape(%12) {shape = [1, 8, 256]}
+  %14: f32[1,256,8] = permute(%13) {axes = [0, 2, 1]}
+  %15: f32[1,256,8] = layer_norm(%14, %3) {eps = 1e-5}
+  %16: f32[1,256,8] = linear(%15, %4, %3)
+  %17: f32[1,256,2,4] = reshape(%16) {shape = [1, 256, 2, 4]}
+  %18: f32[1,2,256,4] = permute(%17) {axes = [0, 2, 1, 3]}
+  %19: f32[1,2,256,4] = attention(%18, %18, %18)
+  %20: f32[1,2,4,256] = permute(%17) {axes = [0, 2, 3, 1]}
+  %21: f32[1,2,256,256] = matmul(%18, %20)
+  %22: f32[1,2,256,256] = mul_scalar(%21) {value = 0.5}
+  %23: f32[1,2,256,256] = softmax(%22) {dim = 3}
+  %24: f32[1,2,256,4] = matmul(%23, %18)
+  %25: f32[1,2,256,4] = add(%19, %24)
+  %26: f32[1,256,2,4] = permute(%25) {axes = [0, 2, 1, 3]}
+  %27: f32[1,256,8] = reshape(%26) {shape = [1, 256, 8]}
+  %28: f32[1,256,8] = add(%27, %14)
+  %29: f32[1,8,256] = permute(%28) {axes = [0, 2, 1]}
+  %30: f32[1,8,16,16] = reshape(%29) {shape = [1, 8, 16, 16]}
+  %31: f32[1,8,32,32] = resize(%30) {align_corners = false, mode = "bilinear", size = [32, 32]}
+  %32: f32[1,16,32,32] = concat(%31, %11) {dim = 1}
+  %33: f32[1,8,32,32] = conv(%32, %5) {dilation = [1, 1], groups = 1, padding = [0, 0], stride = [1, 1]}
+  %34: f32[1,8,32,32] = add(%33, %1)
+  %35: f32[1,8,32,32] = tanh(%34)
+  %36: f32[1,8,1,1] = reduce_mean(%35) {dims = [2, 3]}
+  %37: f32[1,8,32,32] = mul(%35, %36)
+  output "y" = %37
 }"#;
 
 pub(crate) fn network() -> Graph {
