@@ -112,7 +112,7 @@ fn a_stream_runs_and_the_ledger_and_the_profile_know_the_backend() {
     ];
     let frames = ["--frames=6", "--warmup=2", "--passes=sdpa,channels_last"];
     with_plugin(&place, &[&["run"][..], &small, &frames].concat()).ok();
-    let bench = ["--passes=sdpa,graph_capture", "--time=2s", "--json"];
+    let bench = ["--passes=sdpa,graph_capture", "--time=20s", "--json"];
     let ledger = with_plugin(&place, &[&["bench"][..], &small, &bench].concat());
     let ledger = ledger.ok().parsed();
     assert_eq!(ledger["backend"]["name"], "tch");
