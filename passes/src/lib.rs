@@ -25,6 +25,7 @@ mod pad_channels;
 mod permutes;
 pub mod pipelines;
 mod sdpa;
+mod tf32;
 
 /// Makes the passes of this crate known to a program: without a call, the linker leaves them out.
 pub fn link() {}

@@ -7,14 +7,16 @@ use std::{
 
 use burn_backend::StreamId;
 use burn_cubecl::{Cube, CubeDevice};
-use cubecl::device::{CudaDevice, DeviceId};
+use cubecl::device::CudaDevice;
 use mirage_backend::{
     Backend, BackendError, BackendInfo, CompileOptions, DeviceInfo, Executable,
     burn::{Engine, Executor},
 };
 use mirage_ir::{Graph, Params, target::Capabilities};
 
-use crate::{cache, capabilities, kernels::CudaKernels, memory, recorded::Recorded};
+use crate::{
+    cache, capabilities, driver, kernels::CudaKernels, memory, recorded::Recorded, warm_up::warm_up,
+};
 
 /// burn-cuda on an NVIDIA graphics card.
 #[derive(Clone, Copy, Debug, Default)]
@@ -23,18 +25,9 @@ pub struct CudaBackend;
 /// The name that users type.
 pub(crate) const NAME: &str = "cuda";
 
-/// The number of graphics cards here; none where there is no driver.
-fn count() -> usize {
-    // The driver's library is looked for at run time, and the engine panics on some broken ones.
-    let devices = catch_unwind(AssertUnwindSafe(|| {
-        CubeDevice::enumerate(DeviceId::new(0, 0)).len()
-    }));
-    devices.unwrap_or(0)
-}
-
 fn device(index: usize) -> Result<CubeDevice, BackendError> {
     cache::keep_in_users_folder();
-    match count() {
+    match driver::cards()? {
         0 => Err(failed(
             "there is no NVIDIA graphics card here, or no driver for it".to_owned(),
         )),
@@ -58,7 +51,7 @@ fn describe(index: usize) -> Result<DeviceInfo, BackendError> {
     let properties = catch_unwind(AssertUnwindSafe(|| device.client().properties().clone()));
     let properties = properties.map_err(|_| {
         failed(format!(
-            "device {index} does not start: is its driver too old? (nvidia-smi shows it)"
+            "device {index} does not start (does nvidia-smi show it?)"
         ))
     })?;
     let hardware = &properties.hardware;
@@ -86,14 +79,14 @@ impl Backend for CudaBackend {
     }
 
     fn devices(&self) -> Result<Vec<DeviceInfo>, BackendError> {
-        (0..count()).map(describe).collect()
+        (0..driver::cards()?).map(describe).collect()
     }
 
     fn capabilities(&self, _device: usize) -> Capabilities {
         capabilities::all()
     }
 
-    /// Products run on tensor cores as tf32, whose fractions have 10 bits.
+    /// Products of two activations are burn's own, as tf32, whose fractions have 10 bits.
     fn tolerance(&self) -> f64 {
         5e-3
     }
@@ -117,7 +110,10 @@ impl Backend for CudaBackend {
             Recorded::compile(&engine, graph, params, stream)
                 .map(|e| Box::new(e) as Box<dyn Executable>)
         } else {
-            Executor::compile(&engine, graph, params).map(|e| Box::new(e) as Box<dyn Executable>)
+            Executor::compile(&engine, graph, params).and_then(|mut executor| {
+                warm_up(&mut executor, graph)?;
+                Ok(Box::new(executor) as Box<dyn Executable>)
+            })
         };
         compiled.map_err(|e| memory::explain(e, &engine.device, graph))
     }

@@ -30,8 +30,8 @@ const PRODUCTS: [&str; 4] = ["conv", "linear", "region:conv_act", "region:linear
 const REGIONS: [&str; 2] = ["group_norm_silu", ELEMENTWISE];
 /// Element types of those.
 const FLOATS: [DType; 3] = [DType::F32, DType::F16, DType::BF16];
-/// Channels that a unit moves at once.
-const LINE: usize = 8;
+/// Bytes of channels that a unit moves at once.
+const LINE: usize = 16;
 
 pub(crate) fn all() -> Capabilities {
     let orders: Vec<Order> = (3..=5).map(Order::channels_last).collect();
@@ -43,7 +43,10 @@ pub(crate) fn all() -> Capabilities {
         support: Support::Fast,
     };
     let mut lines = vec![line("*", &NATIVE, 1)];
-    lines.extend(PRODUCTS.iter().map(|op| line(op, &product::DTYPES, LINE)));
+    for dtype in product::DTYPES {
+        let multiple = LINE / dtype.size();
+        lines.extend(PRODUCTS.iter().map(|op| line(op, &[dtype], multiple)));
+    }
     let regions = REGIONS.iter().map(|kind| format!("region:{kind}"));
     lines.extend(regions.map(|op| line(&op, &FLOATS, 1)));
     Capabilities { lines }
@@ -66,12 +69,12 @@ mod tests {
     }
 
     #[test]
-    fn half_precision_wants_whole_lines_of_channels() {
+    fn products_want_whole_lines_of_channels() {
         let all = all();
-        assert_eq!(all.channel_multiple("conv", DType::F16), LINE);
-        assert_eq!(all.channel_multiple("conv", DType::F32), 1);
+        assert_eq!(all.channel_multiple("conv", DType::F16), 8);
+        assert_eq!(all.channel_multiple("conv", DType::F32), 4);
         assert!(all.has_region("conv_act", DType::BF16));
-        assert!(!all.has_region("conv_act", DType::F32));
+        assert!(all.has_region("conv_act", DType::F32));
         assert!(all.takes_order("conv", DType::F16, &Order::channels_last(4)));
         assert_eq!(all.support("conv", DType::F64), None);
     }

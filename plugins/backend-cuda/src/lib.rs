@@ -7,10 +7,15 @@
 mod backend;
 mod cache;
 mod capabilities;
+mod driver;
 mod kernels;
 mod memory;
 mod recorded;
+mod warm_up;
 
 pub use backend::CudaBackend;
 
 inventory::submit! { mirage_backend::BackendEntry(&CudaBackend) }
+
+#[cfg(feature = "export")]
+mirage_plugin::export! { backends: [&CudaBackend] }

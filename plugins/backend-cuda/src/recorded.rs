@@ -22,6 +22,7 @@ use crate::{
         copy::copy,
         device::{empty, in_sequence},
     },
+    warm_up::sample,
 };
 
 /// Executions before the recording: in the first kernels are compiled and tuned, and after them the
@@ -55,11 +56,11 @@ impl Recorded {
         stream.executes(|| {
             let executor = Executor::compile(engine, graph, params)?;
             let ports = Ports::of(graph);
-            let zeros = |ports: &[PortInfo]| -> Result<Vec<CubeTensor>, BackendError> {
-                let one = |p: &PortInfo| fixed(executor.upload(&zeros_of(&p.ty), &p.ty)?);
+            let samples = |ports: &[PortInfo]| -> Result<Vec<CubeTensor>, BackendError> {
+                let one = |p: &PortInfo| fixed(executor.upload(&sample(&p.ty)?, &p.ty)?);
                 ports.iter().map(one).collect()
             };
-            let (inputs, states) = (zeros(&ports.inputs)?, zeros(&ports.states)?);
+            let (inputs, states) = (samples(&ports.inputs)?, samples(&ports.states)?);
             let mut notes = executor.notes().to_vec();
             notes.push("a frame is one CUDA graph, recorded at compile".to_owned());
             let mut executor = executor;

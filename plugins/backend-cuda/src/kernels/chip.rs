@@ -7,13 +7,16 @@ use cubecl::{
 };
 use mirage_ir::DType;
 
+use super::product::DTYPES;
+
 /// A device, as far as kernels differ by it.
 #[derive(Clone, Debug)]
 pub(crate) struct Chip {
     /// Multiprocessors.
     pub(crate) processors: usize,
-    /// Element types that its tensor cores multiply in fragments of 16×16×16, summing in f32.
-    halves: Vec<DType>,
+    /// Element types that its tensor cores multiply in the fragments of our kernels, summing in f32:
+    /// f32 as tf32.
+    multiplied: Vec<DType>,
 }
 
 impl Chip {
@@ -21,27 +24,38 @@ impl Chip {
     pub(crate) fn of(device: &CubeDevice) -> Self {
         let client = device.client();
         let properties = client.properties();
-        let has = |kind: FloatKind| {
-            properties.features.matmul.cmma.contains(&MmaConfig {
-                a_type: ElemType::Float(kind),
-                b_type: ElemType::Float(kind),
-                cd_type: ElemType::Float(FloatKind::F32),
-                m: 16,
-                n: 16,
-                k: 16,
-            })
+        let matmul = &properties.features.matmul;
+        let form = |kind, m, n, k| MmaConfig {
+            a_type: ElemType::Float(kind),
+            b_type: ElemType::Float(kind),
+            cd_type: ElemType::Float(FloatKind::F32),
+            m,
+            n,
+            k,
         };
-        let pairs = [(DType::F16, FloatKind::F16), (DType::BF16, FloatKind::BF16)];
-        let halves = pairs.into_iter().filter(|&(_, kind)| has(kind));
+        let has = |dtype: DType| match dtype {
+            DType::F32 => matmul.mma.contains(&form(FloatKind::TF32, 16, 8, 8)),
+            DType::F16 | DType::BF16 => {
+                let kind = if dtype == DType::F16 {
+                    FloatKind::F16
+                } else {
+                    FloatKind::BF16
+                };
+                matmul.cmma.contains(&form(kind, 16, 16, 16))
+                    && matmul.mma.contains(&form(kind, 16, 8, 16))
+            }
+            _ => false,
+        };
+        let multiplied = DTYPES.into_iter().filter(|&dtype| has(dtype)).collect();
         let processors = properties.hardware.num_streaming_multiprocessors;
         Chip {
             processors: processors.unwrap_or(64) as usize,
-            halves: halves.map(|(dtype, _)| dtype).collect(),
+            multiplied,
         }
     }
 
     /// Whether there are tensor cores for products of this type.
     pub(crate) fn multiplies(&self, dtype: DType) -> bool {
-        self.halves.contains(&dtype)
+        self.multiplied.contains(&dtype)
     }
 }

@@ -8,6 +8,7 @@ mod chip;
 pub(crate) mod copy;
 pub(crate) mod device;
 pub(crate) mod elementwise;
+pub(crate) mod fragments;
 pub(crate) mod norm;
 #[cfg(test)]
 mod offline;
@@ -25,7 +26,7 @@ use mirage_ir::{
     ops::{self, Matmul, Permute},
 };
 
-use self::chip::Chip;
+use self::{chip::Chip, fragments::Arithmetic};
 
 /// What this backend adds to the generic executor.
 pub(crate) struct CudaKernels {
@@ -48,6 +49,15 @@ fn dtype(dtype: DType) -> Option<BurnDType> {
         DType::BF16 => Some(BurnDType::BF16),
         _ => None,
     }
+}
+
+/// The graph attribute by which products of f32 may round their operands to tf32.
+const TF32_PRODUCTS: &str = "tf32_products";
+
+/// How a graph wants elements of this type multiplied.
+fn arithmetic(graph: &Graph, dtype: DType) -> Arithmetic {
+    let rounded = graph.attrs().get(TF32_PRODUCTS).and_then(|v| v.as_bool());
+    Arithmetic::of(dtype, rounded == Some(true))
 }
 
 impl Kernels<Cube> for CudaKernels {
@@ -80,14 +90,31 @@ impl Kernels<Cube> for CudaKernels {
 
     fn notes(&self, graph: &Graph) -> Vec<String> {
         let uses = |dtype| graph.values().iter().any(|v| v.ty.dtype == dtype);
-        let multiplies = graph.nodes().iter().any(|n| {
-            n.op.is::<ops::Conv>() || n.op.is::<ops::Linear>() || n.op.is::<ops::Region>()
-        });
+        let multiplies = |n: &Node| {
+            let layers = n.op.is::<ops::Conv>() || n.op.is::<ops::Linear>();
+            layers || n.op.is::<ops::Attention>() || n.op.is::<ops::Region>()
+        };
         let mut notes = Vec::new();
-        if multiplies && uses(DType::F32) {
+        if self.chip.multiplies(DType::F32)
+            && uses(DType::F32)
+            && graph.nodes().iter().any(multiplies)
+        {
+            notes.push(match arithmetic(graph, DType::F32) {
+                Arithmetic::Tf32 => "products of f32 are of operands rounded to tf32, which keeps 10 \
+                     bits of the fraction: about 1e-3 of a result's size"
+                    .to_owned(),
+                _ => "layers and attention in f32 run on tensor cores as three products of tf32 each, \
+                     about as good as f32"
+                    .to_owned(),
+            });
+        }
+        let by_engine = |n: &Node| {
+            n.op.is::<Matmul>() && n.inputs.iter().all(|&v| graph.ty(v).dtype == DType::F32)
+        };
+        if graph.nodes().iter().any(by_engine) {
             notes.push(
-                "products of f32 run on tensor cores as tf32, which keeps 10 bits of the fraction: \
-                 about 1e-3 of a result's size"
+                "products of two activations in f32 are burn's own, which round to tf32: about 1e-3 \
+                 of a result's size"
                     .to_owned(),
             );
         }

@@ -1,11 +1,13 @@
 //! Attention without its matrix of scores: for 16 queries a plane walks over the keys, tile by tile,
 //! and keeps the running maximum, the sum of exponentials and the weighted values in registers.
 //!
-//! The tensor core's fragments (16×8×16) are addressed by hand: unit `4·g + t` of a plane holds rows
-//! g and g + 8 of the scores, columns 2t and 2t + 1 of every eight. So the scores of a tile are
-//! already where the next product wants its left operand.
+//! The fragments are addressed by hand ([`super::super::fragments`]), so the scores of a tile are already
+//! where the next product wants its left operand. Exponentials are what bounds short heads: they are
+//! powers of two by a polynomial, and the factor to base two is part of the scale.
 
-use cubecl::{cmma::MmaDefinition, prelude::*};
+use cubecl::prelude::*;
+
+use crate::kernels::fragments::{Arithmetic, accumulate, pair};
 
 /// Queries of a plane.
 const QUERIES: usize = 16;
@@ -32,7 +34,7 @@ pub(crate) struct Rows {
 /// The dimensions, rounded up to whole fragments where the comment says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Heads {
-    /// Of q and k: elements, and the same in whole fragments of 16.
+    /// Of q and k: elements, and the same in whole steps of a product.
     dim: usize,
     dim_whole: usize,
     /// Of v.
@@ -40,6 +42,7 @@ pub(crate) struct Heads {
     value_whole: usize,
     /// Keys of a tile.
     keys: usize,
+    arithmetic: Arithmetic,
 }
 
 /// Dimensions up to which a tile of 64 keys leaves enough registers and shared memory.
@@ -47,8 +50,9 @@ const SMALL: usize = 64;
 
 impl Heads {
     /// Heads of `dim` elements in q and k, and `value` in v.
-    pub(crate) fn new(dim: usize, value: usize) -> Self {
-        let [dim_whole, value_whole] = [dim, value].map(|n| n.next_multiple_of(16));
+    pub(crate) fn new(dim: usize, value: usize, arithmetic: Arithmetic) -> Self {
+        let whole = |n: usize| n.next_multiple_of(arithmetic.step());
+        let [dim_whole, value_whole] = [dim, value].map(whole);
         Heads {
             dim,
             dim_whole,
@@ -59,11 +63,13 @@ impl Heads {
             } else {
                 32
             },
+            arithmetic,
         }
     }
 }
 
 /// Cube (i, h, b) gives 64 queries of head h of batch b; `out` is `[B,H,M,E]` with strides of its own.
+/// `scale` is positive and has the factor log2(e) in it.
 #[cube(launch_unchecked)]
 pub(crate) fn attend<F: Float, N: Size>(
     q: &[Vector<F, N>],
@@ -122,18 +128,21 @@ pub(crate) fn attend<F: Float, N: Size>(
     }
     sync_cube();
 
-    let product = MmaDefinition::<F, F, f32>::new(16usize, 8usize, 16usize);
-    let steps = comptime!(heads.dim_whole / 16);
+    let arithmetic = comptime!(heads.arithmetic);
+    let depth = comptime!(arithmetic.step());
+    let left_pairs = comptime!(depth / 4);
+    let right_pairs = comptime!(depth / 8);
+    let steps = comptime!(heads.dim_whole / depth);
     let outputs = comptime!(heads.value_whole / 8);
     let tiles = comptime!(heads.keys / 8);
     let mut lefts = Sequence::<Array<Vector<F, Const<2>>>>::new();
     #[unroll]
     for step in 0..steps {
-        let mut left = Array::<Vector<F, Const<2>>>::new(4usize);
+        let mut left = Array::<Vector<F, Const<2>>>::new(left_pairs);
         #[unroll]
-        for part in 0..4usize {
+        for part in 0..left_pairs {
             let row = plane * QUERIES + g + comptime!((part % 2) * 8);
-            let column = comptime!(step * 16 + (part / 2) * 8) + 2 * t;
+            let column = comptime!(step * depth + (part / 2) * 8) + 2 * t;
             left[part] = pair::<F, N>(&k_shared, row, column, k_pitch);
         }
         lefts.push(left);
@@ -199,15 +208,35 @@ pub(crate) fn attend<F: Float, N: Size>(
             score[1] = Vector::<f32, Const<2>>::new(0.0);
             #[unroll]
             for step in 0..steps {
-                let mut right = Array::<Vector<F, Const<2>>>::new(2usize);
+                let mut right = Array::<Vector<F, Const<2>>>::new(right_pairs);
                 #[unroll]
-                for part in 0..2usize {
-                    let column = comptime!(step * 16 + part * 8) + 2 * t;
+                for part in 0..right_pairs {
+                    let column = comptime!(step * depth + part * 8) + 2 * t;
                     right[part] = pair::<F, N>(&k_shared, comptime!(tile * 8) + g, column, k_pitch);
                 }
-                product.execute_inplace(lefts.index(step), &right, &mut score);
+                accumulate::<F>(lefts.index(step), &right, &mut score, arithmetic);
             }
             scores.push(score);
+        }
+
+        // Keys that there are not weigh nothing; all but the last tile are whole.
+        if first_key + comptime!(heads.keys as u32) > keys {
+            #[unroll]
+            for tile in 0..tiles {
+                let score = scores.index_mut(tile);
+                #[unroll]
+                for half in 0..2usize {
+                    let mut values = score[half];
+                    #[unroll]
+                    for i in 0..2usize {
+                        let key = first_key + (comptime!(tile * 8 + i) + 2 * t) as u32;
+                        if key >= keys {
+                            values.insert(i, LEAST);
+                        }
+                    }
+                    score[half] = values;
+                }
+            }
         }
 
         #[unroll]
@@ -215,27 +244,25 @@ pub(crate) fn attend<F: Float, N: Size>(
             let mut top = highest[half];
             #[unroll]
             for tile in 0..tiles {
-                let score = scores.index_mut(tile);
-                let mut values = score[half] * Vector::<f32, Const<2>>::new(scale);
-                #[unroll]
-                for i in 0..2usize {
-                    let key = first_key + (comptime!(tile * 8 + i) + 2 * t) as u32;
-                    if key >= keys {
-                        values.insert(i, LEAST);
-                    }
-                    top = f32::max(top, values.extract(i));
-                }
-                score[half] = values;
+                let score = scores.index(tile);
+                let values = score[half];
+                top = f32::max(
+                    top,
+                    f32::max(values.extract(0usize), values.extract(1usize)),
+                );
             }
             top = f32::max(top, plane_shuffle_xor(top, 1u32));
             top = f32::max(top, plane_shuffle_xor(top, 2u32));
-            let fade = (highest[half] - top).exp();
+            let faded = Vector::<f32, Const<1>>::new((highest[half] - top) * scale);
+            let fade = power_of_two::<Const<1>>(faded).extract(0usize);
+            let shift = Vector::<f32, Const<2>>::new(-top * scale);
+            let factor = Vector::<f32, Const<2>>::new(scale);
             highest[half] = top;
             let mut sum = total[half] * fade;
             #[unroll]
             for tile in 0..tiles {
                 let score = scores.index_mut(tile);
-                let weights = (score[half] - Vector::<f32, Const<2>>::new(top)).exp();
+                let weights = power_of_two::<Const<2>>(fma(score[half], factor, shift));
                 sum += weights.extract(0usize) + weights.extract(1usize);
                 score[half] = weights;
             }
@@ -248,23 +275,23 @@ pub(crate) fn attend<F: Float, N: Size>(
         }
 
         #[unroll]
-        for step in 0..comptime!(heads.keys / 16) {
-            let mut left = Array::<Vector<F, Const<2>>>::new(4usize);
+        for step in 0..comptime!(heads.keys / depth) {
+            let mut left = Array::<Vector<F, Const<2>>>::new(left_pairs);
             #[unroll]
-            for part in 0..4usize {
-                let score = scores.index(comptime!(2 * step + part / 2));
+            for part in 0..left_pairs {
+                let score = scores.index(comptime!(right_pairs * step + part / 2));
                 left[part] = Vector::<F, Const<2>>::cast_from(score[comptime!(part % 2)]);
             }
             #[unroll]
             for output in 0..outputs {
-                let mut right = Array::<Vector<F, Const<2>>>::new(2usize);
+                let mut right = Array::<Vector<F, Const<2>>>::new(right_pairs);
                 #[unroll]
-                for part in 0..2usize {
+                for part in 0..right_pairs {
                     let dim = comptime!(output * 8) + g;
-                    let key = comptime!(step * 16 + part * 8) + 2 * t;
+                    let key = comptime!(step * depth + part * 8) + 2 * t;
                     right[part] = pair::<F, Const<1>>(&v_shared, dim, key, v_pitch);
                 }
-                product.execute_inplace(&left, &right, sums.index_mut(output));
+                accumulate::<F>(&left, &right, sums.index_mut(output), arithmetic);
             }
         }
         sync_cube();
@@ -295,15 +322,22 @@ pub(crate) fn attend<F: Float, N: Size>(
     }
 }
 
-/// Elements `column` and `column + 1` of a row, of which `column` is even.
+/// What a float's bits are shifted by when a small whole number is added to this: 1.5 · 2²³.
+const ROUNDING: f32 = 12_582_912.0;
+
+/// 2^x of x that is not positive, to 2e-7 of its size; far below, next to nothing. The whole part of x
+/// becomes the exponent, the rest, at most a half, goes into a polynomial fitted there.
 #[cube]
-fn pair<F: Float, N: Size>(
-    rows: &Shared<[Vector<F, N>]>,
-    row: usize,
-    column: usize,
-    #[comptime] pitch: usize,
-) -> Vector<F, Const<2>> {
-    let line = N::value();
-    let halves = rows.with_vector_size::<Const<2>>();
-    halves[(row * pitch * line + column) / 2]
+fn power_of_two<N: Size>(x: Vector<f32, N>) -> Vector<f32, N> {
+    let x = x.max(Vector::<f32, N>::new(-126.0));
+    let shifted = x + Vector::<f32, N>::new(ROUNDING);
+    let rest = x - (shifted - Vector::<f32, N>::new(ROUNDING));
+    let mut power = Vector::<f32, N>::new(0.001_339_086_3);
+    power = fma(power, rest, Vector::<f32, N>::new(0.009_676_032));
+    power = fma(power, rest, Vector::<f32, N>::new(0.055_503_57));
+    power = fma(power, rest, Vector::<f32, N>::new(0.240_221_08));
+    power = fma(power, rest, Vector::<f32, N>::new(0.693_147_2));
+    power = fma(power, rest, Vector::<f32, N>::new(1.0));
+    let exponent = Vector::<u32, N>::reinterpret(shifted) << Vector::<u32, N>::new(23u32);
+    Vector::<f32, N>::reinterpret(Vector::<u32, N>::reinterpret(power) + exponent)
 }

@@ -1,20 +1,22 @@
-//! Scaled dot-product attention in half precision on tensor cores, operands read where they lie.
+//! Scaled dot-product attention on tensor cores, operands read where they lie.
 
 pub(crate) mod flash;
 
 use burn_cubecl::{Cube, tensor::CubeTensor};
 use cubecl::{CubeCount, CubeDim};
 use mirage_backend::burn::{Align, Kernel, NodeContext, Tensor};
-use mirage_ir::{Graph, Node, TensorType, ops::Attention};
+use mirage_ir::{DType, Graph, Node, TensorType, ops::Attention};
 
 use self::flash::{CUBE_QUERIES, Heads, RowsLaunch, UNITS};
 use super::{
     chip::Chip,
     device::{argument, element, empty, in_sequence, line},
+    fragments::Arithmetic,
 };
 
-/// The largest head whose running sums stay in registers.
+/// The largest head whose running sums stay in registers, and whose rows in f32 in shared memory.
 const DIM_MOST: usize = 192;
+const DIM_MOST_F32: usize = 96;
 
 /// Whether there is a kernel for this node, which then takes operands with any strides.
 pub(crate) fn takes(chip: &Chip, graph: &Graph, node: &Node) -> bool {
@@ -28,11 +30,16 @@ fn fits(chip: &Chip, op: &Attention, types: &[&TensorType]) -> bool {
     let [q, _, v] = types else {
         return false;
     };
-    let head = |t: &TensorType| t.shape[3].is_multiple_of(2) && t.shape[3] <= DIM_MOST;
+    let most = match q.dtype {
+        DType::F32 => DIM_MOST_F32,
+        _ => DIM_MOST,
+    };
+    let head = |t: &TensorType| t.shape[3].is_multiple_of(2) && t.shape[3] <= most;
     let there = types
         .iter()
         .all(|t| t.numel() > 0 && i32::try_from(t.numel()).is_ok());
-    plain && chip.multiplies(q.dtype) && head(q) && head(v) && there
+    let scaled = op.scale_for(q.shape[3]) > 0.0;
+    plain && scaled && chip.multiplies(q.dtype) && head(q) && head(v) && there
 }
 
 /// The kernel of a node, if it is an attention that fits.
@@ -52,7 +59,8 @@ pub(crate) fn lower(chip: &Chip, cx: &NodeContext<'_, Cube>) -> Option<Kernel<Cu
         keys: v[2],
         dim: q[3],
         value: v[3],
-        scale: op.scale_for(q[3]) as f32,
+        scale: op.scale_for(q[3]) as f32 * std::f32::consts::LOG2_E,
+        arithmetic: super::arithmetic(cx.graph, cx.inputs[0].dtype),
     };
     Some(Box::new(move |args| {
         let operands = [0, 1, 2].map(|i| aligns[i].view(args.take(i)));
@@ -70,7 +78,9 @@ struct Work {
     keys: usize,
     dim: usize,
     value: usize,
+    /// With the factor from base e to base 2.
     scale: f32,
+    arithmetic: Arithmetic,
 }
 
 impl Work {
@@ -115,7 +125,7 @@ impl Work {
                 self.queries as u32,
                 self.keys as u32,
                 self.scale,
-                Heads::new(self.dim, self.value),
+                Heads::new(self.dim, self.value, self.arithmetic),
                 element(q),
             );
         }

@@ -1,9 +1,10 @@
-//! Convolutions and linear layers with what follows them, in half precision on tensor cores.
+//! Convolutions and linear layers with what follows them, on tensor cores.
 
 pub(crate) mod finish;
 pub(crate) mod multiply;
 mod pack;
 pub(crate) mod plan;
+mod single;
 
 use burn_backend::DType as BurnDType;
 use burn_cubecl::{Cube, tensor::CubeTensor};
@@ -18,7 +19,7 @@ use serde::Deserialize;
 
 use self::{
     finish::PartsLaunch,
-    multiply::{LINE, SplitLaunch, WindowLaunch},
+    multiply::{SplitLaunch, WindowLaunch},
     plan::Plan,
 };
 use super::{
@@ -26,8 +27,8 @@ use super::{
     device::{argument, cubes, element, empty, in_sequence, line},
 };
 
-const CONVOLUTION: Packing = Packing("convolution in panels of half precision");
-const LINEAR: Packing = Packing("linear layer in panels of half precision");
+const CONVOLUTION: Packing = Packing("convolution in panels");
+const LINEAR: Packing = Packing("linear layer in panels");
 /// Units of a cube that finishes a product.
 pub(crate) const FINISH_UNITS: usize = 128;
 
@@ -200,7 +201,14 @@ impl Product {
         Product {
             window,
             columns,
-            plan: Plan::new(window.rows, columns, depth, plain, chip.processors),
+            plan: Plan::new(
+                window.rows,
+                columns,
+                depth,
+                plain,
+                super::arithmetic(cx.graph, cx.inputs[0].dtype),
+                chip.processors,
+            ),
             has_bias: fused.bias,
             residual: fused
                 .residual
@@ -249,6 +257,7 @@ impl Product {
     fn multiply(&self, x: &CubeTensor, weight: &CubeTensor, partial: &CubeTensor) {
         let (w, plan) = (&self.window, &self.plan);
         let each = line(&[w.channels], x.dtype);
+        let moved = plan.tile.line();
         let [across, down, parts] = plan.cubes.map(|n| n as u32);
         let window = WindowLaunch::new(
             w.rows as u32,
@@ -274,9 +283,9 @@ impl Product {
                 CubeCount::Static(across, down, parts),
                 CubeDim::new_1d(plan.tile.units() as u32),
                 each,
-                LINE,
+                moved,
                 argument(x, each),
-                argument(weight, LINE),
+                argument(weight, moved),
                 argument(partial, 1),
                 window,
                 SplitLaunch::new(plan.tiles as u32, plan.tiles_each as u32),
@@ -323,4 +332,4 @@ impl Product {
 }
 
 /// The element types that products have kernels for.
-pub(crate) const DTYPES: [DType; 2] = [DType::F16, DType::BF16];
+pub(crate) const DTYPES: [DType; 3] = [DType::F32, DType::F16, DType::BF16];

@@ -7,15 +7,17 @@
 
 use cubecl::{cmma, prelude::*};
 
-/// The depth of a tile: this many elements of a row of the weight lie in sequence.
-pub(crate) const DEPTH: usize = 64;
-/// Rows of the weight that lie together in memory, [`DEPTH`] elements of each.
+use super::single;
+use crate::kernels::fragments::Arithmetic;
+
+/// Rows of the weight that lie together in memory, a tile's depth of each.
 pub(crate) const PANEL: usize = 32;
-/// Rows in shared memory are this much longer than a tile, so that eight of them fall on
-/// different banks.
-const SKEW: usize = 8;
-/// Elements of the weight that a unit moves at once.
-pub(crate) const LINE: usize = 8;
+/// Rows in shared memory are this many elements longer than a tile, so that those which units read at
+/// once fall on different banks.
+pub(crate) const SKEW: usize = 8;
+/// Bytes of a row of a tile, and of what a unit moves at once.
+const ROW: usize = 128;
+const MOVE: usize = 16;
 /// The side of a fragment.
 const SIDE: usize = 16;
 /// Units of a plane, on every device that has tensor cores of this kind.
@@ -34,11 +36,43 @@ pub(crate) struct Tile {
     pub(crate) planes_across: usize,
     /// Whether a row of x is a row of the matrix, as in a linear layer.
     pub(crate) plain: bool,
+    pub(crate) arithmetic: Arithmetic,
+}
+
+/// The depth of a tile: this many elements of a row of the weight lie in sequence.
+pub(crate) const fn depth(bytes_each: usize) -> usize {
+    ROW / bytes_each
 }
 
 impl Tile {
     pub(crate) fn units(&self) -> usize {
         self.planes_down * self.planes_across * PLANE
+    }
+
+    /// Bytes of an element.
+    fn bytes_each(&self) -> usize {
+        match self.arithmetic {
+            Arithmetic::Half => 2,
+            Arithmetic::Tf32 | Arithmetic::Tf32x3 => 4,
+        }
+    }
+
+    pub(crate) fn depth(&self) -> usize {
+        depth(self.bytes_each())
+    }
+
+    /// Elements of the weight that a unit moves at once.
+    pub(crate) fn line(&self) -> usize {
+        MOVE / self.bytes_each()
+    }
+
+    /// Rows and columns of a plane.
+    pub(crate) fn plane_rows(&self) -> usize {
+        self.rows / self.planes_down
+    }
+
+    pub(crate) fn plane_columns(&self) -> usize {
+        self.columns / self.planes_across
     }
 }
 
@@ -86,18 +120,21 @@ pub(crate) fn multiply<F: Float, V: Size, W: Size>(
 ) {
     let units = comptime!(tile.units());
     let line = V::value();
-    let x_lines = comptime!(DEPTH / line);
-    let x_pitch = comptime!((DEPTH + SKEW) / line);
-    let w_lines = comptime!(DEPTH / LINE);
-    let w_pitch = comptime!((DEPTH + SKEW) / LINE);
+    let tile_depth = comptime!(tile.depth());
+    let w_line_len = comptime!(tile.line());
+    let x_lines = comptime!(tile_depth / line);
+    let x_pitch = comptime!((tile_depth + SKEW) / line);
+    let w_lines = comptime!(tile_depth / w_line_len);
+    let w_pitch = comptime!((tile_depth + SKEW) / w_line_len);
     let x_each = comptime!(tile.rows * x_lines / units);
     let w_each = comptime!(tile.columns * w_lines / units);
     let x_step = comptime!(units / x_lines);
     let w_step = comptime!(units / w_lines);
     let x_stage = comptime!(tile.rows * x_pitch);
     let w_stage = comptime!(tile.columns * w_pitch);
-    let down = comptime!(tile.rows / tile.planes_down / SIDE);
-    let across = comptime!(tile.columns / tile.planes_across / SIDE);
+    let halves = comptime!(tile.arithmetic == Arithmetic::Half);
+    let down = comptime!(tile.plane_rows() / SIDE);
+    let across = comptime!(tile.plane_columns() / SIDE);
 
     let mut x_shared = Shared::<[Vector<F, V>]>::new_aligned_slice(comptime!(2 * x_stage), 32usize);
     let mut w_shared = Shared::<[Vector<F, W>]>::new_aligned_slice(comptime!(2 * w_stage), 32usize);
@@ -137,20 +174,25 @@ pub(crate) fn multiply<F: Float, V: Size, W: Size>(
     }
 
     let mut sums = Sequence::<cmma::Matrix<f32>>::new();
-    #[unroll]
-    for _ in 0..comptime!(down * across) {
-        sums.push(cmma::Matrix::<f32>::from_value(
-            cmma::MatrixIdent::Accumulator,
-            SIDE,
-            SIDE,
-            SIDE,
-            cmma::MatrixLayout::Undefined,
-            0.0,
-        ));
+    let mut single_sums = Sequence::<Array<Vector<f32, Const<2>>>>::new();
+    if comptime!(halves) {
+        #[unroll]
+        for _ in 0..comptime!(down * across) {
+            sums.push(cmma::Matrix::<f32>::from_value(
+                cmma::MatrixIdent::Accumulator,
+                SIDE,
+                SIDE,
+                SIDE,
+                cmma::MatrixLayout::Undefined,
+                0.0,
+            ));
+        }
+    } else {
+        single::zeros(&mut single_sums, tile);
     }
     let plane = unit / PLANE;
-    let plane_row = (plane / comptime!(tile.planes_across)) * comptime!(down * SIDE);
-    let plane_column = (plane % comptime!(tile.planes_across)) * comptime!(across * SIDE);
+    let plane_row = (plane / comptime!(tile.planes_across)) * comptime!(tile.plane_rows());
+    let plane_column = (plane % comptime!(tile.planes_across)) * comptime!(tile.plane_columns());
 
     let mut x_moved = Array::<Vector<F, V>>::new(x_each);
     let mut w_moved = Array::<Vector<F, W>>::new(w_each);
@@ -161,7 +203,7 @@ pub(crate) fn multiply<F: Float, V: Size, W: Size>(
     for step in begin..end + 1 {
         // Memory is asked for tile `step` before tile `step - 1` is computed, and waited for after.
         if step < end {
-            let depth = step * comptime!(DEPTH as u32) + (x_line * line) as u32;
+            let depth = step * comptime!(tile_depth as u32) + (x_line * line) as u32;
             let tap = depth / window.channels;
             let channel = depth - tap * window.channels;
             let tap_y = (tap / window.taps_across) as i32 * window.dilation_down;
@@ -198,54 +240,67 @@ pub(crate) fn multiply<F: Float, V: Size, W: Size>(
             }
         }
         if step > begin {
-            let x_from = (1 - stage) * x_stage;
-            let w_from = (1 - stage) * w_stage;
-            #[unroll]
-            for k in 0..comptime!(DEPTH / SIDE) {
-                let mut rights = Sequence::<cmma::Matrix<F>>::new();
+            if comptime!(halves) {
+                let x_from = (1 - stage) * x_stage;
+                let w_from = (1 - stage) * w_stage;
                 #[unroll]
-                for j in 0..across {
-                    let at =
-                        w_from + (plane_column + j * SIDE) * w_pitch + comptime!(k * SIDE / LINE);
-                    let mut right = unsafe {
-                        cmma::Matrix::<F>::uninitialized(
-                            cmma::MatrixIdent::B,
-                            SIDE,
-                            SIDE,
-                            SIDE,
-                            cmma::MatrixLayout::ColMajor,
-                        )
-                    };
-                    cmma::load(
-                        &mut right,
-                        &w_shared[at..comptime!(2 * w_stage)],
-                        comptime!((DEPTH + SKEW) as u32),
-                    );
-                    rights.push(right);
-                }
-                #[unroll]
-                for i in 0..down {
-                    let at = x_from + (plane_row + i * SIDE) * x_pitch + comptime!(k * SIDE / line);
-                    let mut left = unsafe {
-                        cmma::Matrix::<F>::uninitialized(
-                            cmma::MatrixIdent::A,
-                            SIDE,
-                            SIDE,
-                            SIDE,
-                            cmma::MatrixLayout::RowMajor,
-                        )
-                    };
-                    cmma::load(
-                        &mut left,
-                        &x_shared[at..comptime!(2 * x_stage)],
-                        comptime!((DEPTH + SKEW) as u32),
-                    );
+                for k in 0..comptime!(tile_depth / SIDE) {
+                    let mut rights = Sequence::<cmma::Matrix<F>>::new();
                     #[unroll]
                     for j in 0..across {
-                        let sum = sums.index(comptime!(i * across + j));
-                        cmma::execute(&left, rights.index(j), sum, sum);
+                        let at = w_from
+                            + (plane_column + j * SIDE) * w_pitch
+                            + comptime!(k * SIDE / w_line_len);
+                        let mut right = unsafe {
+                            cmma::Matrix::<F>::uninitialized(
+                                cmma::MatrixIdent::B,
+                                SIDE,
+                                SIDE,
+                                SIDE,
+                                cmma::MatrixLayout::ColMajor,
+                            )
+                        };
+                        cmma::load(
+                            &mut right,
+                            &w_shared[at..comptime!(2 * w_stage)],
+                            comptime!((tile_depth + SKEW) as u32),
+                        );
+                        rights.push(right);
+                    }
+                    #[unroll]
+                    for i in 0..down {
+                        let at =
+                            x_from + (plane_row + i * SIDE) * x_pitch + comptime!(k * SIDE / line);
+                        let mut left = unsafe {
+                            cmma::Matrix::<F>::uninitialized(
+                                cmma::MatrixIdent::A,
+                                SIDE,
+                                SIDE,
+                                SIDE,
+                                cmma::MatrixLayout::RowMajor,
+                            )
+                        };
+                        cmma::load(
+                            &mut left,
+                            &x_shared[at..comptime!(2 * x_stage)],
+                            comptime!((tile_depth + SKEW) as u32),
+                        );
+                        #[unroll]
+                        for j in 0..across {
+                            let sum = sums.index(comptime!(i * across + j));
+                            cmma::execute(&left, rights.index(j), sum, sum);
+                        }
                     }
                 }
+            } else {
+                single::add::<F, V, W>(
+                    &x_shared,
+                    &w_shared,
+                    (1 - stage) * tile.rows + plane_row,
+                    (1 - stage) * tile.columns + plane_column,
+                    &mut single_sums,
+                    tile,
+                );
             }
         }
         if step < end {
@@ -266,19 +321,31 @@ pub(crate) fn multiply<F: Float, V: Size, W: Size>(
 
     let pitch = CUBE_COUNT_X as usize * tile.columns;
     let rows = CUBE_COUNT_Y as usize * tile.rows;
-    let len = partial.len();
-    #[unroll]
-    for i in 0..down {
+    let first = CUBE_POS_Z as usize * rows + first_row + plane_row;
+    let first_column = CUBE_POS_X as usize * tile.columns + plane_column;
+    if comptime!(halves) {
+        let len = partial.len();
         #[unroll]
-        for j in 0..across {
-            let row = CUBE_POS_Z as usize * rows + first_row + plane_row + i * SIDE;
-            let column = CUBE_POS_X as usize * tile.columns + plane_column + j * SIDE;
-            cmma::store(
-                &mut partial[row * pitch + column..len],
-                sums.index(comptime!(i * across + j)),
-                pitch as u32,
-                cmma::MatrixLayout::RowMajor,
-            );
+        for i in 0..down {
+            #[unroll]
+            for j in 0..across {
+                let row = first + i * SIDE;
+                let column = first_column + j * SIDE;
+                cmma::store(
+                    &mut partial[row * pitch + column..len],
+                    sums.index(comptime!(i * across + j)),
+                    pitch as u32,
+                    cmma::MatrixLayout::RowMajor,
+                );
+            }
         }
+    } else {
+        single::store(
+            partial,
+            &single_sums,
+            first * pitch + first_column,
+            pitch,
+            tile,
+        );
     }
 }

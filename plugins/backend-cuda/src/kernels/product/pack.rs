@@ -6,7 +6,7 @@ use mirage_backend::burn::{Align, Storage, Tensor};
 use mirage_ir::{Scalar, TensorType};
 
 use super::{
-    multiply::{DEPTH, PANEL},
+    multiply::{PANEL, depth},
     plan::packed_rows,
 };
 
@@ -26,18 +26,19 @@ pub(crate) fn linear(ty: &TensorType, weight: Tensor<Cube>) -> Tensor<Cube> {
     panels(rows, columns, depth, ty)
 }
 
-fn panels(rows: Tensor<Cube>, columns: usize, depth: usize, ty: &TensorType) -> Tensor<Cube> {
+fn panels(rows: Tensor<Cube>, columns: usize, len: usize, ty: &TensorType) -> Tensor<Cube> {
     let device: CubeDevice = rows.device();
-    let shape = [packed_rows(columns), depth.next_multiple_of(DEPTH)];
-    let whole = if shape == [columns, depth] {
+    let depth = depth(ty.dtype.size());
+    let shape = [packed_rows(columns), len.next_multiple_of(depth)];
+    let whole = if shape == [columns, len] {
         rows
     } else {
         let storage = Storage::of::<Cube>(&device);
         let zeros = Tensor::full(&shape, Scalar::Int(0), ty.dtype, &storage, &device);
-        let part = [0..columns, 0..depth].map(burn_backend::Slice::from);
+        let part = [0..columns, 0..len].map(burn_backend::Slice::from);
         zeros.slice_assign(&part, rows)
     };
-    let tiles = [shape[0] / PANEL, PANEL, shape[1] / DEPTH, DEPTH];
+    let tiles = [shape[0] / PANEL, PANEL, shape[1] / depth, depth];
     let panels = whole.reshape(&tiles).permute(&[0, 2, 1, 3]).contiguous();
     panels.reshape(&[shape[0] * shape[1]])
 }

@@ -1,6 +1,7 @@
 //! How a product is divided among cubes.
 
-use super::multiply::{DEPTH, PANEL, Tile};
+use super::multiply::{PANEL, Tile};
+use crate::kernels::fragments::Arithmetic;
 
 /// Tiles of depth that a part of the sum has at least.
 const TILES_LEAST: usize = 4;
@@ -25,6 +26,7 @@ impl Plan {
         columns: usize,
         depth: usize,
         plain: bool,
+        arithmetic: Arithmetic,
         processors: usize,
     ) -> Self {
         // Measured on an H100: with few rows the weight's reads must fill the memory's pipe, with many
@@ -41,9 +43,10 @@ impl Plan {
             planes_down,
             planes_across,
             plain,
+            arithmetic,
         };
         let (across, down) = (columns.div_ceil(tile.columns), rows.div_ceil(tile.rows));
-        let tiles = depth.div_ceil(DEPTH);
+        let tiles = depth.div_ceil(tile.depth());
         let wanted = (cubes_each * processors).div_ceil(across * down);
         let parts = wanted.min(tiles / TILES_LEAST).clamp(1, PARTS_MOST);
         let tiles_each = tiles.div_ceil(parts);
@@ -75,18 +78,24 @@ pub(crate) fn packed_rows(columns: usize) -> usize {
 mod tests {
     use super::*;
 
+    fn check(rows: usize, columns: usize, depth: usize, arithmetic: Arithmetic) {
+        let plan = Plan::new(rows, columns, depth, false, arithmetic, 132);
+        let [across, down, parts] = plan.cubes;
+        assert!(across * plan.tile.columns >= columns);
+        assert!(down * plan.tile.rows >= rows);
+        assert!((parts - 1) * plan.tiles_each < plan.tiles);
+        assert!(parts * plan.tiles_each >= plan.tiles);
+        assert!(across * plan.tile.columns <= packed_rows(columns));
+        assert!(plan.tiles * plan.tile.depth() >= depth);
+    }
+
     #[test]
     fn every_part_has_tiles_and_together_they_are_all() {
         for rows in [1, 16, 17, 64, 256, 1024, 4096, 65536] {
             for columns in [3, 64, 96, 192, 3072] {
                 for depth in [3, 36, 64, 1728, 27648] {
-                    let plan = Plan::new(rows, columns, depth, false, 132);
-                    let [across, down, parts] = plan.cubes;
-                    assert!(across * plan.tile.columns >= columns);
-                    assert!(down * plan.tile.rows >= rows);
-                    assert!((parts - 1) * plan.tiles_each < plan.tiles);
-                    assert!(parts * plan.tiles_each >= plan.tiles);
-                    assert!(across * plan.tile.columns <= packed_rows(columns));
+                    check(rows, columns, depth, Arithmetic::Half);
+                    check(rows, columns, depth, Arithmetic::Tf32x3);
                 }
             }
         }
@@ -94,7 +103,7 @@ mod tests {
 
     #[test]
     fn a_few_rows_divide_the_depth_until_the_device_is_busy() {
-        let plan = Plan::new(16, 3072, 27648, false, 132);
+        let plan = Plan::new(16, 3072, 27648, false, Arithmetic::Half, 132);
         assert!(plan.cubes.iter().product::<usize>() >= 4 * 132);
         assert_eq!(plan.cubes[1], 1);
     }

@@ -1,25 +1,16 @@
-//! Every kernel compiled without a device: to PTX for four architectures, and by NVIDIA's assembler to
-//! machine code, whose registers and spills are told.
-//!
-//! The assembler is named by the variable `PTXAS`, else looked for on the path; `scripts/setup-ptxas.sh`
-//! gets it. `cargo test -- --nocapture` shows the table.
+//! Every kernel, in each form that plans give it, as the engine would compile it.
 
-use std::{ffi::CStr, path::PathBuf, process::Command, sync::Arc};
+use std::sync::Arc;
 
 use cubecl::{
-    Compiler,
     cmma::MatrixLayout,
     ir::{
         ContiguousElements, DeviceIdentity, DeviceProperties, ElemType, FloatKind,
         HardwareProperties, MemoryDeviceProperties, MmaProperties, TargetProperties, VectorSize,
         features::{Features, MmaConfig},
-        nvidia::SmArch,
     },
     prelude::*,
     profile::TimingMethod,
-};
-use cubecl_llvm::{
-    LlvmTarget, PlironArtifact, PlironCompiler, PlironOptions, nvptx::ptx_version::PtxVersion,
 };
 use cubecl_runtime::kernel::CubeKernel;
 use mirage_ir::{
@@ -28,35 +19,34 @@ use mirage_ir::{
     regions::Activation,
 };
 
-use super::{
+use crate::kernels::{
     attention::flash::{self, Heads, RowsCompilationArg, attend},
     copy::copy_kernel,
     elementwise::{
         program::{Number, Program, Step},
         run::{self, Reach},
     },
+    fragments::Arithmetic,
     norm::{
         groups::{self, ExtentsCompilationArg, normalize_groups},
         rows::{self, normalize_rows},
     },
     product::{
+        self,
         finish::{PartsCompilationArg, finish},
-        multiply::{LINE, SplitCompilationArg, Tile, WindowCompilationArg, multiply},
+        multiply::{SplitCompilationArg, Tile, WindowCompilationArg, multiply},
         plan::Plan,
     },
 };
 
-/// Architectures: Ampere's two, Ada, Hopper.
-const ARCHITECTURES: [u32; 4] = [80, 86, 89, 90];
 const HALVES: [(FloatKind, DType); 2] =
     [(FloatKind::F16, DType::F16), (FloatKind::BF16, DType::BF16)];
+const SINGLE: (FloatKind, DType) = (FloatKind::F32, DType::F32);
 
-/// A driver's version that knows all of these.
-const DRIVER: i32 = 12080;
-
-struct Named {
-    name: String,
-    kernel: Box<dyn CubeKernel>,
+/// A kernel and what it is called in the table.
+pub(super) struct Named {
+    pub(super) name: String,
+    pub(super) kernel: Box<dyn CubeKernel>,
 }
 
 fn device() -> Arc<DeviceProperties> {
@@ -91,6 +81,14 @@ fn device() -> Arc<DeviceProperties> {
         features.matmul.cmma.insert(fragment(16, 16, 16));
         features.matmul.mma.insert(fragment(16, 8, 16));
     }
+    features.matmul.mma.insert(MmaConfig {
+        a_type: ElemType::Float(FloatKind::TF32),
+        b_type: ElemType::Float(FloatKind::TF32),
+        cd_type: ElemType::Float(FloatKind::F32),
+        m: 16,
+        n: 8,
+        k: 8,
+    });
     Arc::new(DeviceProperties::new(
         features,
         MemoryDeviceProperties::new(u64::MAX, 512),
@@ -131,17 +129,28 @@ fn buffer() -> BufferCompilationArg {
 }
 
 /// Every kernel, in each form that plans give it.
-fn all() -> Vec<Named> {
+pub(super) fn all() -> Vec<Named> {
     let mut all = Vec::new();
-    for (kind, name) in HALVES {
-        let dtype = ElemType::Float(kind);
-        products(dtype, name.name(), &mut all);
-        attentions(dtype, name.name(), &mut all);
-    }
-    for (kind, name) in HALVES.into_iter().chain([(FloatKind::F32, DType::F32)]) {
-        others(ElemType::Float(kind), name.name(), &mut all);
+    for (kind, dtype) in HALVES.into_iter().chain([SINGLE]) {
+        let element = ElemType::Float(kind);
+        for (arithmetic, name) in arithmetics(dtype) {
+            products(element, arithmetic, &name, &mut all);
+            attentions(element, arithmetic, &name, &mut all);
+        }
+        finishes(element, dtype.name(), &mut all);
+        others(element, dtype.name(), &mut all);
     }
     all
+}
+
+/// How elements of this type may be multiplied, with names.
+fn arithmetics(dtype: DType) -> Vec<(Arithmetic, String)> {
+    let exact = Arithmetic::of(dtype, false);
+    let rounded = Arithmetic::of(dtype, true);
+    match dtype {
+        DType::F32 => vec![(exact, "f32".to_owned()), (rounded, "tf32".to_owned())],
+        _ => vec![(exact, dtype.name().to_owned())],
+    }
 }
 
 fn window() -> WindowCompilationArg {
@@ -163,10 +172,11 @@ fn window() -> WindowCompilationArg {
     }
 }
 
-fn products(dtype: ElemType, name: &str, all: &mut Vec<Named>) {
+fn products(dtype: ElemType, arithmetic: Arithmetic, name: &str, all: &mut Vec<Named>) {
     for rows in [16, 32, 64] {
-        for (plain, line) in [(true, LINE), (false, LINE), (false, 4), (false, 1)] {
-            let tile: Tile = Plan::new(rows, 64, 64, plain, 1).tile;
+        let widest = Plan::new(rows, 64, 64, true, arithmetic, 1).tile.line();
+        for (plain, line) in [(true, widest), (false, widest), (false, 2), (false, 1)] {
+            let tile: Tile = Plan::new(rows, 64, 64, plain, arithmetic, 1).tile;
             let kernel = multiply::Multiply::new(
                 settings(tile.units()),
                 device(),
@@ -180,7 +190,7 @@ fn products(dtype: ElemType, name: &str, all: &mut Vec<Named>) {
                     tiles_each: (),
                 },
                 line,
-                LINE,
+                tile.line(),
                 tile,
                 dtype,
             );
@@ -194,6 +204,9 @@ fn products(dtype: ElemType, name: &str, all: &mut Vec<Named>) {
             });
         }
     }
+}
+
+fn finishes(dtype: ElemType, name: &str, all: &mut Vec<Named>) {
     for activation in [
         Activation::None,
         Activation::Gelu,
@@ -211,7 +224,7 @@ fn products(dtype: ElemType, name: &str, all: &mut Vec<Named>) {
             parts: (),
         };
         let kernel = finish::Finish::new(
-            settings(super::product::FINISH_UNITS),
+            settings(product::FINISH_UNITS),
             device(),
             target(),
             buffer(),
@@ -230,17 +243,15 @@ fn products(dtype: ElemType, name: &str, all: &mut Vec<Named>) {
     }
 }
 
-fn attentions(dtype: ElemType, name: &str, all: &mut Vec<Named>) {
-    for (dim, line) in [
-        (12, 4),
-        (24, 8),
-        (48, 8),
-        (64, 8),
-        (96, 8),
-        (128, 8),
-        (192, 8),
-    ] {
-        let heads = Heads::new(dim, dim);
+fn attentions(dtype: ElemType, arithmetic: Arithmetic, name: &str, all: &mut Vec<Named>) {
+    let (most, widest) = match arithmetic {
+        Arithmetic::Half => (192, 8),
+        Arithmetic::Tf32 | Arithmetic::Tf32x3 => (96, 4),
+    };
+    let dims = [12, 24, 48, 64, 96, 128, 192];
+    for dim in dims.into_iter().filter(|&dim| dim <= most) {
+        let line = if dim == 12 { 4 } else { widest };
+        let heads = Heads::new(dim, dim, arithmetic);
         let rows = || RowsCompilationArg {
             batch: (),
             head: (),
@@ -381,99 +392,4 @@ fn everything() -> Program {
         program.steps.push(Step::Binary(f, last(&program), 0));
     }
     program
-}
-
-fn ptx(kernel: &dyn CubeKernel, architecture: u32) -> String {
-    let mut compiler = PlironCompiler {
-        target: LlvmTarget::Nvptx,
-    };
-    let options = PlironOptions {
-        sm_arch: Some(SmArch::new(architecture, false)),
-        ptx_version: PtxVersion::for_driver(DRIVER),
-        ..PlironOptions::default()
-    };
-    let artifact = compiler.compile(kernel.define(), &options);
-    let PlironArtifact::NvptxCode(module) = artifact.expect("the kernel compiles") else {
-        panic!("the target's artifact is PTX");
-    };
-    // SAFETY: the module's text ends with NUL.
-    #[allow(unsafe_code)]
-    let text = unsafe { CStr::from_ptr(module.ptx.as_ptr()) };
-    text.to_string_lossy().into_owned()
-}
-
-/// Registers and bytes of spills, as the assembler tells them.
-fn assemble(text: &str, assembler: &PathBuf, folder: &std::path::Path) -> Result<[u32; 2], String> {
-    let target = text
-        .lines()
-        .find_map(|l| l.strip_prefix(".target "))
-        .and_then(|t| t.split(',').next())
-        .ok_or("no target")?;
-    let path = folder.join("kernel.ptx");
-    std::fs::write(&path, text).map_err(|e| e.to_string())?;
-    let output = Command::new(assembler)
-        .args(["-v", "-arch", target.trim(), "-o"])
-        .arg(folder.join("kernel.cubin"))
-        .arg(&path)
-        .output()
-        .map_err(|e| format!("{}: {e}", assembler.display()))?;
-    let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    if !output.status.success() {
-        return Err(told);
-    }
-    let before = |words: &str| {
-        let at = told.find(words)?;
-        told[..at].split_whitespace().next_back()?.parse().ok()
-    };
-    let registers = before(" registers").ok_or("no registers told")?;
-    Ok([registers, before(" bytes spill stores").unwrap_or(0)])
-}
-
-fn assembler() -> PathBuf {
-    std::env::var_os("PTXAS").map_or_else(|| PathBuf::from("ptxas"), PathBuf::from)
-}
-
-#[test]
-#[allow(clippy::print_stdout)] // The table is for whoever runs the test.
-fn every_kernel_assembles_for_every_architecture() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let assembler = assembler();
-    let mut table = format!("{:52}", "registers (bytes of spills)");
-    ARCHITECTURES
-        .iter()
-        .for_each(|a| table += &format!("{:>12}", format!("sm_{a}")));
-    for Named { name, kernel } in all() {
-        table += &format!("\n{name:52}");
-        for architecture in ARCHITECTURES {
-            let text = ptx(kernel.as_ref(), architecture);
-            match assemble(&text, &assembler, folder.path()) {
-                Ok([registers, 0]) => table += &format!("{registers:>12}"),
-                Ok([registers, spills]) => {
-                    table += &format!("{:>12}", format!("{registers} ({spills})"))
-                }
-                Err(why) => panic!(
-                    "{name} for sm_{architecture}: {why} (scripts/setup-ptxas.sh gets the assembler)"
-                ),
-            }
-        }
-    }
-    println!("{table}");
-}
-
-#[test]
-fn products_and_attention_use_the_tensor_cores_and_wide_loads() {
-    let kernels = all();
-    let named = |part: &str| {
-        kernels
-            .iter()
-            .find(|k| k.name.contains(part))
-            .expect("there")
-    };
-    for part in ["multiply 16x64 windows, 8 at once", "multiply 64x64 rows"] {
-        let text = ptx(named(part).kernel.as_ref(), 90);
-        assert!(text.contains("wmma.mma.sync"), "{part}");
-        assert!(text.contains("ld.global.nc.v4.b32"), "{part}");
-    }
-    let text = ptx(named("attend heads of 64").kernel.as_ref(), 90);
-    assert!(text.contains("mma.sync.aligned.m16n8k16"));
 }

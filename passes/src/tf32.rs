@@ -1,0 +1,113 @@
+//! Lets a backend round the operands of f32 products to tf32, the tensor cores' f32 with 10 bits of
+//! fraction: convolutions, linear layers, products and attention. Values in memory stay f32. A backend
+//! without such products computes in f32 as before.
+//!
+//! ```mirage before
+//! graph "example" {
+//!   input %0 "x": f32[1,8]
+//!   param %1 "w": f32[8,8]
+//!   %2: f32[1,8] = linear(%0, %1)
+//!   output "y" = %2
+//! }
+//! ```
+//! ```mirage after
+//! graph "example" {tf32_products = true} {
+//!   input %0 "x": f32[1,8]
+//!   param %1 "w": f32[8,8]
+//!   %2: f32[1,8] = linear(%0, %1)
+//!   output "y" = %2
+//! }
+//! ```
+
+use mirage_ir::{
+    DType, Graph, Node,
+    ops::{Attention, Conv, ConvTranspose, Linear, Matmul},
+};
+use mirage_pass::{Numerics, Outcome, Pass, PassContext, PassError, PassInfo, Phase};
+
+/// See the module.
+pub(crate) struct Tf32;
+
+static INFO: PassInfo = PassInfo {
+    after: &["precision"],
+    ..PassInfo::new(
+        "tf32",
+        1,
+        "lets the backend round operands of f32 products to tf32, where it has tensor cores for that",
+        Phase::Precision,
+        Numerics::LowersPrecision { tolerance: 5e-3 },
+    )
+};
+
+mirage_pass::register!(Tf32);
+
+/// The graph attribute that backends read.
+const TF32_PRODUCTS: &str = "tf32_products";
+
+impl Pass for Tf32 {
+    fn info(&self) -> &'static PassInfo {
+        &INFO
+    }
+
+    fn run(&self, graph: &mut Graph, _cx: &PassContext<'_>) -> Result<Outcome, PassError> {
+        if graph.attrs().get(TF32_PRODUCTS).and_then(|v| v.as_bool()) == Some(true) {
+            return Ok(Outcome::unchanged("the graph allows tf32 already"));
+        }
+        let products = graph
+            .nodes()
+            .iter()
+            .filter(|n| is_product(graph, n))
+            .count();
+        if products == 0 {
+            return Ok(Outcome::unchanged(
+                "0 matches: the graph has no f32 convolution, product or attention",
+            ));
+        }
+        graph.set_attr(TF32_PRODUCTS, true);
+        Ok(Outcome::changed(products))
+    }
+}
+
+fn is_product(graph: &Graph, node: &Node) -> bool {
+    let op = &node.op;
+    let kind = op.is::<Conv>()
+        || op.is::<ConvTranspose>()
+        || op.is::<Linear>()
+        || op.is::<Matmul>()
+        || op.is::<Attention>();
+    kind && graph.ty(node.output()).dtype == DType::F32
+}
+
+#[cfg(test)]
+mod tests {
+    use mirage_ir::{target::Capabilities, text};
+    use mirage_pass::Options;
+
+    use super::*;
+
+    #[test]
+    fn examples() {
+        crate::example::check(&Tf32, include_str!("tf32.rs"));
+    }
+
+    #[test]
+    fn a_graph_without_f32_products_stays() {
+        let mut graph = text::parse(
+            r#"graph "g" {
+              input %0 "x": f16[1,8]
+              param %1 "w": f16[8,8]
+              %2: f16[1,8] = linear(%0, %1)
+              output "y" = %2
+            }"#,
+        )
+        .expect("the graph parses");
+        let (capabilities, options) = (Capabilities::default(), Options::defaults(&INFO));
+        let outcome = Tf32
+            .run(&mut graph, &PassContext::new(&capabilities, &options))
+            .expect("the pass runs");
+        assert_eq!(
+            outcome.lines(),
+            ["0 matches: the graph has no f32 convolution, product or attention"]
+        );
+    }
+}

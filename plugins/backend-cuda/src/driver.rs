@@ -1,0 +1,109 @@
+//! What the machine has of NVIDIA's: the driver, and cards.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use cudarc::driver::{result, sys};
+use mirage_backend::BackendError;
+
+use crate::backend::failed;
+
+/// The oldest driver whose functions the engine finds all, as CUDA numbers them: 12.8.
+const OLDEST: i32 = 12_080;
+/// NVIDIA's number of that driver, which `nvidia-smi` shows.
+const OLDEST_RELEASE: u32 = 570;
+
+/// The number of graphics cards here; none where there is no driver, or no card that it knows.
+///
+/// # Errors
+/// There is a driver, and it is too old or does not start.
+pub(crate) fn cards() -> Result<usize, BackendError> {
+    // The driver's library is looked for at run time. A broken one may lack what is called here, which
+    // the bindings answer with a panic.
+    let found = catch_unwind(AssertUnwindSafe(look));
+    let found = found.unwrap_or_else(|_| Err(Trouble::Broken("it lacks functions".to_owned())));
+    found.or_else(verdict)
+}
+
+/// What is wrong with a driver that is there.
+#[derive(Debug, PartialEq, Eq)]
+enum Trouble {
+    /// It knows CUDA up to this version only.
+    Old(i32),
+    /// It finds no card.
+    NoCard,
+    /// It does not start, and says why.
+    Broken(String),
+}
+
+#[allow(unsafe_code)]
+fn look() -> Result<usize, Trouble> {
+    // SAFETY: this only tries to open the library under each of its names.
+    if !unsafe { sys::is_culib_present() } {
+        return Ok(0);
+    }
+    let mut version = 0;
+    // SAFETY: the driver writes its version where it is told to; it may be asked before it starts.
+    let answer = unsafe { sys::cuDriverGetVersion(&mut version) };
+    answer.result().map_err(trouble)?;
+    if version < OLDEST {
+        return Err(Trouble::Old(version));
+    }
+    result::init().map_err(trouble)?;
+    let count = result::device::get_count().map_err(trouble)?;
+    Ok(usize::try_from(count).unwrap_or(0))
+}
+
+fn trouble(error: result::DriverError) -> Trouble {
+    match error.0 {
+        sys::CUresult::CUDA_ERROR_NO_DEVICE | sys::CUresult::CUDA_ERROR_STUB_LIBRARY => {
+            Trouble::NoCard
+        }
+        _ => Trouble::Broken(error.to_string()),
+    }
+}
+
+/// What a trouble means for the count of cards.
+fn verdict(trouble: Trouble) -> Result<usize, BackendError> {
+    match trouble {
+        Trouble::NoCard => Ok(0),
+        Trouble::Old(version) => Err(failed(format!(
+            "the NVIDIA driver is too old: it knows CUDA {}, and {} is the oldest that will do: \
+             install driver {OLDEST_RELEASE} or newer (nvidia-smi shows which is there)",
+            dotted(version),
+            dotted(OLDEST)
+        ))),
+        Trouble::Broken(why) => Err(failed(format!(
+            "the NVIDIA driver does not start: {why} (does nvidia-smi work?)"
+        ))),
+    }
+}
+
+/// A version as people write it: 12080 is 12.8.
+fn dotted(version: i32) -> String {
+    format!("{}.{}", version / 1000, version % 1000 / 10)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_old_driver_is_told_what_would_do() {
+        let error = verdict(Trouble::Old(12_020)).expect_err("too old");
+        assert_eq!(
+            error.to_string(),
+            "backend `cuda`: the NVIDIA driver is too old: it knows CUDA 12.2, and 12.8 is the oldest \
+             that will do: install driver 570 or newer (nvidia-smi shows which is there)"
+        );
+    }
+
+    #[test]
+    fn a_driver_without_a_card_is_no_error_and_a_broken_one_is() {
+        assert_eq!(verdict(Trouble::NoCard), Ok(0));
+        let error = verdict(Trouble::Broken("no such symbol".to_owned())).expect_err("broken");
+        assert_eq!(
+            error.to_string(),
+            "backend `cuda`: the NVIDIA driver does not start: no such symbol (does nvidia-smi work?)"
+        );
+    }
+}
