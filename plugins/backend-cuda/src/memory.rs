@@ -108,12 +108,7 @@ fn refusal(need: &Need, there: u64) -> Option<String> {
 /// What to say of an engine's error, if it is that memory ended; `held` is what this program holds.
 fn exhausted(message: &str, need: &Need, held: u64, there: u64) -> Option<String> {
     let lower = message.to_lowercase();
-    let words = [
-        "out of memory",
-        "outofmemory",
-        "out_of_memory",
-        "buffertoobig",
-    ];
+    let words = ["out of memory", "out_of_memory", "can't allocate buffer"];
     let is_it = words.iter().any(|words| lower.contains(words));
     is_it.then(|| {
         format!(
@@ -122,10 +117,20 @@ fn exhausted(message: &str, need: &Need, held: u64, there: u64) -> Option<String
             need.told(),
             mib(there),
             mib(held),
-            need.advice(there.saturating_sub(held)),
-            message.lines().next().unwrap_or_default().trim()
+            need.advice(there),
+            cause(message)
         )
     })
+}
+
+/// The words of an engine's message that say what failed; what failed because of it is told first.
+fn cause(message: &str) -> &str {
+    let from = message.find("can't allocate").unwrap_or(0);
+    let told = message[from..].lines().next().unwrap_or_default();
+    told.split(" No backtrace")
+        .next()
+        .unwrap_or_default()
+        .trim()
 }
 
 /// # Errors
@@ -204,6 +209,12 @@ mod tests {
         assert!(told.contains("about 2000 MiB, which fits"), "{told}");
         assert!(told.ends_with("(CUDA_ERROR_OUT_OF_MEMORY: no)"), "{told}");
         assert!(!told.contains('\n'));
+        let message = "skipped `Run` Caused by: can't allocate buffer of size: 34 No backtrace";
+        let told = exhausted(message, &need(), 0, 4000 * MIB).expect("it is that");
+        assert!(
+            told.ends_with("(can't allocate buffer of size: 34)"),
+            "{told}"
+        );
     }
 
     #[test]

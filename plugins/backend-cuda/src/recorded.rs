@@ -22,7 +22,7 @@ use crate::{
         copy::copy,
         device::{empty, in_sequence},
     },
-    warm_up::sample,
+    warm_up::{sample, warm_up},
 };
 
 /// Executions before the recording: in the first kernels are compiled and tuned, and after them the
@@ -64,6 +64,7 @@ impl Recorded {
             let mut notes = executor.notes().to_vec();
             notes.push("a frame is one CUDA graph, recorded at compile".to_owned());
             let mut executor = executor;
+            warm_up(&mut executor, graph)?;
             let (recording, outputs) =
                 record(&mut executor, &engine.device, &ports, &inputs, &states)?;
             let mut recorded = Recorded {

@@ -148,7 +148,10 @@ fn arithmetics(dtype: DType) -> Vec<(Arithmetic, String)> {
     let exact = Arithmetic::of(dtype, false);
     let rounded = Arithmetic::of(dtype, true);
     match dtype {
-        DType::F32 => vec![(exact, "f32".to_owned()), (rounded, "tf32".to_owned())],
+        DType::F32 => vec![
+            (exact, "f32".to_owned()),
+            (rounded, "f32 as tf32".to_owned()),
+        ],
         _ => vec![(exact, dtype.name().to_owned())],
     }
 }

@@ -116,7 +116,7 @@ fn products_and_attention_use_the_tensor_cores_and_wide_loads() {
     assert!(text.contains("mma.sync.aligned.m16n8k16"));
     for part in [
         "multiply 64x64 rows, 4 at once, f32",
-        "attend heads of 64, tf32",
+        "attend heads of 64, f32 as tf32",
     ] {
         let text = ptx(named(part).kernel.as_ref(), 90);
         assert!(text.contains("mma.sync.aligned.m16n8k8"), "{part}");
