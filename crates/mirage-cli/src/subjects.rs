@@ -151,12 +151,15 @@ impl Ready {
         Ok(ends)
     }
 
-    /// The most bytes that an execution takes: what is held for it and what it allocates on top.
+    /// The most bytes that an execution takes: what is held for it and what it allocates on top. To be
+    /// asked before anything has run: an engine that keeps memory for the next execution takes it in
+    /// the first one.
     fn measured_peak(&mut self) -> std::result::Result<u64, String> {
         let held = self.session.executable().memory().held_bytes.unwrap_or(0);
         let frame = &self.scene[self.next];
         let (done, allocated) = heap::peak_of(|| self.session.execute_at_size(frame));
         done.map_err(|e| e.to_string())?;
+        self.session.restart().map_err(|e| e.to_string())?;
         Ok(held + allocated)
     }
 }
@@ -221,14 +224,19 @@ impl Bench<'_> {
         let elements = self.trajectory.draws() * 3 * self.size.width * self.size.height;
         let noise = Noise::new(self.seed, NoisePolicy::Fixed, elements);
         let session = Session::new(prepared.executable, noise).map_err(|e| e.to_string())?;
-        Ok(Ready {
+        let mut ready = Ready {
             session,
             graph: prepared.graph,
             scene: scene.to_vec(),
             next: 0,
             slow_down: 0.0,
             facts,
-        })
+        };
+        ready.facts.memory.measured_peak_bytes = match self.backend.allocates_on_heap() {
+            true => Some(ready.measured_peak()?),
+            false => memory.held_bytes,
+        };
+        Ok(ready)
     }
 
     /// The programs of some sets; of those whose weights do not fit, why not.
@@ -271,7 +279,7 @@ impl Bench<'_> {
                 Built::Ready(ready) => ready.facts.clone(),
                 Built::Failed(_) => Facts::default(),
             };
-            let pictures = self.measured_pictures(b, &mut facts, scene);
+            let pictures = self.pictures(b, scene);
             let pictures = match i {
                 0 => pictures.inspect(|p| reference = Some(p.clone())),
                 _ => pictures,
@@ -288,22 +296,6 @@ impl Bench<'_> {
             all.push(facts);
         }
         all
-    }
-
-    /// The pictures of the closed loop, after an execution that tells what it takes of memory.
-    fn measured_pictures(
-        &self,
-        built: &mut Built,
-        facts: &mut Facts,
-        scene: &[Frame],
-    ) -> std::result::Result<Pictures, String> {
-        if let Built::Ready(ready) = built {
-            facts.memory.measured_peak_bytes = match self.backend.allocates_on_heap() {
-                true => Some(ready.measured_peak()?),
-                false => ready.session.executable().memory().held_bytes,
-            };
-        }
-        self.pictures(built, scene)
     }
 
     /// Where a set's time goes, layer by layer. `frame_ms` is what a frame takes, as measured.

@@ -168,6 +168,7 @@ impl Judge {
             let fields: Vec<&str> = found.differences.iter().map(|d| &*d.field).collect();
             let why = match fields[..] {
                 [] => "no row was measured in both".to_owned(),
+                [field] => format!("{field} differs"),
                 _ => format!("{} differ", fields.join(", ")),
             };
             self.incomparable.push(format!("{file}: {why}"));
