@@ -5,6 +5,7 @@ mod buffer;
 #[cfg(feature = "burn")]
 pub mod burn;
 mod error;
+pub mod memory;
 mod ports;
 mod registry;
 mod traits;

@@ -67,7 +67,10 @@ impl Memory {
         let of_system = memory(&sys::text(Path::new("/proc/meminfo"))?)?;
         let group = Path::new("/sys/fs/cgroup");
         let limit: Option<u64> = sys::number(&group.join("memory.max"));
-        let taken: Option<u64> = sys::number(&group.join("memory.current"));
+        // What the group's files hold in the page cache is given back before memory ends.
+        let stat = sys::text(&group.join("memory.stat")).unwrap_or_default();
+        let taken = sys::number(&group.join("memory.current"))
+            .map(|taken: u64| taken.saturating_sub(inactive_files(&stat)));
         Some(match (limit, taken) {
             (Some(limit), Some(taken)) => Memory {
                 total: of_system.total.min(limit),
@@ -102,6 +105,13 @@ fn memory(meminfo: &str) -> Option<Memory> {
         total: field("MemTotal:")?,
         available: field("MemAvailable:")?,
     })
+}
+
+/// Bytes of pages of files that nobody uses at the moment, from the text of a group's `memory.stat`.
+fn inactive_files(stat: &str) -> u64 {
+    let mut lines = stat.lines();
+    let told = lines.find_map(|line| line.strip_prefix("inactive_file ")?.trim().parse().ok());
+    told.unwrap_or(0)
 }
 
 /// Cores of all sockets; `None` where the processors do not say which they belong to.
@@ -167,6 +177,13 @@ mod tests {
         assert_eq!(memory("MemTotal:  2048 kB\n"), None);
         let name = system_name("ID=x\nPRETTY_NAME=\"Some Linux 12\"\n");
         assert_eq!(name.as_deref(), Some("Some Linux 12"));
+    }
+
+    #[test]
+    fn files_of_a_group_are_read() {
+        let stat = "anon 4096\nfile 12288\ninactive_file 8192\nactive_file 4096\n";
+        assert_eq!(inactive_files(stat), 8192);
+        assert_eq!(inactive_files("anon 4096\n"), 0);
     }
 
     #[test]

@@ -6,9 +6,10 @@ use burn_flex::{Flex, FlexDevice};
 use mirage_backend::{
     Backend, BackendError, BackendInfo, CompileOptions, DeviceInfo, Executable,
     burn::{Engine, Executor},
+    memory::{MemoryNeed, Room},
 };
 use mirage_ir::{Graph, Params, target::Capabilities};
-use mirage_machine::Processor;
+use mirage_machine::{Memory, Processor};
 
 use crate::{
     capabilities,
@@ -60,6 +61,11 @@ impl Backend for CpuBackend {
                 "backend `{NAME}` has one device, number 0, not {}",
                 options.device
             )));
+        }
+        if let Some(memory) = Memory::here() {
+            // Weights are in f32 here, whatever their dtype in the graph.
+            let need = MemoryNeed::of(graph).without_halves();
+            need.check(NAME, Room::Free(memory.available))?;
         }
         let engine = Engine::<Flex> {
             name: NAME,

@@ -79,7 +79,7 @@ impl RunArgs {
             stream.emit_json(&report)?;
         } else {
             let summary = outcome.summary.as_ref();
-            let why_not = comparison.as_ref().err().copied();
+            let why_not = comparison.as_ref().err().map(String::as_str);
             let shown = show::Shown {
                 args: self,
                 job: &job,
@@ -125,23 +125,21 @@ impl RunArgs {
         frames: &[Frame],
         stop: &AtomicBool,
         progress: Progress,
-    ) -> Result<Result<Comparison, &'static str>> {
+    ) -> Result<Result<Comparison, String>> {
         const STOPPED: &str = "left out: the run was stopped";
         let Some(plan) = &job.reference else {
-            return Ok(Err(
-                "no pass was asked for, so there is nothing to compare with",
-            ));
+            return left_out("no pass was asked for, so there is nothing to compare with");
         };
         if self.compare == 0 {
-            return Ok(Err("left out by --compare 0"));
+            return left_out("left out by --compare 0");
         }
         if stop.load(Ordering::Relaxed) {
-            return Ok(Err(STOPPED));
+            return left_out(STOPPED);
         }
         if frames.len() <= self.warmup {
-            return Ok(Err(
+            return left_out(
                 "left out: no frame is left after the warm-up (a longer video or a smaller --warmup gives some)",
-            ));
+            );
         }
         let stage = progress.stage("compiling the same without passes");
         let options = self.backend.options();
@@ -149,15 +147,29 @@ impl RunArgs {
         let model = self.model.build(&job.config)?;
         let captured = capture_frame(&model, job.size, &job.trajectory).failure()?;
         let plain = prepare(&captured, plan, &mut Manager::new(), job.backend, &options);
-        let mut plain = job.session(plain.failure()?.executable, self)?;
+        let plain = match plain {
+            Ok(plain) => plain,
+            // What was asked for ran; that it cannot run without passes is no failure of it.
+            Err(e) => {
+                return Ok(Err(format!(
+                    "left out: without passes it does not run here: {e}"
+                )));
+            }
+        };
+        let mut plain = job.session(plain.executable, self)?;
         drop((stage, model, captured));
         let bar = progress.frames("comparing", Some(frames.len() as u64));
         let comparison = compare(subject, &mut plain, frames, self.warmup, |done| {
             bar.done(done as u64);
             !stop.load(Ordering::Relaxed)
         });
-        Ok(comparison.map_err(|e| of_stream(&e))?.ok_or(STOPPED))
+        let comparison = comparison.map_err(|e| of_stream(&e))?;
+        Ok(comparison.ok_or_else(|| STOPPED.to_owned()))
     }
+}
+
+fn left_out(why: &str) -> Result<std::result::Result<Comparison, String>> {
+    Ok(Err(why.to_owned()))
 }
 
 fn interrupted(output: &str) -> CliError {

@@ -27,7 +27,7 @@ pub(super) struct Shown<'a> {
     pub(super) video: &'a VideoInfo,
     pub(super) report: &'a RunReport,
     pub(super) summary: Option<&'a Summary>,
-    pub(super) why_not: Option<&'static str>,
+    pub(super) why_not: Option<&'a str>,
 }
 
 impl Shown<'_> {

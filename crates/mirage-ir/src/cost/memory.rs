@@ -12,6 +12,8 @@ pub struct ActivationMemory {
     entering: u64,
     /// For each node the bytes alive while it runs.
     at: Vec<u64>,
+    /// For each node the bytes that stay alive after it.
+    after: Vec<u64>,
     /// For each node the bytes of a call's body beyond its operands and results.
     hidden: Vec<u64>,
     buffers: Buffers,
@@ -42,6 +44,7 @@ impl ActivationMemory {
             .fold(0u64, |sum, v| sum.saturating_add(bytes(graph, v)));
         let mut alive = entering;
         let mut at = Vec::with_capacity(graph.nodes().len());
+        let mut after = Vec::with_capacity(graph.nodes().len());
         let mut hidden = inside;
         let mut freed_after = vec![0u64; graph.nodes().len()];
         for (id, node) in graph.iter() {
@@ -58,10 +61,12 @@ impl ActivationMemory {
             alive = alive.saturating_add(written);
             at.push(alive.saturating_add(*hidden));
             alive = alive.saturating_sub(freed_after[id.index()]);
+            after.push(alive);
         }
         ActivationMemory {
             entering,
             at,
+            after,
             hidden,
             buffers,
         }
@@ -75,6 +80,11 @@ impl ActivationMemory {
     /// The bytes alive while a node runs, its operands and results included.
     pub fn bytes_at(&self, node: NodeId) -> u64 {
         self.at[node.index()]
+    }
+
+    /// The bytes that stay alive after a node.
+    pub fn bytes_after(&self, node: NodeId) -> u64 {
+        self.after[node.index()]
     }
 
     /// Of [`Self::bytes_at`] those inside a call's body that are neither operands nor results.
