@@ -1,6 +1,6 @@
 //! Asks for a static plan: all shapes, buffers and the sequence of work fixed at compile, so that a
 //! frame is replayed. What a backend makes of it is its own: a CUDA graph of the whole frame, a
-//! memory plan without allocations.
+//! memory plan without allocations. For a backend that plans nothing the graph stays as it is.
 //!
 //! ```mirage before
 //! graph "example" {
@@ -17,19 +17,25 @@
 //! }
 //! ```
 
-use mirage_ir::Graph;
-use mirage_pass::{Numerics, Outcome, Pass, PassContext, PassError, PassInfo, Phase};
+use mirage_ir::{DType, Graph};
+use mirage_pass::{Need, Numerics, Outcome, Pass, PassContext, PassError, PassInfo, Phase};
 
 /// See the module.
 pub(crate) struct GraphCapture;
 
-static INFO: PassInfo = PassInfo::new(
-    "graph_capture",
-    1,
-    "asks the backend for a static plan, replayed every frame",
-    Phase::Runtime,
-    Numerics::Exact,
-);
+static INFO: PassInfo = PassInfo {
+    needs: &[Need {
+        op: "attr:static_plan",
+        dtype: DType::F32,
+    }],
+    ..PassInfo::new(
+        "graph_capture",
+        1,
+        "asks the backend for a static plan, replayed every frame",
+        Phase::Runtime,
+        Numerics::Exact,
+    )
+};
 
 mirage_pass::register!(GraphCapture);
 
@@ -41,9 +47,17 @@ impl Pass for GraphCapture {
         &INFO
     }
 
-    fn run(&self, graph: &mut Graph, _cx: &PassContext<'_>) -> Result<Outcome, PassError> {
+    fn run(&self, graph: &mut Graph, cx: &PassContext<'_>) -> Result<Outcome, PassError> {
         if graph.attrs().get(STATIC_PLAN).and_then(|v| v.as_bool()) == Some(true) {
             return Ok(Outcome::unchanged("the graph has a static plan already"));
+        }
+        if !DType::ALL
+            .into_iter()
+            .any(|dtype| cx.capabilities.heeds(STATIC_PLAN, dtype))
+        {
+            return Ok(Outcome::unchanged(
+                "the backend makes no static plan: it runs operation by operation as before",
+            ));
         }
         graph.set_attr(STATIC_PLAN, true);
         Ok(Outcome::changed(1))
@@ -52,10 +66,34 @@ impl Pass for GraphCapture {
 
 #[cfg(test)]
 mod tests {
+    use mirage_ir::{
+        target::{Capabilities, Capability},
+        text,
+    };
+    use mirage_pass::Options;
+
     use super::*;
 
     #[test]
     fn examples() {
-        crate::example::check(&GraphCapture, include_str!("graph_capture.rs"));
+        let plans = Capabilities {
+            lines: vec![Capability::heeds(STATIC_PLAN, &[DType::F32])],
+        };
+        crate::example::check_on(&GraphCapture, &plans, include_str!("graph_capture.rs"));
+    }
+
+    #[test]
+    fn a_backend_that_plans_nothing_gets_no_attribute() {
+        let text = "graph \"g\" {\n  input %0 \"x\": f32[4]\n  output \"y\" = %0\n}\n";
+        let mut graph = text::parse(text).expect("the graph parses");
+        let (none, options) = (Capabilities::default(), Options::defaults(&INFO));
+        let outcome = GraphCapture
+            .run(&mut graph, &PassContext::new(&none, &options))
+            .expect("the pass runs");
+        assert_eq!(
+            outcome.lines(),
+            ["the backend makes no static plan: it runs operation by operation as before"]
+        );
+        assert_eq!(text::print(&graph), text);
     }
 }

@@ -1,6 +1,6 @@
 //! Lets a backend round the operands of f32 products to tf32, the tensor cores' f32 with 10 bits of
-//! fraction: convolutions, linear layers, products and attention. Values in memory stay f32. A backend
-//! without such products computes in f32 as before.
+//! fraction: convolutions, linear layers, products and attention. Values in memory stay f32. For a
+//! backend without such products the graph stays as it is.
 //!
 //! ```mirage before
 //! graph "example" {
@@ -23,13 +23,17 @@ use mirage_ir::{
     DType, Graph, Node,
     ops::{Attention, Conv, ConvTranspose, Linear, Matmul},
 };
-use mirage_pass::{Numerics, Outcome, Pass, PassContext, PassError, PassInfo, Phase};
+use mirage_pass::{Need, Numerics, Outcome, Pass, PassContext, PassError, PassInfo, Phase};
 
 /// See the module.
 pub(crate) struct Tf32;
 
 static INFO: PassInfo = PassInfo {
     after: &["precision"],
+    needs: &[Need {
+        op: "attr:tf32_products",
+        dtype: DType::F32,
+    }],
     ..PassInfo::new(
         "tf32",
         1,
@@ -49,9 +53,14 @@ impl Pass for Tf32 {
         &INFO
     }
 
-    fn run(&self, graph: &mut Graph, _cx: &PassContext<'_>) -> Result<Outcome, PassError> {
+    fn run(&self, graph: &mut Graph, cx: &PassContext<'_>) -> Result<Outcome, PassError> {
         if graph.attrs().get(TF32_PRODUCTS).and_then(|v| v.as_bool()) == Some(true) {
             return Ok(Outcome::unchanged("the graph allows tf32 already"));
+        }
+        if !cx.capabilities.heeds(TF32_PRODUCTS, DType::F32) {
+            return Ok(Outcome::unchanged(
+                "the backend has no products of tf32: it computes in f32 as before",
+            ));
         }
         let products = graph
             .nodes()
@@ -80,34 +89,59 @@ fn is_product(graph: &Graph, node: &Node) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use mirage_ir::{target::Capabilities, text};
+    use mirage_ir::{
+        target::{Capabilities, Capability},
+        text,
+    };
     use mirage_pass::Options;
 
     use super::*;
 
+    fn with_tf32() -> Capabilities {
+        Capabilities {
+            lines: vec![Capability::heeds(TF32_PRODUCTS, &[DType::F32])],
+        }
+    }
+
+    fn reasons(graph: &str, capabilities: &Capabilities) -> Vec<String> {
+        let mut graph = text::parse(graph).expect("the graph parses");
+        let options = Options::defaults(&INFO);
+        let outcome = Tf32
+            .run(&mut graph, &PassContext::new(capabilities, &options))
+            .expect("the pass runs");
+        assert!(!outcome.is_changed());
+        outcome.lines().to_vec()
+    }
+
     #[test]
     fn examples() {
-        crate::example::check(&Tf32, include_str!("tf32.rs"));
+        crate::example::check_on(&Tf32, &with_tf32(), include_str!("tf32.rs"));
     }
 
     #[test]
     fn a_graph_without_f32_products_stays() {
-        let mut graph = text::parse(
-            r#"graph "g" {
-              input %0 "x": f16[1,8]
-              param %1 "w": f16[8,8]
-              %2: f16[1,8] = linear(%0, %1)
-              output "y" = %2
-            }"#,
-        )
-        .expect("the graph parses");
-        let (capabilities, options) = (Capabilities::default(), Options::defaults(&INFO));
-        let outcome = Tf32
-            .run(&mut graph, &PassContext::new(&capabilities, &options))
-            .expect("the pass runs");
+        let halves = r#"graph "g" {
+          input %0 "x": f16[1,8]
+          param %1 "w": f16[8,8]
+          %2: f16[1,8] = linear(%0, %1)
+          output "y" = %2
+        }"#;
         assert_eq!(
-            outcome.lines(),
+            reasons(halves, &with_tf32()),
             ["0 matches: the graph has no f32 convolution, product or attention"]
+        );
+    }
+
+    #[test]
+    fn a_backend_without_tf32_gets_no_attribute() {
+        let product = r#"graph "g" {
+          input %0 "x": f32[8,8]
+          %1: f32[8,8] = matmul(%0, %0)
+          output "y" = %1
+        }"#;
+        assert_eq!(
+            reasons(product, &Capabilities::default()),
+            ["the backend has no products of tf32: it computes in f32 as before"]
         );
     }
 }

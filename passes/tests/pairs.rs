@@ -10,12 +10,12 @@ mod networks;
 use std::collections::BTreeMap;
 
 use mirage_ir::{
-    Order, ValueId,
+    DType, Order, ValueId,
     ops::{
         BatchNorm, Binary, Conv, GroupNorm, LayerNorm, Linear, Matmul, Permute, Reshape, Softmax,
         Unary, WithScalar,
     },
-    target::Capabilities,
+    target::{Capabilities, Capability},
 };
 use mirage_pass::{Registry, plan};
 use networks::{Case, Network, wanting};
@@ -143,12 +143,15 @@ fn unrestrained(pass: &str) -> String {
     format!("{pass}{options}")
 }
 
-/// A backend with multiples and channels last, and no kernels for regions.
+/// A backend with multiples, channels last, plans and tf32, and no kernels for regions.
 fn capabilities() -> Capabilities {
     let mut capabilities = wanting(4);
     for line in &mut capabilities.lines {
         line.orders = (3..=5).map(Order::channels_last).collect();
     }
+    let attrs = ["static_plan", "tf32_products"];
+    let heeded = attrs.map(|attr| Capability::heeds(attr, &[DType::F32]));
+    capabilities.lines.extend(heeded);
     capabilities
 }
 

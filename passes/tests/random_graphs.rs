@@ -31,14 +31,14 @@ fn options() -> GraphOptions {
     }
 }
 
-/// A backend with a kernel for every kind of region, so that regions are formed.
+/// A backend with a kernel for every kind of region, so that regions are formed, with plans and tf32.
 fn capabilities() -> Capabilities {
     let kinds = regions::KINDS
         .iter()
         .map(|k| k.name)
         .chain([regions::ELEMENTWISE])
         .map(|kind| format!("region:{kind}"))
-        .chain(["*".to_owned()]);
+        .chain(["*", "attr:static_plan", "attr:tf32_products"].map(str::to_owned));
     let line = |op| Capability {
         op,
         dtypes: DType::ALL.to_vec(),

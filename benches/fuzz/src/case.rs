@@ -124,6 +124,7 @@ fn capabilities(u: &mut Unstructured<'_>) -> Result<Capabilities> {
     let mut names = vec!["*".to_owned()];
     if u.arbitrary()? {
         names.extend(regions);
+        names.extend(["attr:static_plan", "attr:tf32_products"].map(str::to_owned));
     }
     let dtypes = if u.arbitrary()? {
         DType::ALL.to_vec()

@@ -238,6 +238,8 @@ fn capabilities() -> Capabilities {
         lines: vec![
             line("*", Vec::new(), 1),
             line("conv", vec![Order::channels_last(4)], 16),
+            line("attr:static_plan", Vec::new(), 1),
+            line("attr:tf32_products", Vec::new(), 1),
         ],
     }
 }

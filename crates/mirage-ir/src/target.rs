@@ -17,7 +17,8 @@ pub enum Support {
 /// One line of a backend's abilities.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Capability {
-    /// An operation's name, `region:KIND`, or `*` for every operation.
+    /// An operation's name, `region:KIND`, `attr:NAME` for an attribute of a graph that it heeds (such
+    /// as `attr:static_plan`), or `*` for every operation.
     pub op: String,
     /// The dtypes it holds for.
     pub dtypes: Vec<DType>,
@@ -64,6 +65,11 @@ impl Capabilities {
             .any(|c| c.op == name && c.dtypes.contains(&dtype))
     }
 
+    /// Whether the backend heeds this attribute of a graph, for values of this dtype.
+    pub fn heeds(&self, attr: &str, dtype: DType) -> bool {
+        self.find(&format!("attr:{attr}"), dtype).is_some()
+    }
+
     /// The number that the operation's kernels in this dtype want channel counts to be a multiple of;
     /// 1 for no preference, also where the operation is not known or the line states 0.
     ///
@@ -91,9 +97,23 @@ impl Capabilities {
 
     fn find(&self, op: &str, dtype: DType) -> Option<&Capability> {
         let matches = |c: &&Capability| {
-            (c.op == op || (c.op == "*" && !op.starts_with("region:"))) && c.dtypes.contains(&dtype)
+            let is_operation = !op.starts_with("region:") && !op.starts_with("attr:");
+            (c.op == op || (c.op == "*" && is_operation)) && c.dtypes.contains(&dtype)
         };
         self.lines.iter().rev().find(matches)
+    }
+}
+
+impl Capability {
+    /// That a backend heeds an attribute of a graph, for values of these dtypes.
+    pub fn heeds(attr: &str, dtypes: &[DType]) -> Self {
+        Capability {
+            op: format!("attr:{attr}"),
+            dtypes: dtypes.to_vec(),
+            orders: Vec::new(),
+            channel_multiple: 1,
+            support: Support::Fast,
+        }
     }
 }
 
@@ -147,5 +167,17 @@ mod tests {
         let lines = vec![conv(8), conv(16), line("*", &[DType::F32], 2)];
         let capabilities = Capabilities { lines };
         assert_eq!(capabilities.channel_multiple("conv", DType::F32), 2);
+    }
+    #[test]
+    fn an_attribute_is_heeded_by_a_line_of_its_own_alone() {
+        let capabilities = Capabilities {
+            lines: vec![
+                line("*", &[DType::F32], 1),
+                Capability::heeds("static_plan", &[DType::F32]),
+            ],
+        };
+        assert!(capabilities.heeds("static_plan", DType::F32));
+        assert!(!capabilities.heeds("static_plan", DType::F16));
+        assert!(!capabilities.heeds("tf32_products", DType::F32));
     }
 }

@@ -98,7 +98,7 @@ impl fmt::Display for Numerics {
 /// decides node by node from the capabilities in its context.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Need {
-    /// An operation's name or `region:KIND`.
+    /// An operation's name, `region:KIND`, or `attr:NAME` for an attribute of a graph.
     pub op: &'static str,
     /// The dtype in which it is wanted.
     pub dtype: DType,

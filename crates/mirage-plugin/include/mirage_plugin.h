@@ -41,6 +41,9 @@
  *   outcome      {outcome: "changed", rewrites: 1, notes: []} | {outcome: "unchanged", reasons: [one at least]}
  *   devices      [{index, name, details}]
  *   capabilities {lines: [{op, dtypes: [], orders: [[0,2,3,1]], channel_multiple: 1, support: "fast" | "slow"}]}
+ *                op is an operation's name, "*", "region:KIND", or "attr:NAME" for an attribute of a graph that
+ *                the backend heeds: "attr:static_plan" if it plans and replays, "attr:tf32_products" if it
+ *                multiplies in tf32
  *                op is an operation's name, "region:KIND" or "*"; later lines outrank earlier ones
  *   options      {device: 0}
  *   compilation  {notes: []}

@@ -65,6 +65,7 @@ pub(crate) fn here() -> Capabilities {
         lines.extend(CHANNELS_LAST.iter().map(|&op| ours(op.to_owned())));
         lines.extend(REGIONS.iter().map(|kind| ours(format!("region:{kind}"))));
     }
+    lines.push(Capability::heeds("static_plan", &DType::ALL));
     Capabilities { lines }
 }
 

@@ -49,6 +49,8 @@ pub(crate) fn all() -> Capabilities {
     }
     let regions = REGIONS.iter().map(|kind| format!("region:{kind}"));
     lines.extend(regions.map(|op| line(&op, &FLOATS, 1)));
+    lines.push(Capability::heeds("static_plan", &NATIVE));
+    lines.push(Capability::heeds("tf32_products", &[DType::F32]));
     Capabilities { lines }
 }
 
@@ -62,6 +64,7 @@ mod tests {
         for line in all().lines {
             let fits = match line.op.strip_prefix("region:") {
                 Some(kind) => kind == ELEMENTWISE || mirage_ir::regions::find(kind).is_some(),
+                None if line.op.starts_with("attr:") => true,
                 None => line.op == "*" || known.contains(&line.op.as_str()),
             };
             assert!(fits, "{}", line.op);

@@ -38,7 +38,7 @@ impl PluginBackend {
             // SAFETY: the function that the header documents under its name.
             unsafe { (self.functions.capabilities)(self.number, device as u64, out) }
         })?;
-        let is_empty = |op: &str| op.is_empty() || op == "region:";
+        let is_empty = |op: &str| ["", "region:", "attr:"].contains(&op);
         match read
             .lines
             .iter()
