@@ -1,5 +1,7 @@
 //! The command line as a whole.
 
+use std::num::NonZeroU16;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
 
@@ -18,6 +20,7 @@ use crate::{
     plugins::{PluginArgs, PluginsArgs},
     profile::ProfileArgs,
     run::RunArgs,
+    threads::use_threads,
     tune::TuneArgs,
 };
 
@@ -54,6 +57,10 @@ struct Global {
     /// Colours; `auto` has them on a terminal unless NO_COLOR is set
     #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t = Color::Auto)]
     color: Color,
+    /// Threads that backends on the processor compute with; by default as many as there are
+    /// processors, or what RAYON_NUM_THREADS (cpu) and OMP_NUM_THREADS (tch) say
+    #[arg(long, global = true, value_name = "N")]
+    threads: Option<NonZeroU16>,
     #[command(flatten)]
     plugins: PluginArgs,
 }
@@ -100,6 +107,13 @@ enum Command {
 }
 
 impl Cli {
+    /// Fixes the number of threads, if one is named. The first thing to call.
+    pub(crate) fn use_threads(&self) {
+        if let Some(threads) = self.global.threads {
+            use_threads(threads);
+        }
+    }
+
     /// Runs the command.
     pub(crate) fn run(&self) -> Result<()> {
         self.global.apply()?;

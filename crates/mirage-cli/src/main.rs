@@ -33,6 +33,7 @@ mod scene;
 mod subjects;
 mod table;
 mod tensors;
+mod threads;
 mod tune;
 mod units;
 
@@ -56,6 +57,7 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(answer) => return error::answer(&answer),
     };
+    cli.use_threads();
     match cli.run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => error.report(),

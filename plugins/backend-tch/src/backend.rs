@@ -6,11 +6,12 @@ use burn_tch::{LibTorch, LibTorchDevice};
 use mirage_backend::{
     Backend, BackendError, BackendInfo, Buffer, CompileOptions, DeviceInfo, Executable, PortInfo,
     burn::{Engine, Executor},
+    memory::{MemoryNeed, Room},
 };
 use mirage_ir::{Graph, Params, TensorData, target::Capabilities};
-use mirage_machine::Processor;
+use mirage_machine::{Memory, Processor};
 
-use crate::{capabilities, kernels::TchKernels};
+use crate::{capabilities, kernels::TchKernels, threads};
 
 /// libtorch on the processor of this machine.
 #[derive(Clone, Copy, Debug, Default)]
@@ -30,6 +31,7 @@ impl Backend for TchBackend {
     }
 
     fn devices(&self) -> Result<Vec<DeviceInfo>, BackendError> {
+        threads::as_the_environment_says();
         let processor = Processor::here();
         Ok(vec![DeviceInfo {
             index: 0,
@@ -59,11 +61,15 @@ impl Backend for TchBackend {
                 options.device
             )));
         }
+        if let Some(memory) = Memory::here() {
+            MemoryNeed::of(graph).check(NAME, Room::Free(memory.available))?;
+        }
         let engine = Engine::<LibTorch> {
             name: NAME,
             device: LibTorchDevice::Cpu,
             kernels: Arc::new(TchKernels),
         };
+        threads::as_the_environment_says();
         let mut executor = Executor::compile(&engine, graph, params)?;
         if is_planned(graph) {
             warm_up(&mut executor)?;

@@ -12,6 +12,7 @@
 mod backend;
 mod capabilities;
 mod kernels;
+mod threads;
 
 pub use backend::TchBackend;
 

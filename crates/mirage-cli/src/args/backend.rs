@@ -42,16 +42,20 @@ impl BackendArgs {
     }
 }
 
-/// Backends that a feature of this program links in.
-const BY_FEATURE: [&str; 1] = ["cuda"];
-
-/// Backends of this repository that are plugins, and how to get one.
-const BY_PLUGIN: [(&str, &str); 1] = [(
-    "tch",
-    "make libtorch (scripts/setup-libtorch.sh), set what that prints, build it (cargo build --release \
-     --manifest-path plugins/backend-tch/Cargo.toml --features export --target-dir target/tch) and name it \
-     (--plugin target/tch/release/libmirage_backend_tch.so); see docs/backends.md",
-)];
+/// Backends of this repository that are not in every program, and how to get one.
+const ELSEWHERE: [(&str, &str); 2] = [
+    (
+        "cuda",
+        "build it in (--features cuda) or apart, as a plugin, and name that (--plugin \
+         target/cuda/release/libmirage_backend_cuda.so); docs/backends.md has the commands",
+    ),
+    (
+        "tch",
+        "make libtorch (scripts/setup-libtorch.sh), set what that prints, build it (cargo build --release \
+         --manifest-path plugins/backend-tch/Cargo.toml --features export --target-dir target/tch) and name it \
+         (--plugin target/tch/release/libmirage_backend_tch.so); see docs/backends.md",
+    ),
+];
 
 /// The backend of this name, if it has a device.
 pub(crate) fn usable(name: &str) -> Result<&'static dyn Backend> {
@@ -65,13 +69,8 @@ pub(crate) fn usable(name: &str) -> Result<&'static dyn Backend> {
 }
 
 fn unknown(name: &str) -> String {
-    if BY_FEATURE.contains(&name) {
-        return format!(
-            "backend `{name}` is not in this program: build it with --features {name} (docs/backends.md)"
-        );
-    }
-    if let Some((_, how)) = BY_PLUGIN.iter().find(|(plugin, _)| *plugin == name) {
-        return format!("backend `{name}` is a plugin that is not loaded: {how}");
+    if let Some((_, how)) = ELSEWHERE.iter().find(|(known, _)| *known == name) {
+        return format!("backend `{name}` is not in this program, and no plugin brings it: {how}");
     }
     let advice = advice(name, backends().iter().map(|b| b.info().name));
     format!(

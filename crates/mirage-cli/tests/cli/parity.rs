@@ -68,7 +68,11 @@ fn a_backend_that_is_not_in_the_program_is_told_how_to_get() {
         .iter()
         .find(|b| b["name"] == "cuda");
     let words: &[&str] = match cuda.map(|b| b["devices"].as_array().unwrap().len()) {
-        None => &["`cuda` is not in this program", "--features cuda"],
+        None => &[
+            "`cuda` is not in this program",
+            "--features cuda",
+            "--plugin",
+        ],
         Some(0) => &["`cuda` finds no device here"],
         Some(_) => {
             return eprintln!(

@@ -206,7 +206,7 @@ fn a_backend_that_is_a_plugin_is_told_how_to_get() {
     }
     let place = Place::new();
     let words = [
-        "`tch` is a plugin that is not loaded",
+        "`tch` is not in this program",
         "scripts/setup-libtorch.sh",
         "--manifest-path plugins/backend-tch/Cargo.toml",
         "--plugin target/tch/release/libmirage_backend_tch.so",

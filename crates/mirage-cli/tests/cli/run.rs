@@ -245,3 +245,46 @@ fn an_interrupted_run_keeps_what_is_done() {
         assert_eq!(place.files(), ["out.y4m", "r.json"]);
     }
 }
+
+/// Scores of attention over every pixel of 1024×1024, 8.8 TB, are more than any machine has.
+#[test]
+fn a_model_that_does_not_fit_is_refused_with_figures_and_advice() {
+    let place = Place::new();
+    let large = [
+        "run",
+        "--model=lsd-light",
+        "--size=1024x1024",
+        "--steps=1",
+        "--frames=1",
+        "--warmup=0",
+    ];
+    place.run(large).fails(
+        1,
+        &[
+            "not enough memory: the graph needs at least",
+            "this machine has",
+            "the pass `sdpa` leaves out",
+        ],
+    );
+    assert!(place.files().is_empty());
+}
+
+#[test]
+fn threads_are_as_many_as_asked_for() {
+    let place = Place::new();
+    for threads in ["1", "3"] {
+        let flags = ["backends", "--json", "--threads", threads];
+        let backends = place.run(flags).ok().parsed();
+        let details = backends[0]["devices"][0]["details"].as_str().unwrap();
+        let words = if threads == "1" {
+            "1 thread"
+        } else {
+            "3 threads"
+        };
+        assert!(details.contains(words), "{details}");
+    }
+    for wrong in ["0", "many", "-1"] {
+        let flag = format!("--threads={wrong}");
+        place.run(["backends", &flag]).fails(2, &["--threads"]);
+    }
+}
