@@ -144,6 +144,19 @@ fn a_roofline_is_of_arithmetic_or_of_memory_whichever_takes_longer() {
 }
 
 #[test]
+fn the_gap_is_the_time_above_the_roofline() {
+    let mut rows = profile().node_rows();
+    rows.retain(|r| r.name != UNCOVERED);
+    // Of 4 ms; of 2, half; of 1.5, none; of 0.5 without a roofline, all.
+    let percent = [Some(99.0), Some(50.0), Some(100.0), None];
+    let left = rows.iter_mut().zip(percent);
+    left.for_each(|(row, percent)| row.roofline_percent = percent);
+    Sort::Gap.sort(&mut rows);
+    let first: Vec<&str> = names(&rows).iter().map(|n| &n[..2]).collect();
+    assert_eq!(first, ["%4", "%9", "%3", "%7"]);
+}
+
+#[test]
 fn every_order_is_kept_in_rows() {
     let orders = [
         (Sort::Time, [3, 4, 7, 9]),

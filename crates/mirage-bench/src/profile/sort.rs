@@ -16,6 +16,8 @@ pub enum Sort {
     Bytes,
     /// The farthest from the roofline first.
     Percent,
+    /// The most time above what the roofline allows first: what there is to win.
+    Gap,
     /// The most memory alive first.
     Memory,
     /// By name; numbers in names count as numbers, so that layer 10 comes after layer 9.
@@ -36,6 +38,11 @@ impl Sort {
             Sort::Percent => {
                 let percent = |r: &Row| r.roofline_percent.unwrap_or(f64::INFINITY);
                 percent(a).total_cmp(&percent(b))
+            }
+            Sort::Gap => {
+                // What has nothing to compute or to move is all gap.
+                let gap = |r: &Row| r.ms * (1.0 - r.roofline_percent.unwrap_or(0.0) / 100.0);
+                gap(b).total_cmp(&gap(a))
             }
             Sort::Memory => b.memory_bytes.cmp(&a.memory_bytes),
             Sort::Name => by_name(&a.name, &b.name),

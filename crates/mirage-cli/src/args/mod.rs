@@ -2,12 +2,14 @@
 
 mod backend;
 mod frame;
+mod limits;
 mod model;
 mod passes;
 mod values;
 
 pub(crate) use backend::{BackendArgs, usable};
 pub(crate) use frame::{FrameArgs, frame_size, plan_trajectory, trajectory};
+pub(crate) use limits::LimitsArgs;
 pub(crate) use model::ModelArgs;
 pub(crate) use passes::PassArgs;
 pub(crate) use values::{SizeArg, percent, rate, time};

@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::Args;
 
 use super::{BenchCommand, processes::Worker};
-use crate::args::{BackendArgs, FrameArgs, ModelArgs, PassArgs, percent, time};
+use crate::args::{BackendArgs, FrameArgs, LimitsArgs, ModelArgs, PassArgs, percent, time};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -88,4 +88,6 @@ pub(crate) struct BenchArgs {
     pub(super) passes: PassArgs,
     #[command(flatten)]
     pub(super) backend: BackendArgs,
+    #[command(flatten)]
+    pub(super) limits: LimitsArgs,
 }

@@ -4,10 +4,9 @@ use std::time::SystemTime;
 
 use mirage_bench::{
     ledger::{
-        Backend, FORMAT, Ledger, Machine as LedgerMachine, Method, Results, Roofline, Rules,
-        SCHEMA, Setting, assemble,
+        Backend, FORMAT, Ledger, Machine as LedgerMachine, Method, Results, Rules, SCHEMA, Setting,
+        assemble,
     },
-    machine::{RateOptions, measure_roofline},
     plan::Plan,
     stats::{DEFAULT_MARGIN, Resampling},
 };
@@ -31,8 +30,12 @@ pub(super) fn ledger(
     taken: Taken,
     resident: (Vec<Option<u64>>, Option<String>),
 ) -> Result<Ledger> {
-    let (roofline, no_roofline) = roofline(args)?;
-    let setting = setting(args, job, &taken, roofline)?;
+    let mut setting = setting(args, job, &taken)?;
+    let (roofline, no_roofline) = match args.limits.roofline(&setting.machine.device) {
+        Ok(roofline) => (Some(roofline), None),
+        Err(why) => (None, Some(format!("no percent of a roofline: {why}"))),
+    };
+    setting.machine.roofline = roofline;
     let (resident, no_resident) = resident;
     let mut facts = taken.facts;
     for (facts, bytes) in facts.iter_mut().zip(resident) {
@@ -78,25 +81,8 @@ pub(super) fn ledger(
     })
 }
 
-/// What the processor and its memory reach, where the backend computes there; otherwise why not.
-fn roofline(args: &BenchArgs) -> Result<(Option<Roofline>, Option<String>)> {
-    let backend = args.backend.resolve()?;
-    if !backend.allocates_on_heap() {
-        let why = "the limits of the backend's device are not known: no percent of a roofline";
-        return Ok((None, Some(why.to_owned())));
-    }
-    Ok(match measure_roofline(&RateOptions::default()) {
-        Ok(roofline) => (Some(roofline), None),
-        Err(why) => (None, Some(format!("no percent of a roofline: {why}"))),
-    })
-}
-
-fn setting(
-    args: &BenchArgs,
-    job: &Job,
-    taken: &Taken,
-    roofline: Option<Roofline>,
-) -> Result<Setting> {
+/// What numbers belong to; what the machine reaches is for the caller to say.
+fn setting(args: &BenchArgs, job: &Job, taken: &Taken) -> Result<Setting> {
     let backend = args.backend.resolve()?;
     let machine = Machine::of(backend, args.backend.device);
     let info = backend.info();
@@ -108,7 +94,7 @@ fn setting(
             device: machine.device,
             details: machine.details,
             platform: machine.platform,
-            roofline,
+            roofline: None,
         },
         backend: Backend {
             name: info.name.to_owned(),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum, builder::RangedU64ValueParser, value_parser};
 use mirage_bench::profile::Sort;
 
-use crate::args::{BackendArgs, FrameArgs, ModelArgs, PassArgs};
+use crate::args::{BackendArgs, FrameArgs, LimitsArgs, ModelArgs, PassArgs};
 
 /// The most frames of a profile: they are held in memory.
 const MOST_FRAMES: u64 = 2000;
@@ -20,7 +20,8 @@ Examples:
   mirage profile --layers --depth 2                       the tree of layers, two levels of it
   mirage profile --by node --sort percent --top 20        the nodes farthest from the roofline
   mirage profile --html profile.html                      all of it as a page, with charts
-  mirage profile --trace trace.json                       a live run, for ui.perfetto.dev";
+  mirage profile --trace trace.json                       a live run, for ui.perfetto.dev
+  mirage profile --backend cuda --reaches 750000,3000     against what a graphics card reaches";
 
 /// Where the time of a frame goes: by operation, by layer, or node by node
 #[derive(Args, Debug)]
@@ -35,8 +36,8 @@ pub(crate) struct ProfileArgs {
     /// Levels of the tree of layers
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = value_parser!(u8).range(1..))]
     pub(super) depth: u8,
-    /// What comes first: the slowest, the most operations or bytes, the farthest from the roofline,
-    /// the most memory alive, or names in order
+    /// What comes first: the slowest, the most operations or bytes, the farthest from the roofline
+    /// (percent), the most time above it (gap), the most memory alive, or names in order
     #[arg(long, value_enum, default_value_t = SortArg::Time)]
     pub(super) sort: SortArg,
     /// Rows that are printed; JSON and HTML have all. Of a tree, those of the most time
@@ -49,7 +50,7 @@ pub(crate) struct ProfileArgs {
     #[arg(long, value_name = "N", default_value_t = 4)]
     pub(super) warmup: usize,
     /// Do not measure what the machine reaches, which takes a second
-    #[arg(long)]
+    #[arg(long, conflicts_with = "reaches")]
     pub(super) no_roofline: bool,
     /// Print JSON
     #[arg(long, help_heading = "Output")]
@@ -82,6 +83,8 @@ pub(crate) struct ProfileArgs {
     pub(super) passes: PassArgs,
     #[command(flatten)]
     pub(super) backend: BackendArgs,
+    #[command(flatten)]
+    pub(super) limits: LimitsArgs,
 }
 
 /// What nodes are summed up by.
@@ -100,6 +103,7 @@ pub(super) enum SortArg {
     Flops,
     Bytes,
     Percent,
+    Gap,
     Memory,
     Name,
 }
@@ -111,6 +115,7 @@ impl SortArg {
             SortArg::Flops => Sort::Flops,
             SortArg::Bytes => Sort::Bytes,
             SortArg::Percent => Sort::Percent,
+            SortArg::Gap => Sort::Gap,
             SortArg::Memory => Sort::Memory,
             SortArg::Name => Sort::Name,
         }

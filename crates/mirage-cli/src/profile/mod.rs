@@ -14,7 +14,7 @@ use std::sync::{
 use mirage_backend::Backend;
 use mirage_bench::{
     ledger::{Machine, PassId, Roofline},
-    machine::{Processor, RateOptions, Watch, measure_roofline},
+    machine::Watch,
     profile::{Document, Profile},
 };
 use mirage_model::{ModelConfig, Size, parameter_count};
@@ -120,24 +120,19 @@ impl ProfileArgs {
         })
     }
 
-    /// What the machine reaches; `None` where that is not wanted or is not the processor's to say.
+    /// What the machine reaches; `None` where that is not wanted or not known.
     fn limits(&self, machine: &Machine, progress: Progress) -> Result<Option<Roofline>> {
         if self.no_roofline {
             return Ok(None);
         }
-        if machine.device != Processor::here().name {
-            return match self.roofline {
-                None => Ok(None),
-                Some(_) => Err(CliError::Failure(format!(
-                    "the limits of the processor are measured and no others, and {} is none: leave --roofline out",
-                    machine.device
-                ))),
-            };
-        }
         let _stage = progress.stage("measuring what the machine reaches");
-        measure_roofline(&RateOptions::default())
-            .map(Some)
-            .failure()
+        match self.limits.roofline(&machine.device) {
+            Ok(roofline) => Ok(Some(roofline)),
+            Err(why) if self.roofline.is_some() => {
+                Err(CliError::Failure(format!("{why}, or leave --roofline out")))
+            }
+            Err(_) => Ok(None),
+        }
     }
 
     /// Frames in turn with and without the time of every node.

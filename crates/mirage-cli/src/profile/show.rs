@@ -42,7 +42,7 @@ pub(super) fn text(args: &ProfileArgs, profile: &Profile) -> String {
         s.backend.name,
         s.machine.device,
         ruled(Stream::Stdout, &table),
-        frame(profile),
+        frame(profile, args.limits.origin()),
     )
 }
 
@@ -86,7 +86,8 @@ fn columns(table: Table) -> Table {
     table.only(COLUMNS).without_empty_columns()
 }
 
-fn frame(profile: &Profile) -> String {
+/// `how` says where the roofline comes from.
+fn frame(profile: &Profile, how: &str) -> String {
     let (f, m) = (&profile.frame, &profile.memory);
     let ms = units::milliseconds;
     let roofline = match (
@@ -94,7 +95,7 @@ fn frame(profile: &Profile) -> String {
         profile.roofline_percent(),
     ) {
         (Some(r), Some(percent)) => format!(
-            "all nodes reach {percent:.0} % of the roofline ({:.0} GFLOP/s, {:.1} GB/s, measured)\n",
+            "all nodes reach {percent:.0} % of the roofline ({:.0} GFLOP/s, {:.1} GB/s, {how})\n",
             r.gflops, r.gbytes
         ),
         _ => String::new(),

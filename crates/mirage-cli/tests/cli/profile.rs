@@ -36,6 +36,22 @@ fn equal(a: f64, b: f64) {
     );
 }
 
+#[test]
+fn a_roofline_is_what_was_said() {
+    let place = Place::new();
+    let said = ["--reaches", "1000,50.5"];
+    let json = quick(&place, &[said[0], said[1], "--json"]).ok().parsed();
+    check(&json);
+    let roofline = &json["machine"]["roofline"];
+    assert_eq!(number(roofline, "gflops"), 1000.0);
+    assert_eq!(number(roofline, "gbytes"), 50.5);
+    let text = quick(&place, &said).ok().text();
+    assert!(
+        text.contains("1000 GFLOP/s, 50.5 GB/s, as --reaches says"),
+        "{text}"
+    );
+}
+
 /// What holds of every profile as JSON.
 fn check(json: &Value) {
     assert_eq!(json["format"], "mirage-profile");
@@ -344,7 +360,7 @@ fn what_cannot_be_is_told_and_leaves_nothing() {
         (&["--depth", "0"], &["--depth", "0"]),
         (
             &["--sort", "tme"],
-            &["tme", "time, flops, bytes, percent, memory, name"],
+            &["tme", "time, flops, bytes, percent, gap, memory, name"],
         ),
         (&["--by", "layer"], &["layer", "op, node"]),
         (&["--by", "op", "--layers"], &["--by", "--layers"]),
@@ -355,6 +371,11 @@ fn what_cannot_be_is_told_and_leaves_nothing() {
         (&["--trace-frames", "0"], &["--trace-frames"]),
         (&["--memory", "m.png"], &["m.png", ".json", ".svg"]),
         (&["--roofline", "r.png"], &["r.png", ".svg"]),
+        (&["--reaches", "5"], &["--reaches", "GFLOPS,GBYTES"]),
+        (
+            &["--reaches", "5,5", "--no-roofline"],
+            &["--reaches", "--no-roofline"],
+        ),
         (
             &["--roofline", "r.svg", "--no-roofline"],
             &["--roofline", "--no-roofline"],

@@ -14,8 +14,7 @@ use std::{
 
 use clap::Subcommand;
 use mirage_backend::Backend;
-use mirage_bench::ledger::{Backend as BackendId, Machine as MachineId, Roofline};
-use mirage_machine::{Processor, RateOptions, measure_roofline};
+use mirage_bench::ledger::{Backend as BackendId, Machine as MachineId};
 use mirage_stream::Machine;
 use mirage_sweep::Setting;
 
@@ -80,14 +79,6 @@ fn flow(stop: &AtomicBool) -> ControlFlow<()> {
 /// The end where Ctrl-C came before anything was measured.
 fn interrupted() -> CliError {
     CliError::Interrupted("interrupted before anything was measured".to_owned())
-}
-
-/// The measured limits of a backend's device; `None` where it is not this machine's processor.
-fn roofline(device: &str) -> Option<Roofline> {
-    let is_processor = device == Processor::here().name;
-    is_processor
-        .then(|| measure_roofline(&RateOptions::default()).ok())
-        .flatten()
 }
 
 /// The time left, for a progress bar.

@@ -14,9 +14,9 @@ use mirage_sweep::{
     ops::{FORMAT, OpsError, OpsFound, OpsOptions, OpsReport, SCHEMA, SortBy, measure_ops},
 };
 
-use super::{flow, left, outputs::OutputArgs, roofline, setting, warnings};
+use super::{flow, left, outputs::OutputArgs, setting, warnings};
 use crate::{
-    args::{BackendArgs, FrameArgs, ModelArgs, PassArgs, time},
+    args::{BackendArgs, FrameArgs, LimitsArgs, ModelArgs, PassArgs, time},
     bench::columns,
     error::{CliError, Ending, Result},
     interrupt::stop_on_interrupt,
@@ -75,6 +75,8 @@ pub(crate) struct OpsArgs {
     passes: PassArgs,
     #[command(flatten)]
     backend: BackendArgs,
+    #[command(flatten)]
+    limits: LimitsArgs,
 }
 
 /// What the rows are sorted by.
@@ -125,7 +127,8 @@ impl OpsArgs {
 
         let stage = progress.stage("measuring the machine");
         let mut setting = setting(&self.backend, backend, seed, self.time);
-        setting.machine.roofline = roofline(&setting.machine.device);
+        let roofline = self.limits.roofline(&setting.machine.device);
+        setting.machine.roofline = roofline.ok();
         drop(stage);
         let options = OpsOptions {
             backend,
