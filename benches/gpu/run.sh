@@ -7,20 +7,22 @@
 #     benches/gpu/run.sh --binary PATH/mirage --output results --stage parity --stage ledger-stress
 #     benches/gpu/run.sh --list                                                 # the stages
 #
-# Needs the driver, CUDA's libdevice (CUDA_PATH, or /usr/local/cuda) and a program that was built with
-# `--features cuda` (docs/backends.md). The stages floor and peers need python3 with torch and safetensors.
+# Needs the driver, CUDA's libdevice (CUDA_PATH, or /usr/local/cuda) and a program with the backend: built with
+# `--features cuda`, or any with `--plugin libmirage_backend_cuda.so` (docs/backends.md). The stages floor and
+# peers need python3 with torch and safetensors.
 # What is done stays done: a stage whose mark is in the folder is left out, and with --budget none begins
 # that may outlast it. Results: files of each stage, all JSON in results.json, all tables in report.md.
 # Exit code: 0 all is done; 75 some is left, run it again; 1 a stage failed; 2 the command line is wrong.
 set -uo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 
-binary=mirage out=gpu-results seconds=25 budget=0 backend=cuda list=0 stages=()
-usage() { sed -n '2,16s/^# \{0,1\}//p' "$0"; }
+binary=mirage plugin='' out=gpu-results seconds=25 budget=0 backend=cuda list=0 stages=()
+usage() { sed -n '2,17s/^# \{0,1\}//p' "$0"; }
 wrong() { echo "run.sh: $*" >&2; exit 2; }
 while [ $# -gt 0 ]; do
   case $1 in
     --binary) binary=${2:?$1 needs a program} ;;
+    --plugin) plugin=${2:?$1 needs a shared library} ;;
     --output) out=${2:?$1 needs a folder} ;;
     --stage) stages+=("${2:?$1 needs a stage, or the beginning of its name}") ;;
     --seconds) seconds=${2:?$1 needs seconds, for each ledger} ;;
@@ -39,6 +41,7 @@ sizes=${SIZES:-64 256 512}
 dtypes=${DTYPES:-fp16 bf16 f32}
 passes=${PASSES:-fold_batch_norm,sdpa,channels_last,pad_channels,fuse,graph_capture}
 parity_models=${PARITY_MODELS:-lsd-tiny lsd-light stress-light stress lsd-medium lsd-heavy}
+profiled=${PROFILED:-stress}
 peers=${PEERS:-stress-64-fp16 stress-64-tf32 lsd-light-64-fp16 lsd-light-512-fp16}
 
 # Seconds for a ledger: a frame of many pixels takes longer.
@@ -51,16 +54,16 @@ all_stages() {
   echo "card 30"
   echo "floor 60"
   echo "parity-definition 120"
-  for model in $parity_models; do echo "parity-$model 180"; done
+  for dtype in $dtypes; do echo "profile-$dtype 120"; done
+  for peer in $peers; do echo "peers-$peer 240"; done
+  for model in $parity_models; do echo "parity-$model 240"; done
   for size in $sizes; do
     for model in $models; do
       # stress has attention over all pixels with 16 heads: its own size alone.
       [ "$model" != stress ] || [ "$size" = 64 ] || continue
-      for dtype in $dtypes; do echo "ledger-$model-$size-$dtype $(($(seconds_for "$size") + 180))"; done
+      for dtype in $dtypes; do echo "ledger-$model-$size-$dtype $(($(seconds_for "$size") + 240))"; done
     done
   done
-  echo "profile 90"
-  for peer in $peers; do echo "peers-$peer 240"; done
 }
 chosen() {
   local wanted
@@ -75,6 +78,10 @@ fi
 for stage in "${stages[@]:-}"; do
   grep -q "^$stage" <<<"$(all_stages)" || wrong "no stage is called $stage (--list)"
 done
+if [ -n "$plugin" ]; then
+  [ -f "$plugin" ] || wrong "there is no file $plugin (--plugin)"
+  export MIRAGE_PLUGIN_PATH=$plugin${MIRAGE_PLUGIN_PATH:+:$MIRAGE_PLUGIN_PATH}
+fi
 command -v "$binary" >/dev/null || wrong "there is no program $binary (--binary)"
 mkdir -p "$out/done" || wrong "cannot write to $out"
 
@@ -103,10 +110,14 @@ work() {
         --time "$(seconds_for "$size")s" --passes "$(set_in "$dtype")" --save "$out/$stage.json" --markdown ||
         { [ $? = 1 ] && [ -s "$out/$stage.json" ]; }
       ;;
-    profile)
-      "$binary" profile --backend "$backend" --model stress --steps 1 --passes "$(set_in fp16)" --by node --json \
-        >"$out/$stage.json" &&
-        "$binary" profile --backend "$backend" --model stress --steps 1 --passes "$(set_in fp16)" --by op
+    profile-*)
+      # Percent of what the card reaches, where the stage floor has measured it.
+      dtype=${stage#profile-}
+      local profile=(profile --backend "$backend" --model "$profiled" --steps 1 --passes "$(set_in "$dtype")")
+      [ ! -s "$out/floor.json" ] || profile+=(--reaches "$(reaches "$dtype")")
+      "$binary" "${profile[@]}" --by node --sort gap --html "$out/$stage.html" --json >"$out/$stage.json" &&
+        "$binary" "${profile[@]}" --by op --sort gap && echo &&
+        "$binary" "${profile[@]}" --by node --sort gap --top 30
       ;;
     peers-*)
       IFS=' ' read -r model size dtype <<<"$(parts "${stage#peers-}")"
@@ -116,11 +127,19 @@ work() {
       ;;
   esac
 }
+# GFLOPS,GBYTES of a dtype; f32 is multiplied as three products of tf32.
+reaches() {
+  python3 -c 'import json, sys
+floor, dtype = json.load(open(sys.argv[1])), sys.argv[2]
+share = 1 / 3 if dtype == "f32" else 1
+rate = floor["product_%s_tflops" % ("tf32" if dtype == "f32" else dtype)]
+print("%.0f,%.0f" % (1e3 * share * rate, floor["copy_gb_per_s"]))' "$out/floor.json" "$1"
+}
 # MODEL-SIZE-DTYPE as three words; the model may have dashes.
 parts() { sed -E 's/^(.*)-([0-9]+)-([a-z0-9]+)$/\1 \2 \3/' <<<"$1"; }
 
-export -f work parts set_in seconds_for
-export binary out seconds backend here passes
+export -f work parts set_in seconds_for reaches
+export binary out seconds backend here passes profiled
 failed=0 left=0 skipped=0
 while read -r stage limit; do
   chosen "$stage" || continue
@@ -161,7 +180,7 @@ done < <(all_stages)
     for file in "$out/done/$stage" "$out/$stage.failed"; do
       [ -s "$file" ] || continue
       printf '\n## %s\n\n' "$stage"
-      case $stage in card | profile) sed 's/^/    /' "$file" ;; *) cat "$file" ;; esac
+      case $stage in card | profile-*) sed 's/^/    /' "$file" ;; *) cat "$file" ;; esac
       break
     done
   done < <(all_stages)

@@ -75,10 +75,56 @@ impl Pass for Fp16 {
 
 #[cfg(test)]
 mod tests {
+    use mirage_ir::{
+        ops::{LayerNorm, Softmax},
+        target::{Capabilities, Capability, Support},
+        text,
+    };
+    use mirage_pass::Options;
+
     use super::*;
 
     #[test]
     fn examples() {
         crate::example::check(&Fp16, include_str!("fp16.rs"));
+    }
+
+    /// The norm of the example above, with no casts around it.
+    #[test]
+    fn a_norm_that_is_wide_inside_follows_its_operand() {
+        let line = |op: &str| Capability {
+            op: op.to_owned(),
+            dtypes: vec![DType::F16],
+            orders: Vec::new(),
+            channel_multiple: 1,
+            support: Support::Fast,
+        };
+        let wide = Capabilities {
+            lines: vec![line("*"), line("wide:layer_norm")],
+        };
+        let text = r#"graph "g" {
+          input %0 "x": f32[1,8]
+          param %1 "w": f32[8,8]
+          param %2 "g": f32[8]
+          %3: f32[1,8] = linear(%0, %1)
+          %4: f32[1,8] = layer_norm(%3, %2) {eps = 1e-5}
+          output "y" = %4
+        }"#;
+        let norms = |options: &Options| {
+            let mut graph = text::parse(text).expect("the graph parses");
+            let cx = PassContext::new(&wide, options);
+            Fp16.run(&mut graph, &cx).expect("the pass runs");
+            let norm = graph.nodes().iter().find(|n| n.op.is::<LayerNorm>());
+            graph.ty(norm.expect("the norm stays").output()).dtype
+        };
+        assert_eq!(norms(&Options::defaults(&INFO)), DType::F16);
+        let softmax = text.replace("layer_norm(%3, %2) {eps = 1e-5}", "softmax(%3) {dim = 1}");
+        let mut graph = text::parse(&softmax).expect("the graph parses");
+        let options = Options::defaults(&INFO);
+        let cx = PassContext::new(&wide, &options);
+        Fp16.run(&mut graph, &cx).expect("the pass runs");
+        let kept = graph.nodes().iter().find(|n| n.op.is::<Softmax>());
+        let dtype = graph.ty(kept.expect("it stays").output()).dtype;
+        assert_eq!(dtype, DType::F32, "only norms may be wide");
     }
 }

@@ -3,7 +3,8 @@
 //! - *Lowered* operations (convolutions, products, attention) take and give the low dtype; they are
 //!   where the time goes, and engines accumulate them in f32.
 //! - *Kept* operations (norms, softmax, reductions, powers and logarithms, by the option `keep`) run
-//!   in f32 and give their result in the dtype that their operand had.
+//!   in f32 and give their result in the dtype that their operand had. Norms that the backend computes in
+//!   f32 inside need no casts around them: they follow their operands.
 //! - Everything *derived from an integer* up to the next lowered operation stays f32: that is the
 //!   embedding of the timestep, whose frequencies need the digits.
 //! - The rest follows its operands: low where all of them are low, else f32. So a residual stream is
@@ -233,7 +234,7 @@ impl<'g, 'c> Lowering<'g, 'c> {
         }
         let follows = self.follows(node)?;
         match group(&node.op) {
-            Some(group) if self.keeps(group) => {
+            Some(group) if self.keeps(group) && !self.is_wide(node) => {
                 self.emit(node, DType::F32)?;
                 if follows == self.low {
                     self.narrow_outputs(node)?;
@@ -242,6 +243,11 @@ impl<'g, 'c> Lowering<'g, 'c> {
             }
             _ => self.emit(node, follows),
         }
+    }
+
+    /// Whether the node is a norm that the backend computes in f32 inside.
+    fn is_wide(&self, node: &Node) -> bool {
+        group(&node.op) == Some(NORM) && self.cx.capabilities.widens(&node.op.name(), self.low)
     }
 
     fn keeps(&self, group: &str) -> bool {

@@ -15,5 +15,6 @@ pub use error::BackendError;
 pub use ports::{Ports, check_data};
 pub use registry::{BackendEntry, DuplicateBackend, backends, extend, find};
 pub use traits::{
-    Backend, BackendInfo, CompileOptions, DeviceInfo, Executable, MemoryReport, NodeTime, PortInfo,
+    Backend, BackendInfo, CompileOptions, DeviceInfo, Executable, MemoryReport, NodeClock,
+    NodeTime, PortInfo,
 };

@@ -93,6 +93,18 @@ pub struct MemoryReport {
     pub held_bytes: Option<u64>,
 }
 
+/// Whose clock times nodes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NodeClock {
+    /// The host's: from the call until the device is idle. Times of nodes and what is between them add
+    /// up to a profiled execution.
+    #[default]
+    Host,
+    /// The device's: each node alone, without the way of its launch there. Times of nodes add up to what
+    /// the device is busy in an execution, and a profiled execution takes much longer.
+    Device,
+}
+
 /// The time that one node took in a profiled execution.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeTime {
@@ -100,8 +112,8 @@ pub struct NodeTime {
     pub node: NodeId,
     /// When it began, from the beginning of the call to [`Executable::profile`].
     pub start: Duration,
-    /// From its start to its end, with the device synchronized at both; where a region's body runs
-    /// in its place, the sum over the body.
+    /// From its start to its end by the clock of [`Executable::node_clock`], with the device
+    /// synchronized at both; where a region's body runs in its place, the sum over the body.
     pub time: Duration,
 }
 
@@ -151,6 +163,11 @@ pub trait Executable: Send {
     /// As [`Self::execute`], with the time of each node that runs something, in the order in which
     /// they ran. A call is one node, whatever its body holds.
     fn profile(&mut self, inputs: &[Buffer]) -> Result<(Vec<Buffer>, Vec<NodeTime>), BackendError>;
+
+    /// Whose clock [`Self::profile`] has.
+    fn node_clock(&self) -> NodeClock {
+        NodeClock::Host
+    }
 
     /// Waits until the device has done everything asked of it.
     fn synchronize(&self) -> Result<(), BackendError>;

@@ -4,8 +4,8 @@
 use mirage_bench::{
     ledger::{Backend, Machine, Model, PassId, Roofline},
     profile::{
-        Alive, Document, Frames, FramesError, Layer, Memory, MemoryAt, NO_LAYER, Node, Profile,
-        ProfiledFrame, Row, Setting, Sort, UNCOVERED,
+        Alive, Clock, Document, Frames, FramesError, Layer, Memory, MemoryAt, NO_LAYER, Node,
+        Profile, ProfiledFrame, Row, Setting, Sort, UNCOVERED,
     },
     render::{markdown, memory_svg, profile_html, profile_table, roofline_svg},
 };
@@ -45,6 +45,7 @@ fn profile() -> Profile {
         nodes: vec![4.0, 2.0, 1.5, 0.5],
     };
     let frames = Frames {
+        clock: Clock::Host,
         warmup: 1,
         plain: vec![9.0, 9.0],
         profiled: vec![times.clone(), times],
@@ -238,7 +239,7 @@ proptest! {
             after: 0.5 * rest,
             nodes,
         }).collect();
-        let frames = Frames { warmup: 0, plain: vec![1.0], profiled };
+        let frames = Frames { plain: vec![1.0], profiled, ..Frames::default() };
         let (frame, nodes) = frames.times().unwrap();
         prop_assert!((nodes.iter().sum::<f64>() - frame.nodes_ms).abs() < 1e-9);
         prop_assert!((frame.nodes_ms + frame.uncovered_ms - frame.profiled_ms).abs() < 1e-9);
@@ -257,6 +258,7 @@ fn a_slow_and_a_quick_frame_in_four_do_not_count() {
         nodes: vec![ms - 1.0],
     };
     let frames = Frames {
+        clock: Clock::Host,
         warmup: 0,
         plain: vec![4.0, 100.0, 6.0, 1.0],
         profiled: vec![one(1000.0), one(7.0), one(2.0), one(9.0)],
@@ -269,6 +271,33 @@ fn a_slow_and_a_quick_frame_in_four_do_not_count() {
 }
 
 #[test]
+fn nodes_by_the_devices_clock_are_parts_of_a_plain_frame() {
+    let profiled = ProfiledFrame {
+        ms: 80.0,
+        before: 1.0,
+        after: 2.0,
+        nodes: vec![1.5, 0.5],
+    };
+    let frames = Frames {
+        clock: Clock::Device,
+        plain: vec![2.5],
+        profiled: vec![profiled],
+        ..Frames::default()
+    };
+    let (frame, nodes) = frames.times().unwrap();
+    assert_eq!(nodes, [1.5, 0.5]);
+    assert_eq!((frame.whole_ms, frame.uncovered_ms), (2.5, 0.5));
+    assert_eq!((frame.covered_percent, frame.overhead_ms), (80.0, 77.5));
+    assert_eq!((frame.before_ms, frame.after_ms), (0.0, 0.0));
+    // The device may be busy longer than a frame takes: clocks of nodes have their own cost.
+    let busy = Frames {
+        plain: vec![1.9],
+        ..frames
+    };
+    assert_eq!(busy.times().unwrap().0.uncovered_ms, 0.0);
+}
+
+#[test]
 fn frames_that_give_no_profile_say_why() {
     assert_eq!(Frames::default().times(), Err(FramesError::TooFew));
     let one = |nodes: usize| ProfiledFrame {
@@ -278,9 +307,9 @@ fn frames_that_give_no_profile_say_why() {
         nodes: vec![0.1; nodes],
     };
     let frames = Frames {
-        warmup: 0,
         plain: vec![1.0],
         profiled: vec![one(3), one(2)],
+        ..Frames::default()
     };
     assert_eq!(frames.times(), Err(FramesError::Nodes(3, 2)));
 }

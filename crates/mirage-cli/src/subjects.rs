@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use mirage_backend::{Backend, CompileOptions};
+use mirage_backend::{Backend, CompileOptions, NodeClock};
 use mirage_bench::{
     frame_error::FrameError,
     ledger::{Build, Errors, Facts, Layer, LayerTimes, Memory, Model},
@@ -348,12 +348,17 @@ impl Bench<'_> {
             layer.bytes += cost.bytes();
         }
         layers.sort_by(|a, b| b.ms.total_cmp(&a.ms));
-        let profiled_ms = median(&whole)?;
+        let plain_ms = median(&plain)?;
+        let profiled_ms = match found.clock {
+            NodeClock::Host => median(&whole)?,
+            // What the device does is part of a plain execution; a profiled one waits for it node by node.
+            NodeClock::Device => plain_ms,
+        };
         let covered: f64 = layers.iter().map(|l| l.ms).sum();
         Some(LayerTimes {
             row: row.to_owned(),
             frames: plain.len() + whole.len(),
-            plain_ms: median(&plain)?,
+            plain_ms,
             profiled_ms,
             uncovered_ms: (profiled_ms - covered).max(0.0),
             layers,

@@ -17,8 +17,9 @@ pub enum Support {
 /// One line of a backend's abilities.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Capability {
-    /// An operation's name, `region:KIND`, `attr:NAME` for an attribute of a graph that it heeds (such
-    /// as `attr:static_plan`), or `*` for every operation.
+    /// An operation's name, or `*` for every operation; `region:KIND`; `attr:NAME` for an attribute of a
+    /// graph that it heeds, such as `attr:static_plan`; `wide:OP` for an operation that is computed in f32
+    /// inside, from operands of these dtypes to a result that is rounded once.
     pub op: String,
     /// The dtypes it holds for.
     pub dtypes: Vec<DType>,
@@ -70,6 +71,11 @@ impl Capabilities {
         self.find(&format!("attr:{attr}"), dtype).is_some()
     }
 
+    /// Whether the operation takes and gives this dtype and computes in f32 inside.
+    pub fn widens(&self, op: &str, dtype: DType) -> bool {
+        self.find(&format!("wide:{op}"), dtype).is_some()
+    }
+
     /// The number that the operation's kernels in this dtype want channel counts to be a multiple of;
     /// 1 for no preference, also where the operation is not known or the line states 0.
     ///
@@ -97,7 +103,7 @@ impl Capabilities {
 
     fn find(&self, op: &str, dtype: DType) -> Option<&Capability> {
         let matches = |c: &&Capability| {
-            let is_operation = !op.starts_with("region:") && !op.starts_with("attr:");
+            let is_operation = !op.contains(':');
             (c.op == op || (c.op == "*" && is_operation)) && c.dtypes.contains(&dtype)
         };
         self.lines.iter().rev().find(matches)

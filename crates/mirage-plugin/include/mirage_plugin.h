@@ -36,17 +36,18 @@
  *                All after numerics may be left out.
  *   option       {name, kind, default, doc}; default is text
  *                kind      "bool" | {"int": {min, max}} | {"float": {min, max}} | "str" | {"choice": []} | {"set": []}
- *   backend      {name, version, engine, summary}
+ *   backend      {name, version, engine, summary, tolerance: 1e-4}, what a network in f32 may differ by from
+ *                exact arithmetic, in units of the output's largest element; 1e-4 if left out
  *   context      {capabilities, options: {name: text}, is_body}
  *   outcome      {outcome: "changed", rewrites: 1, notes: []} | {outcome: "unchanged", reasons: [one at least]}
  *   devices      [{index, name, details}]
  *   capabilities {lines: [{op, dtypes: [], orders: [[0,2,3,1]], channel_multiple: 1, support: "fast" | "slow"}]}
- *                op is an operation's name, "*", "region:KIND", or "attr:NAME" for an attribute of a graph that
- *                the backend heeds: "attr:static_plan" if it plans and replays, "attr:tf32_products" if it
- *                multiplies in tf32
- *                op is an operation's name, "region:KIND" or "*"; later lines outrank earlier ones
+ *                op is an operation's name, "*", "region:KIND", "wide:OP" for an operation that is computed in
+ *                f32 inside, or "attr:NAME" for an attribute of a graph that the backend heeds: "attr:static_plan"
+ *                if it plans and replays, "attr:tf32_products" if it multiplies in tf32; later lines outrank
+ *                earlier ones
  *   options      {device: 0}
- *   compilation  {notes: []}
+ *   compilation  {notes: [], node_clock: "host" | "device"}, whose clock times nodes of a profile; host if left out
  *   memory       {weight_bytes, state_bytes, planned_peak_bytes, held_bytes or nil}
  *   times        [{node, start, nanoseconds}]; node is a place in topological order, start counts from
  *                the beginning of the call, in nanoseconds too

@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use mirage_backend::{BackendError, BackendInfo, DeviceInfo, MemoryReport, NodeTime};
+use mirage_backend::{
+    Backend, BackendError, BackendInfo, DeviceInfo, MemoryReport, NodeClock, NodeTime,
+};
 use mirage_ir::NodeId;
 use mirage_pass::{Need, Numerics, OptionKind, OptionSpec, Outcome, PassInfo, Phase};
 
 use crate::message::{
-    BackendForm, DeviceForm, ErrorForm, KindForm, MemoryForm, NeedForm, NodeTimeForm, NumericsForm,
-    OptionForm, OutcomeForm, PassForm,
+    BackendForm, ClockForm, DeviceForm, ErrorForm, KindForm, MemoryForm, NeedForm, NodeTimeForm,
+    NumericsForm, OptionForm, OutcomeForm, PassForm,
 };
 
 impl PassForm {
@@ -178,8 +180,10 @@ impl KindForm {
 
 impl BackendForm {
     /// The form of a backend's facts.
-    pub fn of(info: BackendInfo) -> Self {
+    pub fn of(backend: &dyn Backend) -> Self {
+        let info = backend.info();
         BackendForm {
+            tolerance: backend.tolerance(),
             name: info.name.to_owned(),
             version: info.version.to_owned(),
             engine: info.engine.to_owned(),
@@ -273,6 +277,24 @@ impl From<MemoryForm> for MemoryReport {
     }
 }
 
+impl From<NodeClock> for ClockForm {
+    fn from(clock: NodeClock) -> Self {
+        match clock {
+            NodeClock::Host => ClockForm::Host,
+            NodeClock::Device => ClockForm::Device,
+        }
+    }
+}
+
+impl From<ClockForm> for NodeClock {
+    fn from(form: ClockForm) -> Self {
+        match form {
+            ClockForm::Host => NodeClock::Host,
+            ClockForm::Device => NodeClock::Device,
+        }
+    }
+}
+
 impl From<NodeTime> for NodeTimeForm {
     fn from(time: NodeTime) -> Self {
         let nanoseconds = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
@@ -321,5 +343,23 @@ impl From<BackendError> for ErrorForm {
                 message: other.to_string(),
             },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::{CompiledForm, decode};
+
+    #[test]
+    fn a_compilation_says_whose_clock_times_its_nodes() {
+        let clock = |text: &str| {
+            let form: CompiledForm = decode(text.as_bytes()).expect("a compilation");
+            NodeClock::from(form.node_clock)
+        };
+        assert_eq!(clock(r#"{"notes": []}"#), NodeClock::Host);
+        assert_eq!(clock(r#"{"node_clock": "device"}"#), NodeClock::Device);
+        assert!(decode::<CompiledForm>(br#"{"node_clock": "sun"}"#).is_err());
+        assert_eq!(ClockForm::from(NodeClock::Device), ClockForm::Device);
     }
 }

@@ -109,6 +109,13 @@ pub struct BackendForm {
     pub version: String,
     pub engine: String,
     pub summary: String,
+    /// [`mirage_backend::Backend::tolerance`].
+    #[serde(default = "usual_tolerance")]
+    pub tolerance: f64,
+}
+
+fn usual_tolerance() -> f64 {
+    1e-4
 }
 
 /// What a pass may look at besides the graph.
@@ -165,6 +172,19 @@ pub struct CompiledForm {
     /// What a user should know of it, a line each.
     #[serde(default)]
     pub notes: Vec<String>,
+    /// Whose clock times nodes.
+    #[serde(default)]
+    pub node_clock: ClockForm,
+}
+
+/// Whose clock times nodes: [`mirage_backend::NodeClock`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs, reason = "the variants are those of NodeClock")]
+pub enum ClockForm {
+    #[default]
+    Host,
+    Device,
 }
 
 /// What an executable holds, in bytes: [`mirage_backend::MemoryReport`].

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mirage_backend::NodeTime;
+use mirage_backend::{NodeClock, NodeTime};
 use mirage_video::Frame;
 
 use crate::{Session, StreamError};
@@ -10,6 +10,8 @@ use crate::{Session, StreamError};
 /// The times of a program's frames, without the way of pictures to the device and back.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Profile {
+    /// Whose clock timed the nodes.
+    pub clock: NodeClock,
     /// Frames left out at the start.
     pub warmup: usize,
     /// Plain frames' executions.
@@ -45,6 +47,7 @@ pub fn profile(
         )));
     }
     let mut found = Profile {
+        clock: session.node_clock(),
         warmup,
         ..Profile::default()
     };

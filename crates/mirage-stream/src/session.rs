@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use mirage_backend::{Buffer, Executable, NodeTime};
+use mirage_backend::{Buffer, Executable, NodeClock, NodeTime};
 use mirage_ir::{DType, TensorData, interp::Tensor};
 use mirage_video::{Filter, Frame, Resizer};
 
@@ -126,6 +126,11 @@ impl Session {
         let time = start.elapsed();
         self.executed(inputs);
         Ok(time)
+    }
+
+    /// Whose clock times nodes.
+    pub fn node_clock(&self) -> NodeClock {
+        self.executable.node_clock()
     }
 
     /// As [`Self::execute_at_size`], and how long each node took.

@@ -28,6 +28,8 @@ const NATIVE: [DType; 12] = [
 const PRODUCTS: [&str; 4] = ["conv", "linear", "region:conv_act", "region:linear_act"];
 /// Other regions with a kernel.
 const REGIONS: [&str; 2] = ["group_norm_silu", ELEMENTWISE];
+/// Norms with a kernel.
+const NORMS: [&str; 2] = ["group_norm", "layer_norm"];
 /// Element types of those.
 const FLOATS: [DType; 3] = [DType::F32, DType::F16, DType::BF16];
 /// Bytes of channels that a unit moves at once.
@@ -49,6 +51,12 @@ pub(crate) fn all() -> Capabilities {
     }
     let regions = REGIONS.iter().map(|kind| format!("region:{kind}"));
     lines.extend(regions.map(|op| line(&op, &FLOATS, 1)));
+    // Means and variances are f32.
+    lines.extend(
+        NORMS
+            .iter()
+            .map(|op| line(&format!("wide:{op}"), &FLOATS, 1)),
+    );
     lines.push(Capability::heeds("static_plan", &NATIVE));
     lines.push(Capability::heeds("tf32_products", &[DType::F32]));
     Capabilities { lines }
@@ -65,7 +73,10 @@ mod tests {
             let fits = match line.op.strip_prefix("region:") {
                 Some(kind) => kind == ELEMENTWISE || mirage_ir::regions::find(kind).is_some(),
                 None if line.op.starts_with("attr:") => true,
-                None => line.op == "*" || known.contains(&line.op.as_str()),
+                None => {
+                    let op = line.op.trim_start_matches("wide:");
+                    op == "*" || known.contains(&op)
+                }
             };
             assert!(fits, "{}", line.op);
         }

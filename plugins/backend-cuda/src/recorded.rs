@@ -10,7 +10,7 @@ use std::time::Instant;
 use burn_backend::{Backend as _, BackendGraph, StreamId};
 use burn_cubecl::{Cube, CubeDevice, tensor::CubeTensor};
 use mirage_backend::{
-    BackendError, Buffer, Executable, MemoryReport, NodeTime, PortInfo, Ports,
+    BackendError, Buffer, Executable, MemoryReport, NodeClock, NodeTime, PortInfo, Ports,
     burn::{Engine, Executor, Tensor},
     check_data,
 };
@@ -269,6 +269,10 @@ impl Executable for Recorded {
                 .for_each(|t: &mut NodeTime| t.start += before);
             Ok((outputs, times))
         })
+    }
+
+    fn node_clock(&self) -> NodeClock {
+        self.executor.node_clock()
     }
 
     fn synchronize(&self) -> Result<(), BackendError> {

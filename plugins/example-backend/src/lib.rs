@@ -51,6 +51,11 @@ impl Backend for Reference {
         }
     }
 
+    /// The interpreter is what others are compared with.
+    fn tolerance(&self) -> f64 {
+        1e-6
+    }
+
     fn compile(
         &self,
         graph: &Graph,

@@ -99,7 +99,7 @@ impl<B: Backend> Body<B> {
             slots[*slot] = Some(if fits { input } else { input.reshape(shape) });
         }
         let instructions: &[Instruction<B>] = instructions;
-        let result = run(instructions, slots, None, || Ok(()));
+        let result = run(instructions, slots, None);
         let outputs = self.outputs.iter().map(|&slot| slots[slot].clone());
         let outputs: Option<Vec<_>> = outputs.collect();
         slots[*weights..].fill(None);

@@ -13,9 +13,11 @@ use super::{
     catch::catch,
     compile::{Compiled, compile},
     program::{Observer, run},
+    stopwatch::{HostStopwatch, Stopwatch},
 };
 use crate::{
-    BackendError, Buffer, Executable, MemoryReport, NodeTime, PortInfo, Ports, check_data,
+    BackendError, Buffer, Executable, MemoryReport, NodeClock, NodeTime, PortInfo, Ports,
+    check_data,
 };
 
 /// A state: what it reads from, what it becomes, and its content.
@@ -184,11 +186,17 @@ impl<B: Backend> Executor<B> {
                 add(times, instruction.node, start - began, time);
             }
         });
-        let mut observer = record.as_mut().map(|r| r as Observer<'_, B>);
+        let watch = || -> Box<dyn Stopwatch + '_> {
+            match self.engine.kernels.stopwatch() {
+                Some(watch) => watch,
+                None => Box::new(HostStopwatch::new(sync)),
+            }
+        };
+        let mut observed = record.as_mut().map(|r| (r as Observer<'_, B>, watch()));
         let mut result = Ok(());
         self.engine
             .kernels
-            .run(&mut || result = run(instructions, slots, observer.take(), sync));
+            .run(&mut || result = run(instructions, slots, observed.take()));
         let finished = match result {
             Ok(()) => self.results(),
             Err(message) => Err(self.failed(message)),
@@ -309,6 +317,11 @@ impl<B: Backend> Executable for Executor<B> {
             self.state_slots[i].content = self.zeros(&self.ports.states[i].ty)?;
         }
         Ok(())
+    }
+
+    fn node_clock(&self) -> NodeClock {
+        let watch = self.engine.kernels.stopwatch();
+        watch.map_or(NodeClock::Host, |watch| watch.clock())
     }
 
     fn memory(&self) -> MemoryReport {

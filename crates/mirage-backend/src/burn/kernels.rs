@@ -5,7 +5,7 @@ use std::sync::Arc;
 use burn_backend::{Backend, tensor::Device};
 use mirage_ir::{Graph, Node, Order, TensorType, ops};
 
-use super::{ExternRunner, Kernel, NodeContext, Tensor};
+use super::{ExternRunner, Kernel, NodeContext, Stopwatch, Tensor};
 
 /// The name of a form in which a backend's kernels hold a weight: elements in a sequence of their
 /// own, perhaps with padding. What it means is known to the backend alone.
@@ -52,6 +52,11 @@ pub trait Kernels<B: Backend>: Send + Sync {
     /// takes a share of the work that it divides.
     fn run(&self, execution: &mut (dyn FnMut() + Send)) {
         execution();
+    }
+
+    /// What times nodes where a profile is asked for; `None` for the host's clock.
+    fn stopwatch(&self) -> Option<Box<dyn Stopwatch>> {
+        None
     }
 
     /// What runs operations that only burn knows; `None` if nothing does.

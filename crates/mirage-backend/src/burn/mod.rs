@@ -24,6 +24,7 @@ mod layout;
 mod lower;
 mod prepared;
 mod program;
+mod stopwatch;
 mod tensor;
 
 pub use dtype::Storage;
@@ -36,4 +37,5 @@ pub use layout::Align;
 pub use lower::NodeContext;
 pub use prepared::Prepared;
 pub use program::{Args, Instruction, Kernel, call};
+pub use stopwatch::Stopwatch;
 pub use tensor::Tensor;

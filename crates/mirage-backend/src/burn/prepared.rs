@@ -256,8 +256,7 @@ impl<B: Backend> Prepared<B> {
             let dies = |v: &ValueId| !is_kept[v.index()] && last_use[v.index()] == Some(id);
             let frees: Vec<ValueId> = node.inputs.iter().copied().filter(dies).collect();
             let instruction = self.instruction(id, &|v| v.index(), &frees, &mut bodies)?;
-            let sync = || Ok(());
-            run(&[instruction], &mut slots, None, sync).map_err(|e| self.failed(e))?;
+            run(&[instruction], &mut slots, None).map_err(|e| self.failed(e))?;
         }
         let mut weights = Vec::with_capacity(kept.len());
         for v in kept {

@@ -11,7 +11,7 @@ use burn_backend::{
 };
 use mirage_ir::NodeId;
 
-use super::{Tensor, catch::catch};
+use super::{Stopwatch, Tensor, catch::catch};
 
 /// What an instruction does: takes its operands from [`Args`], gives its results to it. Everything
 /// that does not depend on the elements is resolved before.
@@ -109,22 +109,28 @@ pub fn call<B: Backend>(
     given.ok_or_else(|| "a kernel gave no result".to_owned())
 }
 
-/// What is told of each instruction when it began and how long it took.
+/// What is told of each instruction when it began, by the host's clock, and how long it took.
 pub(super) type Observer<'a, B> = &'a mut (dyn FnMut(&Instruction<B>, Instant, Duration) + Send);
 
-/// Runs instructions in order. With an observer, `sync` waits for the device after each, so that
-/// its time is its own. The error names the instruction that failed.
+/// An observer, and what times instructions for it.
+pub(super) type Observed<'a, B> = (Observer<'a, B>, Box<dyn Stopwatch + 'a>);
+
+/// Runs instructions in order. With an observer, each is waited for, so that its time is its own. The
+/// error names the instruction that failed.
 pub(super) fn run<B: Backend>(
     instructions: &[Instruction<B>],
     slots: &mut [Option<Tensor<B>>],
-    mut observer: Option<Observer<'_, B>>,
-    sync: impl Fn() -> Result<(), String>,
+    mut observed: Option<Observed<'_, B>>,
 ) -> Result<(), String> {
     let mut at = 0;
     let result = catch(|| {
         for (i, instruction) in instructions.iter().enumerate() {
             at = i;
-            let start = observer.is_some().then(Instant::now);
+            let mut start = None;
+            if let Some((_, watch)) = &mut observed {
+                start = Some(Instant::now());
+                watch.start()?;
+            }
             let mut args = Args {
                 slots: &mut *slots,
                 inputs: &instruction.inputs,
@@ -134,9 +140,8 @@ pub(super) fn run<B: Backend>(
             for &slot in &instruction.frees {
                 slots[slot] = None;
             }
-            if let (Some(observer), Some(start)) = (&mut observer, start) {
-                sync()?;
-                observer(instruction, start, start.elapsed());
+            if let (Some((observer, watch)), Some(start)) = (&mut observed, start) {
+                observer(instruction, start, watch.stop()?);
             }
         }
         Ok(())

@@ -5,12 +5,26 @@ use serde::Serialize;
 /// The times of frames of one program: some were profiled, others ran plain between them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Frames {
+    /// Whose clock timed the nodes.
+    pub clock: Clock,
     /// Frames left out at the start.
     pub warmup: usize,
     /// Plain frames' executions, ms.
     pub plain: Vec<f64>,
     /// Profiled frames' executions.
     pub profiled: Vec<ProfiledFrame>,
+}
+
+/// Whose clock times nodes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Clock {
+    /// The host's: nodes and what is between them add up to a profiled frame.
+    #[default]
+    Host,
+    /// The device's, each node alone: nodes and what is between them, launches and copies, add up to a
+    /// plain frame, and a profiled one takes much longer.
+    Device,
 }
 
 /// A profiled frame's execution.
@@ -41,6 +55,8 @@ pub enum FramesError {
 /// leaves out the slow and the fast quarter, and in which nodes and the rest add up.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct FrameTimes {
+    /// Whose clock timed the nodes.
+    pub clock: Clock,
     /// Frames left out at the start.
     pub warmup: usize,
     /// Plain frames measured.
@@ -53,13 +69,16 @@ pub struct FrameTimes {
     pub profiled_ms: f64,
     /// All nodes of a profiled frame.
     pub nodes_ms: f64,
-    /// What they do not cover: `profiled_ms - nodes_ms`.
+    /// What nodes are parts of: by the host's clock a profiled frame, by the device's a plain one.
+    pub whole_ms: f64,
+    /// What they do not cover: `whole_ms - nodes_ms`, at least 0.
     pub uncovered_ms: f64,
-    /// Of that what is before the first node: checking inputs, handing the program to the engine.
+    /// Of that what is before the first node: checking inputs, handing the program to the engine; 0 by
+    /// the device's clock.
     pub before_ms: f64,
-    /// And what is after the last: copying results and states, taking them back.
+    /// And what is after the last: copying results and states, taking them back; 0 by the device's clock.
     pub after_ms: f64,
-    /// `100 * nodes_ms / profiled_ms`.
+    /// `100 * nodes_ms / whole_ms`.
     pub covered_percent: f64,
     /// What profiling adds to a frame: `profiled_ms - plain_ms`; below 0 where the noise is larger.
     pub overhead_ms: f64,
@@ -92,17 +111,23 @@ impl Frames {
         let profiled_ms = mean_of(&|f| f.ms);
         let nodes_ms: f64 = nodes.iter().sum();
         let overhead_ms = profiled_ms - plain_ms;
+        let (whole_ms, before_ms, after_ms) = match self.clock {
+            Clock::Host => (profiled_ms, mean_of(&|f| f.before), mean_of(&|f| f.after)),
+            Clock::Device => (plain_ms, 0.0, 0.0),
+        };
         let times = FrameTimes {
+            clock: self.clock,
             warmup: self.warmup,
             plain_frames: self.plain.len(),
             profiled_frames: self.profiled.len(),
             plain_ms,
             profiled_ms,
             nodes_ms,
-            uncovered_ms: profiled_ms - nodes_ms,
-            before_ms: mean_of(&|f| f.before),
-            after_ms: mean_of(&|f| f.after),
-            covered_percent: 100.0 * nodes_ms / profiled_ms,
+            whole_ms,
+            uncovered_ms: (whole_ms - nodes_ms).max(0.0),
+            before_ms,
+            after_ms,
+            covered_percent: 100.0 * nodes_ms / whole_ms,
             overhead_ms,
             overhead_percent: 100.0 * overhead_ms / plain_ms,
         };

@@ -12,7 +12,7 @@ mod sort;
 use serde::Serialize;
 
 pub use document::Document;
-pub use frames::{FrameTimes, Frames, FramesError, ProfiledFrame};
+pub use frames::{Clock, FrameTimes, Frames, FramesError, ProfiledFrame};
 pub use layers::{Layer, NO_LAYER};
 pub use memory::{Alive, Memory, MemoryAt};
 pub use node::Node;

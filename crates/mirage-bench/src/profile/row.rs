@@ -19,7 +19,7 @@ pub struct Row {
     pub nodes: usize,
     /// Their time, ms.
     pub ms: f64,
-    /// Its part of a profiled frame's execution.
+    /// Its part of a frame's execution, [`FrameTimes::whole_ms`].
     pub share: f64,
     /// Floating-point operations.
     pub flops: u64,
@@ -60,7 +60,7 @@ impl Row {
             name,
             nodes: count,
             ms,
-            share: ms / frame.profiled_ms,
+            share: ms / frame.whole_ms,
             flops,
             bytes,
             intensity: (flops > 0 && bytes > 0).then(|| flops as f64 / bytes as f64),
@@ -75,7 +75,7 @@ impl Row {
     pub fn uncovered(frame: &FrameTimes) -> Self {
         let mut row = Row::of(UNCOVERED.to_owned(), [], frame);
         row.ms = frame.uncovered_ms;
-        row.share = row.ms / frame.profiled_ms;
+        row.share = row.ms / frame.whole_ms;
         row
     }
 }

@@ -1,9 +1,9 @@
 //! From the times of nodes and the graph to a profile.
 
-use mirage_backend::{Backend, MemoryReport};
+use mirage_backend::{Backend, MemoryReport, NodeClock};
 use mirage_bench::{
     ledger,
-    profile::{Alive, Frames, Memory, MemoryAt, Node, Profile, ProfiledFrame, Setting},
+    profile::{Alive, Clock, Frames, Memory, MemoryAt, Node, Profile, ProfiledFrame, Setting},
 };
 use mirage_ir::{
     Graph, NodeId, ValueId,
@@ -84,7 +84,12 @@ impl Found<'_> {
                 nodes: f.nodes.iter().map(|n| ms(&n.time)).collect(),
             }
         });
+        let clock = match self.times.clock {
+            NodeClock::Host => Clock::Host,
+            NodeClock::Device => Clock::Device,
+        };
         Frames {
+            clock,
             warmup: self.times.warmup,
             plain: self.times.plain.iter().map(ms).collect(),
             profiled: profiled.collect(),

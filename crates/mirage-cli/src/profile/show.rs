@@ -1,7 +1,7 @@
 //! A profile on a terminal.
 
 use mirage_bench::{
-    profile::{Layer, Profile, Row},
+    profile::{Clock, Layer, Profile, Row},
     render::{self, Table},
 };
 
@@ -110,19 +110,30 @@ fn frame(profile: &Profile, how: &str) -> String {
         .iter()
         .map(|w| format!("warning: {w}\n"))
         .collect();
+    let covered = match f.clock {
+        Clock::Host => format!(
+            "nodes cover {:.1} % of the profiled frame; {} are between them, of which {} before the first and {} after the last",
+            f.covered_percent,
+            ms(f.uncovered_ms),
+            ms(f.before_ms),
+            ms(f.after_ms)
+        ),
+        Clock::Device => format!(
+            "nodes take {} by the device's clock, each alone: {:.1} % of the frame; {} are launches, copies and gaps",
+            ms(f.nodes_ms),
+            f.covered_percent,
+            ms(f.uncovered_ms)
+        ),
+    };
     format!(
         "a frame takes {}; profiled {}: profiling adds {:+.2} ms, {:+.1} %\n\
-         nodes cover {:.1} % of the profiled frame; {} are between them, of which {} before the first and {} after the last\n\
+         {covered}\n\
          {} profiled, {} plain, after a warm-up of {}\n\
          {roofline}{} of activations alive at the peak{peak}\n{warnings}",
         ms(f.plain_ms),
         ms(f.profiled_ms),
         f.overhead_ms,
         f.overhead_percent,
-        f.covered_percent,
-        ms(f.uncovered_ms),
-        ms(f.before_ms),
-        ms(f.after_ms),
         units::plural(f.profiled_frames as u64, "frame"),
         f.plain_frames,
         f.warmup,

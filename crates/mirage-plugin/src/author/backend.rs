@@ -75,8 +75,9 @@ pub(super) unsafe extern "C" fn compile(
         };
         let compiled = backend.compile(&graph, &params, &options)?;
         let notes = compiled.notes().to_vec();
+        let node_clock = compiled.node_clock().into();
         let live = Box::new(Live::new(compiled));
-        out.message(&CompiledForm { notes })?;
+        out.message(&CompiledForm { notes, node_clock })?;
         // SAFETY: the host's place for one handle, which is freed by `executable_free` alone.
         unsafe { executable.write(Box::into_raw(live).cast()) };
         Ok(())

@@ -165,7 +165,7 @@ unsafe extern "C" fn describe(out: *const Writer) -> i32 {
             backends: plugin
                 .backends
                 .iter()
-                .map(|b| BackendForm::of(b.info()))
+                .map(|b| BackendForm::of(*b))
                 .collect(),
         })
     })

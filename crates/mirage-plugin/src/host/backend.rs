@@ -18,6 +18,7 @@ pub(super) struct PluginBackend {
     /// Its place in the plugin's description.
     pub(super) number: u32,
     pub(super) info: BackendInfo,
+    pub(super) tolerance: f64,
     pub(super) functions: BackendFunctions,
 }
 
@@ -38,7 +39,7 @@ impl PluginBackend {
             // SAFETY: the function that the header documents under its name.
             unsafe { (self.functions.capabilities)(self.number, device as u64, out) }
         })?;
-        let is_empty = |op: &str| ["", "region:", "attr:"].contains(&op);
+        let is_empty = |op: &str| ["", "region:", "attr:", "wide:"].contains(&op);
         match read
             .lines
             .iter()
@@ -96,13 +97,7 @@ impl PluginBackend {
             handle if handle.is_null() => Err(Trouble::Breach(
                 "says it compiled and gives no executable".to_owned(),
             )),
-            handle => Ok(PluginExecutable::new(
-                self,
-                graph,
-                handle,
-                compiled.notes,
-                device,
-            )),
+            handle => Ok(PluginExecutable::new(self, graph, handle, compiled, device)),
         }
     }
 
@@ -138,6 +133,10 @@ impl PluginBackend {
 impl Backend for PluginBackend {
     fn info(&self) -> BackendInfo {
         self.info
+    }
+
+    fn tolerance(&self) -> f64 {
+        self.tolerance
     }
 
     fn devices(&self) -> Result<Vec<DeviceInfo>, BackendError> {

@@ -31,6 +31,12 @@ pub(super) fn read(bytes: &[u8]) -> Result<Description, Refusal> {
                 backend.name.escape_debug()
             )));
         }
+        if !(backend.tolerance.is_finite() && backend.tolerance > 0.0) {
+            return Err(Refusal::Wrong(format!(
+                "backend `{}`: its tolerance is {}, not a positive number",
+                backend.name, backend.tolerance
+            )));
+        }
     }
     Ok(description)
 }

@@ -1,7 +1,8 @@
 //! What a plugin's backend compiled, as any other executable.
 
 use mirage_backend::{
-    BackendError, Buffer, Executable, MemoryReport, NodeTime, PortInfo, Ports, check_data,
+    BackendError, Buffer, Executable, MemoryReport, NodeClock, NodeTime, PortInfo, Ports,
+    check_data,
 };
 use mirage_ir::{Graph, TensorData, TensorType};
 
@@ -15,7 +16,7 @@ use super::{
 };
 use crate::{
     abi::{BufferFreeFn, BufferHandle, Bytes, ExecutableFn, ExecutableHandle, ExecuteFn, Writer},
-    message::{MemoryForm, NodeTimeForm},
+    message::{CompiledForm, MemoryForm, NodeTimeForm},
 };
 
 /// An executable on the other side.
@@ -27,6 +28,7 @@ pub(super) struct PluginExecutable {
     handle: ExecutableHandle,
     ports: Ports,
     notes: Vec<String>,
+    node_clock: NodeClock,
     nodes: usize,
     /// The device's number.
     device: usize,
@@ -72,7 +74,7 @@ impl PluginExecutable {
         backend: &PluginBackend,
         graph: &Graph,
         handle: ExecutableHandle,
-        notes: Vec<String>,
+        compiled: CompiledForm,
         device: usize,
     ) -> Self {
         PluginExecutable {
@@ -81,7 +83,8 @@ impl PluginExecutable {
             functions: backend.functions,
             handle,
             ports: Ports::of(graph),
-            notes,
+            notes: compiled.notes,
+            node_clock: compiled.node_clock.into(),
             nodes: graph.nodes().len(),
             device,
         }
@@ -369,6 +372,10 @@ impl Executable for PluginExecutable {
             tracing::error!("{}", trouble.sentence(self.plugin));
             MemoryReport::default()
         })
+    }
+
+    fn node_clock(&self) -> NodeClock {
+        self.node_clock
     }
 
     fn notes(&self) -> &[String] {

@@ -171,6 +171,7 @@ fn backends(
             plugin,
             number: number as u32,
             functions: BackendFunctions::of(&opened.table)?,
+            tolerance: form.tolerance,
             info: form.clone().leak(),
         })));
     }

@@ -47,6 +47,7 @@ fn a_backend_in_a_plugin_is_as_any_other() {
     );
     assert_eq!(backend.devices().unwrap()[0].details, "1 thread");
     assert_eq!(backend.capabilities(0).lines[0].op, "*");
+    assert_eq!(backend.tolerance(), 1e-6);
     assert!(
         matches!(origin_of_backend("reference"), Origin::Plugin(p) if p.name() == "mirage-example-backend")
     );

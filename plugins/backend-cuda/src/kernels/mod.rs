@@ -9,34 +9,43 @@ pub(crate) mod copy;
 pub(crate) mod device;
 pub(crate) mod elementwise;
 pub(crate) mod fragments;
+pub(crate) mod join;
 pub(crate) mod norm;
 #[cfg(test)]
 mod offline;
+pub(crate) mod pad;
 pub(crate) mod product;
+pub(crate) mod spatial;
+pub(crate) mod stopwatch;
 
 use std::sync::Arc;
 
 use burn_backend::DType as BurnDType;
 use burn_cubecl::{Cube, CubeDevice};
 use mirage_backend::burn::{
-    ExternRunner, InterpreterRunner, Kernel, Kernels, NodeContext, Packing, Tensor,
+    ExternRunner, InterpreterRunner, Kernel, Kernels, NodeContext, Packing, Stopwatch, Tensor,
 };
 use mirage_ir::{
     DType, Graph, Node, TensorType,
     ops::{self, Matmul, Permute},
 };
 
-use self::{chip::Chip, fragments::Arithmetic};
+use self::{chip::Chip, fragments::Arithmetic, stopwatch::DeviceStopwatch};
+
+/// Element types that kernels of our own read and write.
+const FLOATS: [DType; 3] = [DType::F32, DType::F16, DType::BF16];
 
 /// What this backend adds to the generic executor.
 pub(crate) struct CudaKernels {
     chip: Chip,
+    device: CubeDevice,
 }
 
 impl CudaKernels {
     pub(crate) fn new(device: &CubeDevice) -> Self {
         CudaKernels {
             chip: Chip::of(device),
+            device: device.clone(),
         }
     }
 }
@@ -67,6 +76,9 @@ impl Kernels<Cube> for CudaKernels {
             .or_else(|| attention::lower(chip, cx))
             .or_else(|| norm::lower(cx))
             .or_else(|| elementwise::lower(cx))
+            .or_else(|| spatial::lower(cx))
+            .or_else(|| join::lower(cx))
+            .or_else(|| pad::lower(cx))
     }
 
     fn packing(&self, graph: &Graph, node: &Node, operand: usize) -> Option<Packing> {
@@ -82,6 +94,10 @@ impl Kernels<Cube> for CudaKernels {
     fn takes_views(&self, graph: &Graph, node: &Node) -> bool {
         let views = node.op.is::<Matmul>() || node.op.is::<Permute>();
         views || attention::takes(&self.chip, graph, node)
+    }
+
+    fn stopwatch(&self) -> Option<Box<dyn Stopwatch>> {
+        Some(Box::new(DeviceStopwatch::new(&self.device)))
     }
 
     fn externs(&self) -> Option<Arc<dyn ExternRunner<Cube>>> {

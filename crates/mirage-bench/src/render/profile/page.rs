@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::{lines, memory, roofline};
 use crate::{
-    profile::Profile,
+    profile::{Clock, FrameTimes, Profile},
     render::{
         number::{megabytes, short},
         page::{Subject, data_table, document, fact_list, warnings},
@@ -62,6 +62,20 @@ fn facts(profile: &Profile) -> Markup {
     fact_list(subject.facts())
 }
 
+fn covered(f: &FrameTimes) -> String {
+    let (percent, uncovered) = (f.covered_percent, short(f.uncovered_ms));
+    match f.clock {
+        Clock::Host => format!(
+            "{percent:.1} % of the profiled frame; {uncovered} ms between nodes: {} before the first, {} after the last",
+            short(f.before_ms),
+            short(f.after_ms)
+        ),
+        Clock::Device => format!(
+            "{percent:.1} % of the frame, by the device's clock, each node alone; {uncovered} ms are launches, copies and gaps",
+        ),
+    }
+}
+
 fn frame(profile: &Profile) -> Markup {
     let (f, m) = (&profile.frame, &profile.memory);
     let nodes: u64 = profile.nodes.iter().map(|n| n.flops).sum();
@@ -78,16 +92,7 @@ fn frame(profile: &Profile) -> Markup {
                 f.overhead_percent
             )),
         ),
-        (
-            "Covered by nodes",
-            Some(format!(
-                "{:.1} % of the profiled frame; {} ms between nodes: {} before the first, {} after the last",
-                f.covered_percent,
-                short(f.uncovered_ms),
-                short(f.before_ms),
-                short(f.after_ms)
-            )),
-        ),
+        ("Covered by nodes", Some(covered(f))),
         (
             "Operations",
             Some(format!(

@@ -5,6 +5,8 @@
 //! where the next product wants its left operand. Exponentials are what bounds short heads: they are
 //! powers of two by a polynomial, and the factor to base two is part of the scale.
 
+use std::f32::consts::LN_2;
+
 use cubecl::prelude::*;
 
 use crate::kernels::fragments::{Arithmetic, accumulate, pair};
@@ -336,7 +338,7 @@ fn power_of_two<N: Size>(x: Vector<f32, N>) -> Vector<f32, N> {
     power = fma(power, rest, Vector::<f32, N>::new(0.009_676_032));
     power = fma(power, rest, Vector::<f32, N>::new(0.055_503_57));
     power = fma(power, rest, Vector::<f32, N>::new(0.240_221_08));
-    power = fma(power, rest, Vector::<f32, N>::new(0.693_147_2));
+    power = fma(power, rest, Vector::<f32, N>::new(LN_2));
     power = fma(power, rest, Vector::<f32, N>::new(1.0));
     let exponent = Vector::<u32, N>::reinterpret(shifted) << Vector::<u32, N>::new(23u32);
     Vector::<f32, N>::reinterpret(Vector::<u32, N>::reinterpret(power) + exponent)

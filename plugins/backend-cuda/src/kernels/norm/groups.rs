@@ -8,10 +8,18 @@ use crate::kernels::product::finish::activate;
 
 /// Units of a plane.
 const PLANE: usize = 32;
+/// Planes of a cube for a group of so many vectors: enough to have many loads under way, and no more to wait
+/// for than there is to do.
+pub(crate) fn planes(vectors: usize) -> usize {
+    // Two vectors a unit.
+    let wanted = vectors / (2 * PLANE);
+    wanted.clamp(4, 32).next_power_of_two()
+}
+
 /// Units of a cube.
-pub(crate) const UNITS: usize = 512;
-/// Planes of a cube.
-const PLANES: usize = UNITS / PLANE;
+pub(crate) fn units(planes: usize) -> usize {
+    planes * PLANE
+}
 
 /// The extents, in vectors: of a group's run of channels, and of all channels, at one place.
 #[derive(CubeLaunch, CubeType)]
@@ -39,29 +47,36 @@ pub(crate) fn normalize_groups<F: Float, P: Float, N: Size, M: Size>(
     extents: Extents,
     eps: f32,
     #[comptime] last: bool,
+    #[comptime] planes: usize,
     #[comptime] activation: Activation,
     #[define(F, P)] _dtypes: [ElemType; 2],
 ) {
-    let mut shared = Shared::<[f32]>::new_slice(PLANES);
+    let mut shared = Shared::<[f32]>::new_slice(planes);
     let group = CUBE_POS_X;
     let image = CUBE_POS_Y;
     let line = N::value();
     let count = f32::cast_from(extents.len * comptime!(line as u32));
-    let units = comptime!(UNITS as u32);
+    let units = comptime!((planes * PLANE) as u32);
 
+    // Distances from the group's first element, so that squares are of the size of the variance. All units
+    // take as many steps, so that they meet again at the sum.
+    let first = x[place(&extents, group, image, 0, last) as usize];
+    let first = Vector::<f32, N>::new(f32::cast_from(first.extract(0usize)));
     let mut sums = Vector::<f32, N>::new(0.0);
-    for i in range_stepped(UNIT_POS, extents.len, units) {
-        sums += Vector::<f32, N>::cast_from(x[place(&extents, group, image, i, last) as usize]);
-    }
-    let mean = Vector::<f32, N>::new(cube_sum(total::<N>(sums), &mut shared) / count);
-
     let mut squares = Vector::<f32, N>::new(0.0);
-    for i in range_stepped(UNIT_POS, extents.len, units) {
-        let at = place(&extents, group, image, i, last);
-        let centred = Vector::<f32, N>::cast_from(x[at as usize]) - mean;
-        squares += centred * centred;
+    for step in 0..extents.len.div_ceil(units) {
+        let i = step * units + UNIT_POS;
+        if i < extents.len {
+            let at = place(&extents, group, image, i, last);
+            let distance = Vector::<f32, N>::cast_from(x[at as usize]) - first;
+            sums += distance;
+            squares += distance * distance;
+        }
     }
-    let variance = cube_sum(total::<N>(squares), &mut shared) / count;
+    let distance = cube_sum(total::<N>(sums), &mut shared, planes) / count;
+    let square = cube_sum(total::<N>(squares), &mut shared, planes) / count;
+    let variance = (square - distance * distance).max(0.0);
+    let mean = first + Vector::<f32, N>::new(distance);
     let scale = Vector::<f32, N>::new(1.0 / (variance + eps).sqrt());
 
     for i in range_stepped(UNIT_POS, extents.len, units) {
@@ -111,7 +126,7 @@ fn place(extents: &Extents, group: u32, image: u32, i: u32, #[comptime] last: bo
 
 /// The sum over all units of a cube.
 #[cube]
-fn cube_sum(value: f32, shared: &mut Shared<[f32]>) -> f32 {
+fn cube_sum(value: f32, shared: &mut Shared<[f32]>, #[comptime] planes: usize) -> f32 {
     let sum = plane_sum(value);
     // What the sum before left there has been read by all.
     sync_cube();
@@ -122,7 +137,7 @@ fn cube_sum(value: f32, shared: &mut Shared<[f32]>) -> f32 {
     sync_cube();
     let mut all = shared[0];
     #[unroll]
-    for i in 1..PLANES {
+    for i in 1..planes {
         all += shared[i];
     }
     all

@@ -7,7 +7,7 @@ use burn_cubecl::Cube;
 use cubecl::{CubeCount, CubeDim};
 use mirage_backend::burn::{Align, Kernel, NodeContext, Tensor};
 use mirage_ir::{
-    DType, Order,
+    Order,
     ops::{GroupNorm, LayerNorm, Region},
     regions::Activation,
     same_layout,
@@ -15,11 +15,10 @@ use mirage_ir::{
 
 use self::groups::ExtentsLaunch;
 use super::{
+    FLOATS,
     device::{argument, element, empty, in_sequence, line},
     dtype,
 };
-
-const FLOATS: [DType; 3] = [DType::F32, DType::F16, DType::BF16];
 
 /// The kernel of a node, if it is one of these.
 pub(crate) fn lower(cx: &NodeContext<'_, Cube>) -> Option<Kernel<Cube>> {
@@ -99,6 +98,7 @@ fn group_norm(
     let each = line(&[if last { run } else { places }], dtype(x.dtype)?);
     let of_parameters = if last { each } else { 1 };
     let affine = cx.inputs.len() == 3;
+    let planes = groups::planes(run * places / each);
     let eps = norm.eps as f32;
     Some(Box::new(move |args| {
         let x = in_sequence(enter.lay_out(args.take(0)));
@@ -122,7 +122,7 @@ fn group_norm(
             groups::normalize_groups::launch_unchecked(
                 &x.client,
                 CubeCount::Static(groups as u32, images as u32, 1),
-                CubeDim::new_1d(groups::UNITS as u32),
+                CubeDim::new_1d(groups::units(planes) as u32),
                 each,
                 of_parameters,
                 argument(&x, each),
@@ -132,6 +132,7 @@ fn group_norm(
                 extents,
                 eps,
                 last,
+                planes,
                 activation,
                 [element(&x), narrow],
             );

@@ -28,14 +28,22 @@ pub(crate) fn normalize_rows<F: Float, P: Float, N: Size>(
         let line = N::value();
         let count = f32::cast_from(columns * comptime!(line as u32));
         let mut sums = Vector::<f32, N>::new(0.0);
-        for at in range_stepped(lane, columns, comptime!(PLANE as u32)) {
-            sums += Vector::<f32, N>::cast_from(x[(from + at) as usize]);
+        // All lanes take as many steps, so that they meet again at the sum.
+        let steps = columns.div_ceil(comptime!(PLANE as u32));
+        for step in 0..steps {
+            let at = step * comptime!(PLANE as u32) + lane;
+            if at < columns {
+                sums += Vector::<f32, N>::cast_from(x[(from + at) as usize]);
+            }
         }
         let mean = Vector::<f32, N>::new(plane_sum(total::<N>(sums)) / count);
         let mut squares = Vector::<f32, N>::new(0.0);
-        for at in range_stepped(lane, columns, comptime!(PLANE as u32)) {
-            let centred = Vector::<f32, N>::cast_from(x[(from + at) as usize]) - mean;
-            squares += centred * centred;
+        for step in 0..steps {
+            let at = step * comptime!(PLANE as u32) + lane;
+            if at < columns {
+                let centred = Vector::<f32, N>::cast_from(x[(from + at) as usize]) - mean;
+                squares += centred * centred;
+            }
         }
         let variance = plane_sum(total::<N>(squares)) / count;
         let scale = Vector::<f32, N>::new(1.0 / (variance + eps).sqrt());

@@ -6,7 +6,8 @@ use cubecl::{
     cmma::MatrixLayout,
     ir::{
         ContiguousElements, DeviceIdentity, DeviceProperties, ElemType, FloatKind,
-        HardwareProperties, MemoryDeviceProperties, MmaProperties, TargetProperties, VectorSize,
+        HardwareProperties, MemoryDeviceProperties, MmaProperties, TargetProperties, UIntKind,
+        VectorSize,
         features::{Features, MmaConfig},
     },
     prelude::*,
@@ -20,23 +21,34 @@ use mirage_ir::{
 };
 
 use crate::kernels::{
-    attention::flash::{self, Heads, RowsCompilationArg, attend},
+    attention::{
+        few::{self, PlacesCompilationArg, attend_few},
+        flash::{self, Heads, RowsCompilationArg, attend},
+    },
     copy::copy_kernel,
     elementwise::{
         program::{Number, Program, Step},
         run::{self, Reach},
     },
     fragments::Arithmetic,
+    join,
     norm::{
         groups::{self, ExtentsCompilationArg, normalize_groups},
         rows::{self, normalize_rows},
     },
+    pad,
     product::{
         self,
         finish::{PartsCompilationArg, finish},
         multiply::{SplitCompilationArg, Tile, WindowCompilationArg, multiply},
         plan::Plan,
     },
+    spatial::{
+        self,
+        pool::{GeometryCompilationArg, Pooling, pool},
+        resample::{Resampling, ScaleCompilationArg, resample},
+    },
+    stopwatch::wait_kernel,
 };
 
 const HALVES: [(FloatKind, DType); 2] =
@@ -140,6 +152,11 @@ pub(super) fn all() -> Vec<Named> {
         finishes(element, dtype.name(), &mut all);
         others(element, dtype.name(), &mut all);
     }
+    let wait = wait_kernel::WaitKernel::new(settings(1), device(), target(), buffer(), ());
+    all.push(Named {
+        name: "the wait before a node is timed".to_owned(),
+        kernel: Box::new(wait),
+    });
     all
 }
 
@@ -153,6 +170,36 @@ fn arithmetics(dtype: DType) -> Vec<(Arithmetic, String)> {
             (rounded, "f32 as tf32".to_owned()),
         ],
         _ => vec![(exact, dtype.name().to_owned())],
+    }
+}
+
+fn scale() -> ScaleCompilationArg {
+    ScaleCompilationArg {
+        rows: (),
+        columns: (),
+        high: (),
+        wide: (),
+        inner: (),
+        step_y: (),
+        step_x: (),
+    }
+}
+
+fn geometry() -> GeometryCompilationArg {
+    GeometryCompilationArg {
+        rows: (),
+        columns: (),
+        high: (),
+        wide: (),
+        inner: (),
+        kernel_y: (),
+        kernel_x: (),
+        stride_y: (),
+        stride_x: (),
+        padding_y: (),
+        padding_x: (),
+        step_y: (),
+        step_x: (),
     }
 }
 
@@ -312,6 +359,61 @@ fn others(dtype: ElemType, name: &str, all: &mut Vec<Named>) {
         8,
         [dtype, dtype],
     );
+    let join = join::join::Join::new(
+        settings(join::UNITS),
+        device(),
+        target(),
+        buffer(),
+        buffer(),
+        buffer(),
+        (),
+        (),
+        (),
+        8,
+        dtype,
+    );
+    let pad = pad::pad::Pad::new(
+        settings(pad::UNITS),
+        device(),
+        target(),
+        buffer(),
+        buffer(),
+        (),
+        (),
+        (),
+        (),
+        (),
+        8,
+        dtype,
+    );
+    let resample = |resampling| {
+        resample::Resample::new(
+            settings(spatial::UNITS),
+            device(),
+            target(),
+            buffer(),
+            buffer(),
+            scale(),
+            (),
+            8,
+            resampling,
+            dtype,
+        )
+    };
+    let pool = |pooling| {
+        pool::Pool::new(
+            settings(spatial::UNITS),
+            device(),
+            target(),
+            buffer(),
+            buffer(),
+            geometry(),
+            (),
+            8,
+            pooling,
+            dtype,
+        )
+    };
     let program = everything();
     let elementwise = run::run::Run::new(
         settings(256),
@@ -329,7 +431,18 @@ fn others(dtype: ElemType, name: &str, all: &mut Vec<Named>) {
         program,
         [dtype; 5],
     );
-    let kernels: [(&str, Box<dyn CubeKernel>); 5] = [
+    let kernels: [(&str, Box<dyn CubeKernel>); 13] = [
+        ("attend to few keys", Box::new(few_keys(dtype))),
+        ("join", Box::new(join)),
+        ("pad", Box::new(pad)),
+        ("resample, nearest", Box::new(resample(Resampling::Nearest))),
+        (
+            "resample, nearest exact",
+            Box::new(resample(Resampling::NearestExact)),
+        ),
+        ("resample, linear", Box::new(resample(Resampling::Linear))),
+        ("pool, largest", Box::new(pool(Pooling::Max))),
+        ("pool, mean", Box::new(pool(Pooling::MeanOfPadded))),
         ("copy", Box::new(copy)),
         ("layer norm", Box::new(layer)),
         (
@@ -345,7 +458,48 @@ fn others(dtype: ElemType, name: &str, all: &mut Vec<Named>) {
     }));
 }
 
+/// Attention over few keys, with all that may be asked of it.
+fn few_keys(dtype: ElemType) -> impl CubeKernel {
+    let rows = || RowsCompilationArg {
+        batch: (),
+        head: (),
+        row: (),
+    };
+    let places = || PlacesCompilationArg {
+        batch: (),
+        head: (),
+        row: (),
+        key: (),
+    };
+    attend_few::AttendFew::new(
+        settings(few::UNITS),
+        device(),
+        target(),
+        buffer(),
+        buffer(),
+        buffer(),
+        ComptimeOptionCompilationArg::Some(buffer()),
+        ComptimeOptionCompilationArg::Some(buffer()),
+        buffer(),
+        rows(),
+        rows(),
+        rows(),
+        rows(),
+        places(),
+        places(),
+        (),
+        (),
+        (),
+        (),
+        (),
+        8,
+        true,
+        [dtype, ElemType::UInt(UIntKind::U8)],
+    )
+}
+
 fn group_norm(dtype: ElemType, last: bool, of_parameters: usize) -> impl CubeKernel {
+    let planes = groups::planes(usize::MAX);
     let extents = ExtentsCompilationArg {
         groups: (),
         len: (),
@@ -355,7 +509,7 @@ fn group_norm(dtype: ElemType, last: bool, of_parameters: usize) -> impl CubeKer
         channels: (),
     };
     normalize_groups::NormalizeGroups::new(
-        settings(groups::UNITS),
+        settings(groups::units(planes)),
         device(),
         target(),
         buffer(),
@@ -367,6 +521,7 @@ fn group_norm(dtype: ElemType, last: bool, of_parameters: usize) -> impl CubeKer
         8,
         of_parameters,
         last,
+        planes,
         Activation::Silu,
         [dtype, dtype],
     )

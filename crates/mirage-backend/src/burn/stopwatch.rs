@@ -1,0 +1,54 @@
+//! How long instructions take.
+
+use std::time::{Duration, Instant};
+
+use crate::NodeClock;
+
+/// Times one instruction after the other.
+pub trait Stopwatch: Send {
+    /// Whose clock it is.
+    fn clock(&self) -> NodeClock;
+
+    /// Called before an instruction runs.
+    ///
+    /// # Errors
+    /// The engine failed.
+    fn start(&mut self) -> Result<(), String>;
+
+    /// Called after it, with the device possibly still at work: waits for that, and tells the time.
+    ///
+    /// # Errors
+    /// The engine failed.
+    fn stop(&mut self) -> Result<Duration, String>;
+}
+
+/// The host's clock, from the call until `sync` says that the device is idle.
+pub(super) struct HostStopwatch<F> {
+    sync: F,
+    began: Instant,
+}
+
+impl<F: Fn() -> Result<(), String>> HostStopwatch<F> {
+    pub(super) fn new(sync: F) -> Self {
+        HostStopwatch {
+            sync,
+            began: Instant::now(),
+        }
+    }
+}
+
+impl<F: Fn() -> Result<(), String> + Send> Stopwatch for HostStopwatch<F> {
+    fn clock(&self) -> NodeClock {
+        NodeClock::Host
+    }
+
+    fn start(&mut self) -> Result<(), String> {
+        self.began = Instant::now();
+        Ok(())
+    }
+
+    fn stop(&mut self) -> Result<Duration, String> {
+        (self.sync)()?;
+        Ok(self.began.elapsed())
+    }
+}

@@ -1,0 +1,121 @@
+//! What a node takes on the device, by the device's clock.
+//!
+//! The clock is a pair of events around the node's kernels. A device that waits for the host to launch
+//! would count that too, so it is given something to do first: by the time that it is done with that,
+//! the kernels and the second event are in its queue. What two events without a kernel between them take
+//! is taken off.
+
+use std::time::Duration;
+
+use burn_backend::{DType, Shape};
+use burn_cubecl::{CubeDevice, ops::numeric::empty_device_contiguous_dtype, tensor::CubeTensor};
+use cubecl::{CubeDim, client::ProfileWindow, future::block_on, prelude::*};
+use mirage_backend::{NodeClock, burn::Stopwatch};
+
+use super::device::{argument, cubes};
+
+/// Steps of the wait: about 150 µs on a card of today, which is longer than a node's launches take.
+const STEPS: u32 = 1 << 16;
+
+/// Windows with nothing in them, of which the shortest counts.
+const EMPTY: usize = 3;
+
+/// Steps that depend on each other, by one unit. The result goes out so that they are taken.
+#[cube(launch_unchecked)]
+pub(crate) fn wait_kernel(out: &mut [u32], steps: u32) {
+    let mut x = out[0];
+    for _ in 0..steps {
+        x = x * 1_664_525u32 + 1_013_904_223u32;
+    }
+    out[0] = x;
+}
+
+/// Times nodes on the stream of the thread that runs them.
+pub(crate) struct DeviceStopwatch {
+    place: CubeTensor,
+    window: Option<ProfileWindow>,
+    /// The time between two events with nothing between them, once it is known.
+    nothing: Option<Duration>,
+}
+
+impl DeviceStopwatch {
+    pub(crate) fn new(device: &CubeDevice) -> Self {
+        let place = empty_device_contiguous_dtype(
+            device.client(),
+            device.clone(),
+            Shape::from([1]),
+            DType::U32,
+        );
+        DeviceStopwatch {
+            place,
+            window: None,
+            nothing: None,
+        }
+    }
+
+    #[allow(unsafe_code)]
+    fn occupy(&self) {
+        // SAFETY: one unit reads and writes the one element of the place.
+        unsafe {
+            wait_kernel::launch_unchecked(
+                &self.place.client,
+                cubes(1, 1),
+                CubeDim::new_1d(1),
+                argument(&self.place, 1),
+                STEPS,
+            );
+        }
+    }
+}
+
+impl Stopwatch for DeviceStopwatch {
+    fn clock(&self) -> NodeClock {
+        NodeClock::Device
+    }
+
+    fn start(&mut self) -> Result<(), String> {
+        if self.nothing.is_none() {
+            let mut least = Duration::MAX;
+            for _ in 0..EMPTY {
+                self.open()?;
+                least = least.min(self.close()?);
+            }
+            self.nothing = Some(least);
+        }
+        self.open()
+    }
+
+    fn stop(&mut self) -> Result<Duration, String> {
+        let nothing = self.nothing.unwrap_or_default();
+        Ok(self.close()?.saturating_sub(nothing))
+    }
+}
+
+impl DeviceStopwatch {
+    fn open(&mut self) -> Result<(), String> {
+        self.occupy();
+        let window = self.place.client.profile_start();
+        self.window =
+            Some(window.map_err(|e| format!("the device's clock does not start: {e:?}"))?);
+        Ok(())
+    }
+
+    /// The time since [`Self::open`], which the device has reached then.
+    fn close(&mut self) -> Result<Duration, String> {
+        let window = self
+            .window
+            .take()
+            .ok_or("the device's clock was not started")?;
+        let told = self.place.client.profile_end(window);
+        let told = told.map_err(|e| format!("the device's clock does not stop: {e:?}"))?;
+        Ok(block_on(told.resolve()).map_or(Duration::ZERO, |ticks| ticks.duration()))
+    }
+}
+
+impl Drop for DeviceStopwatch {
+    fn drop(&mut self) {
+        if let Some(window) = self.window.take() {
+            self.place.client.profile_abandon(window);
+        }
+    }
+}
