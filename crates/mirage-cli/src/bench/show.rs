@@ -122,7 +122,7 @@ fn facts(ledger: &Ledger) -> Facts {
         facts.fact(
             "roofline",
             format!(
-                "{:.0} GFLOP/s, {:.1} GB/s, measured",
+                "{:.0} GFLOP/s, {:.1} GB/s",
                 roofline.gflops, roofline.gbytes
             ),
         );

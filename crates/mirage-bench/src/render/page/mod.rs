@@ -129,8 +129,7 @@ impl Subject<'_> {
 /// The facts of a machine.
 fn machine(machine: &Machine) -> Vec<Fact> {
     let roofline = machine.roofline.as_ref();
-    let roofline =
-        roofline.map(|r| format!("{:.0} GFLOP/s, {:.1} GB/s, measured", r.gflops, r.gbytes));
+    let roofline = roofline.map(|r| format!("{:.0} GFLOP/s, {:.1} GB/s", r.gflops, r.gbytes));
     vec![
         (
             "Machine",

@@ -54,6 +54,11 @@ pub(super) fn chart(memory: &Memory) -> Markup {
         .find(|b| Some(b.node.node) == memory.peak_node)
         .map(|b| (x((b.from + b.to) / 2.0), y(b.node.bytes as f64 / 1e6)));
     let planned_at = y(planned as f64 / 1e6);
+    // At the side where the peak is not.
+    let (planned_x, planned_end) = match peak {
+        Some((x, _)) if x > WIDTH / 2.0 => (LEFT + 4.0, "start"),
+        _ => (WIDTH - RIGHT, "end"),
+    };
     html! {
         svg role="img" viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) aria-labelledby="memory-title"
             aria-describedby="memory-text" {
@@ -70,7 +75,7 @@ pub(super) fn chart(memory: &Memory) -> Markup {
                 @for bar in bars.iter().filter(|b| b.to > b.from) { (rect(bar, &x, &y, floor)) }
             }
             line.reference x1=(at(LEFT)) x2=(at(WIDTH - RIGHT)) y1=(at(planned_at)) y2=(at(planned_at)) {}
-            text.tick x=(at(WIDTH - RIGHT)) y=(at(planned_at - 5.0)) text-anchor="end" {
+            text.tick x=(at(planned_x)) y=(at(planned_at - 5.0)) text-anchor=(planned_end) {
                 (if memory.held_bytes.is_some() { "held" } else { "planned" }) " by the backend: "
                 (megabytes(planned)) " MB"
             }

@@ -127,7 +127,7 @@ fn roof(profile: &Profile) -> Markup {
             h2 { "Roofline" }
             p {
                 "A circle a node, its area the time. The slope is this machine's memory, the flat its "
-                "arithmetic, both measured. Bytes are operands and results once each, so a circle above "
+                "arithmetic. Bytes are operands and results once each, so a circle above "
                 "the slope had them in a cache. "
                 @if nodes > 0 {
                     (nodes) " nodes that compute nothing or move nothing take " (short(ms))

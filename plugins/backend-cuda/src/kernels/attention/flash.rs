@@ -131,6 +131,7 @@ pub(crate) fn attend<F: Float, N: Size>(
     sync_cube();
 
     let arithmetic = comptime!(heads.arithmetic);
+    let short = comptime!(heads.arithmetic == Arithmetic::Half);
     let depth = comptime!(arithmetic.step());
     let left_pairs = comptime!(depth / 4);
     let right_pairs = comptime!(depth / 8);
@@ -169,36 +170,68 @@ pub(crate) fn attend<F: Float, N: Size>(
 
     let k_from = batch * k_rows.batch + head * k_rows.head;
     let v_from = batch * v_rows.batch + head * v_rows.head;
+    // The next tile's keys and values are on their way while this tile is computed.
+    let k_count = comptime!((heads.keys * lines).div_ceil(UNITS));
+    let v_count = comptime!((heads.keys * v_lines).div_ceil(UNITS));
+    let mut k_next = Array::<Vector<F, N>>::new(k_count);
+    let mut v_next = Array::<Vector<F, N>>::new(v_count);
     let mut first_key = 0u32;
+    #[unroll]
+    for i in 0..k_count {
+        let at = unit + comptime!(i * UNITS);
+        let (row, column) = (at / lines, at % lines);
+        let key = row as u32;
+        let mut value = zero;
+        if row < heads.keys && column < lines_there && key < keys {
+            value = k[(k_from + key * k_rows.row) as usize + column];
+        }
+        k_next[i] = value;
+    }
+    #[unroll]
+    for i in 0..v_count {
+        // Neighbours take neighbouring keys, whose places in shared memory are neighbours.
+        let at = unit + comptime!(i * UNITS);
+        let (row, column) = (at % heads.keys, at / heads.keys);
+        let key = row as u32;
+        let mut value = zero;
+        if column < v_lines_there && key < keys {
+            value = v[(v_from + key * v_rows.row) as usize + column];
+        }
+        v_next[i] = value;
+    }
     while first_key < keys {
-        let mut at = unit;
-        while at < comptime!(heads.keys * lines) {
-            let row = at / lines;
-            let column = at % lines;
-            let key = first_key + row as u32;
+        #[unroll]
+        for i in 0..k_count {
+            let at = unit + comptime!(i * UNITS);
+            let (row, column) = (at / lines, at % lines);
+            if row < heads.keys {
+                k_shared[row * k_pitch + column] = k_next[i];
+            }
+            let key = first_key + (row + heads.keys) as u32;
             let mut value = zero;
-            if column < lines_there && key < keys {
+            if row < heads.keys && column < lines_there && key < keys {
                 value = k[(k_from + key * k_rows.row) as usize + column];
             }
-            k_shared[row * k_pitch + column] = value;
-            at += UNITS;
+            k_next[i] = value;
         }
-        let mut at = unit;
-        while at < comptime!(heads.keys * v_lines) {
-            // Neighbours take neighbouring keys, whose places in shared memory are neighbours.
-            let row = at % heads.keys;
-            let column = at / heads.keys;
-            let key = first_key + row as u32;
+        #[unroll]
+        for i in 0..v_count {
+            let at = unit + comptime!(i * UNITS);
+            let (row, column) = (at % heads.keys, at / heads.keys);
+            let there = v_next[i];
+            if column < v_lines {
+                #[unroll]
+                for j in 0..line {
+                    v_shared[(column * line + j) * v_pitch + row] =
+                        Vector::<F, Const<1>>::new(there.extract(j));
+                }
+            }
+            let key = first_key + (row + heads.keys) as u32;
             let mut value = zero;
             if column < v_lines_there && key < keys {
                 value = v[(v_from + key * v_rows.row) as usize + column];
             }
-            #[unroll]
-            for i in 0..line {
-                v_shared[(column * line + i) * v_pitch + row] =
-                    Vector::<F, Const<1>>::new(value.extract(i));
-            }
-            at += UNITS;
+            v_next[i] = value;
         }
         sync_cube();
 
@@ -256,7 +289,8 @@ pub(crate) fn attend<F: Float, N: Size>(
             top = f32::max(top, plane_shuffle_xor(top, 1u32));
             top = f32::max(top, plane_shuffle_xor(top, 2u32));
             let faded = Vector::<f32, Const<1>>::new((highest[half] - top) * scale);
-            let fade = power_of_two::<Const<1>>(faded).extract(0usize);
+            // Exactly 1 where the maximum stays: it is multiplied by itself tile after tile.
+            let fade = power_of_two::<Const<1>>(faded, false).extract(0usize);
             let shift = Vector::<f32, Const<2>>::new(-top * scale);
             let factor = Vector::<f32, Const<2>>::new(scale);
             highest[half] = top;
@@ -264,7 +298,7 @@ pub(crate) fn attend<F: Float, N: Size>(
             #[unroll]
             for tile in 0..tiles {
                 let score = scores.index_mut(tile);
-                let weights = power_of_two::<Const<2>>(fma(score[half], factor, shift));
+                let weights = power_of_two::<Const<2>>(fma(score[half], factor, shift), short);
                 sum += weights.extract(0usize) + weights.extract(1usize);
                 score[half] = weights;
             }
@@ -327,19 +361,28 @@ pub(crate) fn attend<F: Float, N: Size>(
 /// What a float's bits are shifted by when a small whole number is added to this: 1.5 · 2²³.
 const ROUNDING: f32 = 12_582_912.0;
 
-/// 2^x of x that is not positive, to 2e-7 of its size; far below, next to nothing. The whole part of x
-/// becomes the exponent, the rest, at most a half, goes into a polynomial fitted there.
+/// 2^x of x that is not positive, to 2e-7 of its size and exact for 0, or, `short`, to 8e-5, for what is rounded
+/// to half precision after; far below, next to nothing. The whole part of x becomes the exponent, the rest, at most a half, goes into a
+/// polynomial fitted there.
 #[cube]
-fn power_of_two<N: Size>(x: Vector<f32, N>) -> Vector<f32, N> {
+fn power_of_two<N: Size>(x: Vector<f32, N>, #[comptime] short: bool) -> Vector<f32, N> {
     let x = x.max(Vector::<f32, N>::new(-126.0));
     let shifted = x + Vector::<f32, N>::new(ROUNDING);
     let rest = x - (shifted - Vector::<f32, N>::new(ROUNDING));
-    let mut power = Vector::<f32, N>::new(0.001_339_086_3);
-    power = fma(power, rest, Vector::<f32, N>::new(0.009_676_032));
-    power = fma(power, rest, Vector::<f32, N>::new(0.055_503_57));
-    power = fma(power, rest, Vector::<f32, N>::new(0.240_221_08));
-    power = fma(power, rest, Vector::<f32, N>::new(LN_2));
-    power = fma(power, rest, Vector::<f32, N>::new(1.0));
+    let mut power = Vector::<f32, N>::new(0.0);
+    if comptime!(short) {
+        power = Vector::<f32, N>::new(0.055_171_67);
+        power = fma(power, rest, Vector::<f32, N>::new(0.242_611_13));
+        power = fma(power, rest, Vector::<f32, N>::new(0.693_260_97));
+        power = fma(power, rest, Vector::<f32, N>::new(0.999_928_06));
+    } else {
+        power = Vector::<f32, N>::new(0.001_339_086_3);
+        power = fma(power, rest, Vector::<f32, N>::new(0.009_676_032));
+        power = fma(power, rest, Vector::<f32, N>::new(0.055_503_57));
+        power = fma(power, rest, Vector::<f32, N>::new(0.240_221_08));
+        power = fma(power, rest, Vector::<f32, N>::new(LN_2));
+        power = fma(power, rest, Vector::<f32, N>::new(1.0));
+    }
     let exponent = Vector::<u32, N>::reinterpret(shifted) << Vector::<u32, N>::new(23u32);
     Vector::<f32, N>::reinterpret(Vector::<u32, N>::reinterpret(power) + exponent)
 }
