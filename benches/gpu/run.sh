@@ -105,8 +105,10 @@ work() {
       ;;
     ledger-*)
       IFS=' ' read -r model size dtype <<<"$(parts "${stage#ledger-}")"
+      local known=()
+      [ ! -s "$out/floor.json" ] || known=(--reaches "$(reaches "$dtype")")
       # Sets that do not fit into the card's memory fail, the ledger says why, and the others are measured.
-      "$binary" bench --backend "$backend" --model "$model" --size "${size}x$size" --steps 1 \
+      "$binary" bench "${known[@]}" --backend "$backend" --model "$model" --size "${size}x$size" --steps 1 \
         --time "$(seconds_for "$size")s" --passes "$(set_in "$dtype")" --save "$out/$stage.json" --markdown ||
         { [ $? = 1 ] && [ -s "$out/$stage.json" ]; }
       ;;

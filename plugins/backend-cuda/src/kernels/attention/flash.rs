@@ -44,11 +44,16 @@ pub(crate) struct Heads {
     value_whole: usize,
     /// Keys of a tile.
     keys: usize,
+    /// Whether there are registers for the next tile beside this one.
+    ahead: bool,
     arithmetic: Arithmetic,
 }
 
 /// Dimensions up to which a tile of 64 keys leaves enough registers and shared memory.
 const SMALL: usize = 64;
+/// Dimensions up to which the next tile fits into registers.
+const AHEAD: usize = 64;
+const AHEAD_F32: usize = 32;
 
 impl Heads {
     /// Heads of `dim` elements in q and k, and `value` in v.
@@ -65,6 +70,11 @@ impl Heads {
             } else {
                 32
             },
+            ahead: dim_whole.max(value_whole)
+                <= match arithmetic {
+                    Arithmetic::Half => AHEAD,
+                    Arithmetic::Tf32 | Arithmetic::Tf32x3 => AHEAD_F32,
+                },
             arithmetic,
         }
     }
@@ -170,68 +180,82 @@ pub(crate) fn attend<F: Float, N: Size>(
 
     let k_from = batch * k_rows.batch + head * k_rows.head;
     let v_from = batch * v_rows.batch + head * v_rows.head;
-    // The next tile's keys and values are on their way while this tile is computed.
+    // With `ahead`, the next tile's keys and values are on their way while this tile is computed.
     let k_count = comptime!((heads.keys * lines).div_ceil(UNITS));
     let v_count = comptime!((heads.keys * v_lines).div_ceil(UNITS));
     let mut k_next = Array::<Vector<F, N>>::new(k_count);
     let mut v_next = Array::<Vector<F, N>>::new(v_count);
     let mut first_key = 0u32;
-    #[unroll]
-    for i in 0..k_count {
-        let at = unit + comptime!(i * UNITS);
-        let (row, column) = (at / lines, at % lines);
-        let key = row as u32;
-        let mut value = zero;
-        if row < heads.keys && column < lines_there && key < keys {
-            value = k[(k_from + key * k_rows.row) as usize + column];
-        }
-        k_next[i] = value;
-    }
-    #[unroll]
-    for i in 0..v_count {
-        // Neighbours take neighbouring keys, whose places in shared memory are neighbours.
-        let at = unit + comptime!(i * UNITS);
-        let (row, column) = (at % heads.keys, at / heads.keys);
-        let key = row as u32;
-        let mut value = zero;
-        if column < v_lines_there && key < keys {
-            value = v[(v_from + key * v_rows.row) as usize + column];
-        }
-        v_next[i] = value;
-    }
-    while first_key < keys {
+    if comptime!(heads.ahead) {
         #[unroll]
         for i in 0..k_count {
             let at = unit + comptime!(i * UNITS);
             let (row, column) = (at / lines, at % lines);
-            if row < heads.keys {
-                k_shared[row * k_pitch + column] = k_next[i];
-            }
-            let key = first_key + (row + heads.keys) as u32;
-            let mut value = zero;
-            if row < heads.keys && column < lines_there && key < keys {
-                value = k[(k_from + key * k_rows.row) as usize + column];
-            }
-            k_next[i] = value;
+            let there = row < heads.keys && column < lines_there;
+            k_next[i] = fetch::<F, N>(k, k_from, &k_rows, row as u32, keys, column, there);
         }
         #[unroll]
         for i in 0..v_count {
             let at = unit + comptime!(i * UNITS);
             let (row, column) = (at % heads.keys, at / heads.keys);
-            let there = v_next[i];
+            let there = column < v_lines_there;
+            v_next[i] = fetch::<F, N>(v, v_from, &v_rows, row as u32, keys, column, there);
+        }
+    }
+    while first_key < keys {
+        let tile = comptime!(if heads.ahead { heads.keys as u32 } else { 0 });
+        #[unroll]
+        for i in 0..k_count {
+            let at = unit + comptime!(i * UNITS);
+            let (row, column) = (at / lines, at % lines);
+            let there = row < heads.keys && column < lines_there;
+            let mut value = k_next[i];
+            let next = fetch::<F, N>(
+                k,
+                k_from,
+                &k_rows,
+                first_key + tile + row as u32,
+                keys,
+                column,
+                there,
+            );
+            if comptime!(heads.ahead) {
+                k_next[i] = next;
+            } else {
+                value = next;
+            }
+            if row < heads.keys {
+                k_shared[row * k_pitch + column] = value;
+            }
+        }
+        #[unroll]
+        for i in 0..v_count {
+            // Neighbours take neighbouring keys, whose places in shared memory are neighbours.
+            let at = unit + comptime!(i * UNITS);
+            let (row, column) = (at % heads.keys, at / heads.keys);
+            let there = column < v_lines_there;
+            let mut value = v_next[i];
+            let next = fetch::<F, N>(
+                v,
+                v_from,
+                &v_rows,
+                first_key + tile + row as u32,
+                keys,
+                column,
+                there,
+            );
+            if comptime!(heads.ahead) {
+                v_next[i] = next;
+            } else {
+                value = next;
+            }
             if column < v_lines {
                 #[unroll]
                 for j in 0..line {
                     v_shared[(column * line + j) * v_pitch + row] =
-                        Vector::<F, Const<1>>::new(there.extract(j));
+                        Vector::<F, Const<1>>::new(value.extract(j));
                 }
             }
-            let key = first_key + (row + heads.keys) as u32;
-            let mut value = zero;
-            if column < v_lines_there && key < keys {
-                value = v[(v_from + key * v_rows.row) as usize + column];
-            }
-            v_next[i] = value;
         }
         sync_cube();
 
@@ -358,6 +382,24 @@ pub(crate) fn attend<F: Float, N: Size>(
     }
 }
 
+/// A vector of a key's row in memory; zero where there is none.
+#[cube]
+fn fetch<F: Float, N: Size>(
+    rows: &[Vector<F, N>],
+    from: u32,
+    at: &Rows,
+    key: u32,
+    keys: u32,
+    column: usize,
+    there: bool,
+) -> Vector<F, N> {
+    let mut value = Vector::<F, N>::new(F::new(0.0));
+    if there && key < keys {
+        value = rows[(from + key * at.row) as usize + column];
+    }
+    value
+}
+
 /// What a float's bits are shifted by when a small whole number is added to this: 1.5 · 2²³.
 const ROUNDING: f32 = 12_582_912.0;
 
@@ -369,20 +411,31 @@ fn power_of_two<N: Size>(x: Vector<f32, N>, #[comptime] short: bool) -> Vector<f
     let x = x.max(Vector::<f32, N>::new(-126.0));
     let shifted = x + Vector::<f32, N>::new(ROUNDING);
     let rest = x - (shifted - Vector::<f32, N>::new(ROUNDING));
-    let mut power = Vector::<f32, N>::new(0.0);
-    if comptime!(short) {
-        power = Vector::<f32, N>::new(0.055_171_67);
-        power = fma(power, rest, Vector::<f32, N>::new(0.242_611_13));
-        power = fma(power, rest, Vector::<f32, N>::new(0.693_260_97));
-        power = fma(power, rest, Vector::<f32, N>::new(0.999_928_06));
+    let power = if comptime!(short) {
+        short_power::<N>(rest)
     } else {
-        power = Vector::<f32, N>::new(0.001_339_086_3);
-        power = fma(power, rest, Vector::<f32, N>::new(0.009_676_032));
-        power = fma(power, rest, Vector::<f32, N>::new(0.055_503_57));
-        power = fma(power, rest, Vector::<f32, N>::new(0.240_221_08));
-        power = fma(power, rest, Vector::<f32, N>::new(LN_2));
-        power = fma(power, rest, Vector::<f32, N>::new(1.0));
-    }
+        power::<N>(rest)
+    };
     let exponent = Vector::<u32, N>::reinterpret(shifted) << Vector::<u32, N>::new(23u32);
     Vector::<f32, N>::reinterpret(Vector::<u32, N>::reinterpret(power) + exponent)
+}
+
+/// 2^x of x within a half of 0, to 2e-7.
+#[cube]
+fn power<N: Size>(x: Vector<f32, N>) -> Vector<f32, N> {
+    let mut power = Vector::<f32, N>::new(0.001_339_086_3);
+    power = fma(power, x, Vector::<f32, N>::new(0.009_676_032));
+    power = fma(power, x, Vector::<f32, N>::new(0.055_503_57));
+    power = fma(power, x, Vector::<f32, N>::new(0.240_221_08));
+    power = fma(power, x, Vector::<f32, N>::new(LN_2));
+    fma(power, x, Vector::<f32, N>::new(1.0))
+}
+
+/// The same to 8e-5.
+#[cube]
+fn short_power<N: Size>(x: Vector<f32, N>) -> Vector<f32, N> {
+    let mut power = Vector::<f32, N>::new(0.055_171_67);
+    power = fma(power, x, Vector::<f32, N>::new(0.242_611_13));
+    power = fma(power, x, Vector::<f32, N>::new(0.693_260_97));
+    fma(power, x, Vector::<f32, N>::new(0.999_928_06))
 }
