@@ -116,7 +116,10 @@ impl Need {
 
 impl fmt::Display for Need {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} in {}", self.op, self.dtype)
+        match self.op.strip_prefix("attr:") {
+            Some(attr) => write!(f, "a backend that heeds {attr}"),
+            None => write!(f, "{} in {}", self.op, self.dtype),
+        }
     }
 }
 
