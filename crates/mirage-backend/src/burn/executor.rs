@@ -320,8 +320,10 @@ impl<B: Backend> Executable for Executor<B> {
     }
 
     fn node_clock(&self) -> NodeClock {
-        let watch = self.engine.kernels.stopwatch();
-        watch.map_or(NodeClock::Host, |watch| watch.clock())
+        match self.engine.kernels.stopwatch() {
+            Some(_) => NodeClock::Device,
+            None => NodeClock::Host,
+        }
     }
 
     fn memory(&self) -> MemoryReport {

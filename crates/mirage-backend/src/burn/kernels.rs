@@ -54,7 +54,8 @@ pub trait Kernels<B: Backend>: Send + Sync {
         execution();
     }
 
-    /// What times nodes where a profile is asked for; `None` for the host's clock.
+    /// What times nodes by the device's clock, where a profile is asked for; `None` for the host's. To be
+    /// made at no cost: what it needs on the device it takes when it starts.
     fn stopwatch(&self) -> Option<Box<dyn Stopwatch>> {
         None
     }

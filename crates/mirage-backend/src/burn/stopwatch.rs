@@ -2,13 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::NodeClock;
-
 /// Times one instruction after the other.
 pub trait Stopwatch: Send {
-    /// Whose clock it is.
-    fn clock(&self) -> NodeClock;
-
     /// Called before an instruction runs.
     ///
     /// # Errors
@@ -38,10 +33,6 @@ impl<F: Fn() -> Result<(), String>> HostStopwatch<F> {
 }
 
 impl<F: Fn() -> Result<(), String> + Send> Stopwatch for HostStopwatch<F> {
-    fn clock(&self) -> NodeClock {
-        NodeClock::Host
-    }
-
     fn start(&mut self) -> Result<(), String> {
         self.began = Instant::now();
         Ok(())

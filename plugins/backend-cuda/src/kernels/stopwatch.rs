@@ -10,7 +10,7 @@ use std::time::Duration;
 use burn_backend::{DType, Shape};
 use burn_cubecl::{CubeDevice, ops::numeric::empty_device_contiguous_dtype, tensor::CubeTensor};
 use cubecl::{CubeDim, client::ProfileWindow, future::block_on, prelude::*};
-use mirage_backend::{NodeClock, burn::Stopwatch};
+use mirage_backend::burn::Stopwatch;
 
 use super::device::{argument, cubes};
 
@@ -32,7 +32,9 @@ pub(crate) fn wait_kernel(out: &mut [u32], steps: u32) {
 
 /// Times nodes on the stream of the thread that runs them.
 pub(crate) struct DeviceStopwatch {
-    place: CubeTensor,
+    device: CubeDevice,
+    /// Where the wait writes to, from the first start on.
+    place: Option<CubeTensor>,
     window: Option<ProfileWindow>,
     /// The time between two events with nothing between them, once it is known.
     nothing: Option<Duration>,
@@ -40,28 +42,31 @@ pub(crate) struct DeviceStopwatch {
 
 impl DeviceStopwatch {
     pub(crate) fn new(device: &CubeDevice) -> Self {
-        let place = empty_device_contiguous_dtype(
-            device.client(),
-            device.clone(),
-            Shape::from([1]),
-            DType::U32,
-        );
         DeviceStopwatch {
-            place,
+            device: device.clone(),
+            place: None,
             window: None,
             nothing: None,
         }
     }
 
     #[allow(unsafe_code)]
-    fn occupy(&self) {
+    fn occupy(&mut self) {
+        let place = self.place.get_or_insert_with(|| {
+            empty_device_contiguous_dtype(
+                self.device.client(),
+                self.device.clone(),
+                Shape::from([1]),
+                DType::U32,
+            )
+        });
         // SAFETY: one unit reads and writes the one element of the place.
         unsafe {
             wait_kernel::launch_unchecked(
-                &self.place.client,
+                &place.client,
                 cubes(1, 1),
                 CubeDim::new_1d(1),
-                argument(&self.place, 1),
+                argument(place, 1),
                 STEPS,
             );
         }
@@ -69,10 +74,6 @@ impl DeviceStopwatch {
 }
 
 impl Stopwatch for DeviceStopwatch {
-    fn clock(&self) -> NodeClock {
-        NodeClock::Device
-    }
-
     fn start(&mut self) -> Result<(), String> {
         if self.nothing.is_none() {
             let mut least = Duration::MAX;
@@ -94,7 +95,7 @@ impl Stopwatch for DeviceStopwatch {
 impl DeviceStopwatch {
     fn open(&mut self) -> Result<(), String> {
         self.occupy();
-        let window = self.place.client.profile_start();
+        let window = self.device.client().profile_start();
         self.window =
             Some(window.map_err(|e| format!("the device's clock does not start: {e:?}"))?);
         Ok(())
@@ -106,7 +107,7 @@ impl DeviceStopwatch {
             .window
             .take()
             .ok_or("the device's clock was not started")?;
-        let told = self.place.client.profile_end(window);
+        let told = self.device.client().profile_end(window);
         let told = told.map_err(|e| format!("the device's clock does not stop: {e:?}"))?;
         Ok(block_on(told.resolve()).map_or(Duration::ZERO, |ticks| ticks.duration()))
     }
@@ -115,7 +116,7 @@ impl DeviceStopwatch {
 impl Drop for DeviceStopwatch {
     fn drop(&mut self) {
         if let Some(window) = self.window.take() {
-            self.place.client.profile_abandon(window);
+            self.device.client().profile_abandon(window);
         }
     }
 }
