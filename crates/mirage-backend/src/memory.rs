@@ -1,6 +1,6 @@
 //! Whether a graph fits into memory, said in figures.
 
-use std::fmt;
+use std::{collections::HashMap, fmt, sync::Arc};
 
 use mirage_ir::{
     DType, Graph, Node, Op, ValueId,
@@ -69,7 +69,7 @@ impl MemoryNeed {
         MemoryNeed {
             weights: graph_cost(graph).weight_bytes,
             states,
-            activations: least_peak(graph).saturating_sub(states),
+            activations: Least::default().peak(graph).0.saturating_sub(states),
             halves: single && !has_halves(graph),
             scores: any(|op| op.is::<Softmax>())
                 && any(|op| op.is::<Matmul>())
@@ -148,21 +148,45 @@ impl fmt::Display for MemoryNeed {
     }
 }
 
-/// The most bytes of activations, inputs and states that an execution cannot do without.
-fn least_peak(graph: &Graph) -> u64 {
-    let memory = ActivationMemory::of(graph);
-    let mut before = memory.entering_bytes();
-    let mut most = before;
-    for (id, node) in graph.iter() {
-        let after = memory.bytes_after(id);
-        let here = match has_memory_of_its_own(node) {
-            true => memory.bytes_at(id),
-            false => after.max(before.saturating_add(inside(node))),
-        };
-        most = most.max(here);
-        before = after;
+/// What graphs cannot do without; a body that is called many times is looked at once.
+#[derive(Default)]
+struct Least {
+    /// For each body its peak beside its operands.
+    bodies: HashMap<*const Graph, u64>,
+}
+
+impl Least {
+    /// The most bytes of activations, inputs and states, and those of inputs and states.
+    fn peak(&mut self, graph: &Graph) -> (u64, u64) {
+        let memory = ActivationMemory::of(graph);
+        let entering = memory.entering_bytes();
+        let (mut before, mut most) = (entering, entering);
+        for (id, node) in graph.iter() {
+            let after = memory.bytes_after(id);
+            let here = match has_memory_of_its_own(node) {
+                true => memory.bytes_at(id),
+                false => after.max(before.saturating_add(self.inside(node))),
+            };
+            most = most.max(here);
+            before = after;
+        }
+        (most, entering)
     }
-    most
+
+    /// What the body of a call cannot do without, beside its operands.
+    fn inside(&mut self, node: &Node) -> u64 {
+        let Some(body) = node.op.body().filter(|_| node.op.is::<Call>()) else {
+            return 0;
+        };
+        let place = Arc::as_ptr(body);
+        if let Some(&known) = self.bodies.get(&place) {
+            return known;
+        }
+        let (peak, entering) = self.peak(body);
+        let inside = peak.saturating_sub(entering);
+        self.bodies.insert(place, inside);
+        inside
+    }
 }
 
 /// Whether a result is written while all operands are read.
@@ -173,14 +197,6 @@ fn has_memory_of_its_own(node: &Node) -> bool {
         || op.is::<Conv>()
         || op.is::<ConvTranspose>()
         || op.is::<Attention>()
-}
-
-/// What the body of a call cannot do without, beside its operands.
-fn inside(node: &Node) -> u64 {
-    let body = node.op.body().filter(|_| node.op.is::<Call>());
-    body.map_or(0, |body| {
-        least_peak(body).saturating_sub(ActivationMemory::of(body).entering_bytes())
-    })
 }
 
 /// Whether the graph itself brings something to half precision.

@@ -174,6 +174,7 @@ mod tests {
         let capabilities = Capabilities { lines };
         assert_eq!(capabilities.channel_multiple("conv", DType::F32), 2);
     }
+
     #[test]
     fn an_attribute_is_heeded_by_a_line_of_its_own_alone() {
         let capabilities = Capabilities {
