@@ -4,7 +4,7 @@
 pub(crate) mod pool;
 pub(crate) mod resample;
 
-use burn_cubecl::Cube;
+use burn_cubecl::{Cube, tensor::CubeTensor};
 use cubecl::CubeDim;
 use mirage_backend::burn::{Align, Kernel, NodeContext, Tensor};
 use mirage_ir::{
@@ -76,6 +76,20 @@ impl Pictures {
             work: out.numel() / each,
         })
     }
+
+    /// A kernel of one launch, from the pictures to the result, which lie as these say.
+    fn kernel(
+        self,
+        launch: impl Fn(&Pictures, &CubeTensor, &CubeTensor) + Send + Sync + 'static,
+    ) -> Kernel<Cube> {
+        Box::new(move |args| {
+            let x = in_sequence(self.enter.lay_out(args.take(0)));
+            let out = empty(&x, &self.shape, x.dtype);
+            launch(&self, &x, &out);
+            args.set(0, self.leave.lay_out(Tensor::Float(out)));
+            Ok(())
+        })
+    }
 }
 
 /// The kernel of a node, if it is one of these.
@@ -120,10 +134,7 @@ fn resample(resize: &Resize, pictures: Pictures) -> Option<Kernel<Cube>> {
         ResizeMode::Bicubic => return None,
     };
     let steps = [0, 1].map(|d| resampling.step(pictures.from[d], pictures.to[d]));
-    Some(Box::new(move |args| {
-        let p = &pictures;
-        let x = in_sequence(p.enter.lay_out(args.take(0)));
-        let out = empty(&x, &p.shape, x.dtype);
+    Some(pictures.kernel(move |p, x, out| {
         let scale = ScaleLaunch::new(
             p.from[0] as u32,
             p.from[1] as u32,
@@ -140,16 +151,14 @@ fn resample(resize: &Resize, pictures: Pictures) -> Option<Kernel<Cube>> {
                 cubes(p.work, UNITS),
                 CubeDim::new_1d(UNITS as u32),
                 p.each,
-                argument(&x, p.each),
-                argument(&out, p.each),
+                argument(x, p.each),
+                argument(out, p.each),
                 scale,
                 p.work as u32,
                 resampling,
-                element(&x),
+                element(x),
             );
         }
-        args.set(0, p.leave.lay_out(Tensor::Float(out)));
-        Ok(())
     }))
 }
 
@@ -175,10 +184,7 @@ fn pool(window: &Window, pictures: Pictures) -> Option<Kernel<Cube>> {
     if all.iter().any(|&n| n > SIDE) {
         return None;
     }
-    Some(Box::new(move |args| {
-        let p = &pictures;
-        let x = in_sequence(p.enter.lay_out(args.take(0)));
-        let out = empty(&x, &p.shape, x.dtype);
+    Some(pictures.kernel(move |p, x, out| {
         let pair = |v: [usize; 2]| (v[0] as i32, v[1] as i32);
         let ((rows, columns), (high, wide)) = (pair(p.from), pair(p.to));
         let ((kernel_y, kernel_x), (stride_y, stride_x)) = (pair(kernel), pair(stride));
@@ -205,15 +211,13 @@ fn pool(window: &Window, pictures: Pictures) -> Option<Kernel<Cube>> {
                 cubes(p.work, UNITS),
                 CubeDim::new_1d(UNITS as u32),
                 p.each,
-                argument(&x, p.each),
-                argument(&out, p.each),
+                argument(x, p.each),
+                argument(out, p.each),
                 window,
                 p.work as u32,
                 pooling,
-                element(&x),
+                element(x),
             );
         }
-        args.set(0, p.leave.lay_out(Tensor::Float(out)));
-        Ok(())
     }))
 }
