@@ -31,14 +31,22 @@ fn options() -> GraphOptions {
     }
 }
 
-/// A backend with a kernel for every kind of region, so that regions are formed, with plans and tf32.
+/// A backend with a kernel for every kind of region, so that regions are formed, with plans, tf32, and norms that
+/// are wide inside.
 fn capabilities() -> Capabilities {
+    const OTHERS: [&str; 5] = [
+        "*",
+        "attr:static_plan",
+        "attr:tf32_products",
+        "wide:group_norm",
+        "wide:layer_norm",
+    ];
     let kinds = regions::KINDS
         .iter()
         .map(|k| k.name)
         .chain([regions::ELEMENTWISE])
         .map(|kind| format!("region:{kind}"))
-        .chain(["*", "attr:static_plan", "attr:tf32_products"].map(str::to_owned));
+        .chain(OTHERS.map(str::to_owned));
     let line = |op| Capability {
         op,
         dtypes: DType::ALL.to_vec(),

@@ -124,7 +124,13 @@ fn capabilities(u: &mut Unstructured<'_>) -> Result<Capabilities> {
     let mut names = vec!["*".to_owned()];
     if u.arbitrary()? {
         names.extend(regions);
-        names.extend(["attr:static_plan", "attr:tf32_products"].map(str::to_owned));
+        let others = [
+            "attr:static_plan",
+            "attr:tf32_products",
+            "wide:group_norm",
+            "wide:layer_norm",
+        ];
+        names.extend(others.map(str::to_owned));
     }
     let dtypes = if u.arbitrary()? {
         DType::ALL.to_vec()
