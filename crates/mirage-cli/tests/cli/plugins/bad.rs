@@ -1,18 +1,10 @@
-//! Plugins: good ones are as what is built in, bad ones are refused with their own words, and the
-//! program goes on.
+//! Bad plugins: refused, or stopped where they break the contract, with their own words, and the program
+//! goes on.
 
-#[path = "../../../mirage-plugin/tests/common/libraries.rs"]
-mod libraries;
+use std::{fs, path::Path};
 
-use std::{ffi::OsStr, fs, path::Path};
-
+use super::{RUN, libraries, with};
 use crate::support::{Ended, Place};
-
-/// Runs a command with a plugin.
-fn with(place: &Place, plugin: &Path, args: &[&str]) -> Ended {
-    let more = [OsStr::new("--plugin"), plugin.as_os_str()];
-    place.run(args.iter().map(OsStr::new).chain(more))
-}
 
 /// The plugin is refused with these words, in one line, and what is built in is there.
 #[track_caller]
@@ -244,49 +236,6 @@ fn a_plugin_that_hangs_is_given_up() {
     Ended::of(command.output().unwrap()).fails(2, &["soon", "seconds above 0"]);
 }
 
-/// Nothing of any compiler's own crosses the border, so which one it was is of interest only.
-#[test]
-fn another_toolchain_is_told_and_does_not_matter() {
-    let place = Place::new();
-    let plugin = libraries::from_c(&place.path(""), "bad", Some("FINE"));
-    let listed = with(&place, &plugin, &["plugins", "--json"]).ok().parsed();
-    assert_eq!(listed[0]["refused"], serde_json::Value::Null);
-    assert_eq!(listed[0]["place"], "command_line");
-    assert_eq!(listed[0]["plugin"]["backends"][0], "zeros");
-    assert!(
-        listed[0]["plugin"]["built_with"]
-            .as_str()
-            .unwrap()
-            .contains("rustc 1.40.0")
-    );
-    let text = with(&place, &plugin, &["plugins"]).ok().text();
-    for word in ["fixture", "1.0", "backend zeros", "--plugin", "looked in"] {
-        assert!(text.contains(word), "`{word}` is not in:\n{text}");
-    }
-}
-
-const RUN: [&str; 9] = [
-    "run",
-    "--size",
-    "16x16",
-    "--steps",
-    "1",
-    "--compare",
-    "0",
-    "--frames",
-    "6",
-];
-
-#[test]
-fn a_backend_in_c_runs_a_video() {
-    let place = Place::new();
-    let plugin = libraries::from_c(&place.path(""), "bad", Some("FINE"));
-    let args = [&RUN[..], &["--backend", "zeros", "--output", "out.y4m"]].concat();
-    let ended = with(&place, &plugin, &args).ok();
-    assert!(ended.text().contains("all zeros"), "{}", ended.text());
-    assert_eq!(place.video("out.y4m"), (320, 192, 6));
-}
-
 #[test]
 fn backends_that_break_the_contract() {
     let place = Place::new();
@@ -385,102 +334,6 @@ fn passes_that_break_the_contract() {
 }
 
 #[test]
-fn a_pass_in_c_is_planned_shown_and_run() {
-    let place = Place::new();
-    let plugin = libraries::from_c(&place.path(""), "double_negation", None);
-    let text = with(&place, &plugin, &["passes", "show", "double_negation"])
-        .ok()
-        .text();
-    for word in [
-        "negated twice is itself",
-        "simplify",
-        "exact",
-        "plugin `double-negation` 1.0",
-    ] {
-        assert!(text.contains(word), "`{word}` is not in:\n{text}");
-    }
-    let passes = with(&place, &plugin, &["passes", "--json"]).ok().parsed();
-    let origin = |name: &str| {
-        let pass = passes
-            .as_array()
-            .unwrap()
-            .iter()
-            .find(|p| p["name"] == name);
-        pass.unwrap()["origin"].clone()
-    };
-    assert_eq!(origin("double_negation")["plugin"]["version"], "1.0");
-    assert_eq!(origin("sdpa"), "built_in");
-    let args = [
-        &RUN[..],
-        &[
-            "--passes",
-            "double_negation",
-            "--log",
-            "mirage_plugin=debug",
-        ],
-    ]
-    .concat();
-    let ended = with(&place, &plugin, &args).ok();
-    assert!(
-        ended.text().contains("nothing is negated twice"),
-        "{}",
-        ended.text()
-    );
-    // Its events keep their level.
-    let event = ended
-        .stderr
-        .lines()
-        .find(|l| l.contains("0 double negations"))
-        .unwrap();
-    assert!(event.contains("DEBUG"), "{event}");
-}
-
-#[test]
-fn plugins_in_rust_are_as_what_is_built_in() {
-    let place = Place::new();
-    let pass = libraries::from_rust("mirage_example_pass");
-    let text = with(&place, &pass, &["passes", "show", "subtract_negated"])
-        .ok()
-        .text();
-    for word in [
-        "x + (-y) is x - y",
-        "swap",
-        "true or false",
-        "mirage-example-pass",
-    ] {
-        assert!(text.contains(word), "`{word}` is not in:\n{text}");
-    }
-    let bad = ["graph", "dump", "--passes", "subtract_negated{swop=false}"];
-    with(&place, &pass, &bad).fails(2, &["`swop`", "`swap`"]);
-
-    let backend = libraries::from_rust("mirage_example_backend");
-    let backends = with(&place, &backend, &["backends"]).ok().text();
-    for word in [
-        "reference",
-        "the interpreter of mirage-ir",
-        "mirage-example-backend",
-    ] {
-        assert!(backends.contains(word), "`{word}` is not in:\n{backends}");
-    }
-    place
-        .run(["run", "--backend", "reference"])
-        .fails(2, &["unknown backend", "--plugin FILE"]);
-    let args = [&RUN[..], &["--backend", "reference", "--output", "out.y4m"]].concat();
-    let log = ["--log", "mirage_plugin=debug"];
-    let ended = with(&place, &backend, &[&args[..], &log].concat()).ok();
-    assert_eq!(place.video("out.y4m"), (320, 192, 6));
-    let event = ended
-        .stderr
-        .lines()
-        .find(|l| l.contains("compiled graph="))
-        .unwrap();
-    assert!(
-        event.contains("DEBUG") && event.contains("mirage_example_backend"),
-        "{event}"
-    );
-}
-
-#[test]
 fn panics_of_a_plugin_are_errors_of_the_run() {
     let place = Place::new();
     let plugin = libraries::from_rust("panics");
@@ -496,117 +349,4 @@ fn panics_of_a_plugin_are_errors_of_the_run() {
     with(&place, &plugin, &run).fails(1, &["panicked", "the devices are out"]);
     let backends = with(&place, &plugin, &["backends"]).ok();
     assert!(backends.text().contains("the devices are out") && backends.text().contains("cpu"));
-}
-
-#[test]
-fn plugins_are_looked_for_in_order_and_loaded_once() {
-    let place = Place::new();
-    let folder = place.path("data/mirage/plugins");
-    fs::create_dir_all(&folder).unwrap();
-    let built = libraries::from_c(&place.path(""), "double_negation", None);
-    fs::copy(&built, folder.join("libdouble_negation.so")).unwrap();
-    place.write("data/mirage/plugins/README", "not looked at");
-    fs::create_dir(place.path("more")).unwrap();
-    let zeros = libraries::from_c(&place.path("more"), "bad", Some("FINE"));
-
-    let mut command = place.command();
-    command
-        .args(["plugins", "list", "--json", "--plugin"])
-        .arg(&built);
-    let path = std::env::join_paths([place.path("more"), place.path("gone"), zeros.clone()]);
-    command.env("MIRAGE_PLUGIN_PATH", path.unwrap());
-    let listed = Ended::of(command.output().unwrap()).ok().parsed();
-    let seen: Vec<(&str, &str, bool)> = listed
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|found| {
-            let file = Path::new(found["file"].as_str().unwrap());
-            let name = file.file_name().unwrap().to_str().unwrap();
-            (
-                name,
-                found["place"].as_str().unwrap(),
-                found["refused"].is_null(),
-            )
-        })
-        .collect();
-    let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
-    assert_eq!(
-        seen,
-        [
-            (&*name(&built), "command_line", true),
-            (&*name(&zeros), "environment", true),
-            ("gone", "environment", false),
-            // The same pass again, from another file.
-            ("libdouble_negation.so", "user_data", false),
-        ]
-    );
-    assert!(
-        listed[3]["refused"]
-            .as_str()
-            .unwrap()
-            .contains("plugin `double-negation` 1.0, ")
-    );
-}
-
-#[test]
-fn a_new_plugin_works_as_it_is_written() {
-    let place = Place::new();
-    let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    for (kind, name) in [("pass", "my-pass"), ("backend", "my-backend")] {
-        let new = ["plugin", "new", name, "--kind", kind, "--mirage"];
-        let said = place
-            .run(new.iter().map(OsStr::new).chain([here.as_os_str()]))
-            .ok()
-            .text();
-        assert!(said.contains("cargo build --release"), "{said}");
-        // The versions that are here already, so that nothing is downloaded.
-        fs::copy(here.join("Cargo.lock"), place.path(name).join("Cargo.lock")).unwrap();
-    }
-    place
-        .run(["plugins", "new", "my-pass"])
-        .fails(1, &["my-pass exists"]);
-    let built = |name: &str, test: bool| {
-        let mut cargo = std::process::Command::new(env!("CARGO"));
-        cargo
-            .arg(if test { "test" } else { "build" })
-            .arg("--offline");
-        cargo
-            .current_dir(place.path(name))
-            .arg("--target-dir")
-            .arg(place.path("target"));
-        let output = cargo.output().unwrap();
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{said}");
-        let name = format!(
-            "{}{}{}",
-            std::env::consts::DLL_PREFIX,
-            name.replace('-', "_"),
-            std::env::consts::DLL_SUFFIX
-        );
-        place.path("target/debug").join(name)
-    };
-    built("my-pass", true);
-    let pass = built("my-pass", false);
-    let text = with(&place, &pass, &["passes", "show", "my_pass"])
-        .ok()
-        .text();
-    assert!(text.contains("plugin `my-pass` 0.1.0"), "{text}");
-    let backend = built("my-backend", false);
-    let text = with(&place, &backend, &["backends"]).ok().text();
-    assert!(
-        text.contains("my-backend") && text.contains("the processor"),
-        "{text}"
-    );
-}
-
-#[test]
-fn names_of_new_plugins_are_checked() {
-    let place = Place::new();
-    let new = |args: &[&str]| place.run(["plugins", "new"].iter().chain(args));
-    new(&["My Pass"]).fails(2, &["`My Pass`", "lower case letters"]);
-    new(&["channels-last"]).fails(2, &["here already"]);
-    new(&["cpu", "--kind", "backend"]).fails(2, &["here already"]);
-    new(&["mine", "--mirage", "."]).fails(2, &["no crates/mirage-ir"]);
-    new(&["mine", "--mirage", "nowhere"]).fails(1, &["no such folder"]);
 }
