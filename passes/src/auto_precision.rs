@@ -23,7 +23,10 @@
 //! }
 //! ```
 
-use mirage_ir::{DType, Graph, target::Support};
+use mirage_ir::{
+    DType, Graph,
+    target::{Subject, Support},
+};
 use mirage_pass::{Need, Numerics, Outcome, Pass, PassContext, PassError, PassInfo, Phase};
 
 use crate::lower_precision::{self, OPTIONS};
@@ -35,14 +38,8 @@ static INFO: PassInfo = PassInfo {
     tags: &["precision"],
     conflicts: &["fp16", "bf16"],
     needs: &[
-        Need {
-            op: "conv",
-            dtype: DType::BF16,
-        },
-        Need {
-            op: "conv",
-            dtype: DType::F16,
-        },
+        Need::new(Subject::operation("conv"), DType::BF16),
+        Need::new(Subject::operation("conv"), DType::F16),
     ],
     options: OPTIONS,
     changes_interface: true,
@@ -97,13 +94,7 @@ mod tests {
     use super::*;
 
     fn fast_in(dtypes: &[DType]) -> Capabilities {
-        let line = Capability {
-            op: "*".into(),
-            dtypes: dtypes.to_vec(),
-            orders: Vec::new(),
-            channel_multiple: 1,
-            support: Support::Fast,
-        };
+        let line = Capability::new(Subject::AllOperations, dtypes.iter().copied());
         Capabilities { lines: vec![line] }
     }
 

@@ -28,7 +28,7 @@
 //! }
 //! ```
 
-use mirage_ir::{DType, Graph};
+use mirage_ir::{DType, Graph, target::Subject};
 use mirage_pass::{Need, Numerics, Outcome, Pass, PassContext, PassError, PassInfo, Phase};
 
 use crate::lower_precision::{self, OPTIONS, WORTH_TRYING};
@@ -40,14 +40,8 @@ static INFO: PassInfo = PassInfo {
     tags: &["precision"],
     conflicts: &["fp16"],
     needs: &[
-        Need {
-            op: "conv",
-            dtype: DType::BF16,
-        },
-        Need {
-            op: "linear",
-            dtype: DType::BF16,
-        },
+        Need::new(Subject::operation("conv"), DType::BF16),
+        Need::new(Subject::operation("linear"), DType::BF16),
     ],
     options: OPTIONS,
     worth_trying: WORTH_TRYING,

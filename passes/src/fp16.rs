@@ -28,7 +28,7 @@
 //! }
 //! ```
 
-use mirage_ir::{DType, Graph};
+use mirage_ir::{DType, Graph, target::Subject};
 use mirage_pass::{Need, Numerics, Outcome, Pass, PassContext, PassError, PassInfo, Phase};
 
 use crate::lower_precision::{self, OPTIONS, WORTH_TRYING};
@@ -40,14 +40,8 @@ static INFO: PassInfo = PassInfo {
     tags: &["precision"],
     conflicts: &["bf16"],
     needs: &[
-        Need {
-            op: "conv",
-            dtype: DType::F16,
-        },
-        Need {
-            op: "linear",
-            dtype: DType::F16,
-        },
+        Need::new(Subject::operation("conv"), DType::F16),
+        Need::new(Subject::operation("linear"), DType::F16),
     ],
     options: OPTIONS,
     worth_trying: WORTH_TRYING,
@@ -77,7 +71,7 @@ impl Pass for Fp16 {
 mod tests {
     use mirage_ir::{
         ops::{LayerNorm, Softmax},
-        target::{Capabilities, Capability, Support},
+        target::{Capabilities, Capability},
         text,
     };
     use mirage_pass::Options;
@@ -92,15 +86,12 @@ mod tests {
     /// The norm of the example above, with no casts around it.
     #[test]
     fn a_norm_that_is_wide_inside_follows_its_operand() {
-        let line = |op: &str| Capability {
-            op: op.to_owned(),
-            dtypes: vec![DType::F16],
-            orders: Vec::new(),
-            channel_multiple: 1,
-            support: Support::Fast,
-        };
+        let line = |subject| Capability::new(subject, [DType::F16]);
         let wide = Capabilities {
-            lines: vec![line("*"), line("wide:layer_norm")],
+            lines: vec![
+                line(Subject::AllOperations),
+                line(Subject::f32_inside("layer_norm")),
+            ],
         };
         let text = r#"graph "g" {
           input %0 "x": f32[1,8]

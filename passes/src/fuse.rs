@@ -261,7 +261,7 @@ impl Fusing<'_> {
 #[cfg(test)]
 mod tests {
     use mirage_ir::{
-        target::{Capabilities, Capability, Support},
+        target::{Capabilities, Capability, Subject},
         text,
     };
     use mirage_pass::Options;
@@ -269,15 +269,9 @@ mod tests {
     use super::*;
 
     fn everything() -> Capabilities {
-        let line = |kind: &&str| Capability {
-            op: format!("region:{kind}"),
-            dtypes: vec![DType::F32, DType::F16],
-            orders: Vec::new(),
-            channel_multiple: 1,
-            support: Support::Fast,
-        };
+        let line = |kind| Capability::new(Subject::region(kind), [DType::F32, DType::F16]);
         Capabilities {
-            lines: KINDS.iter().map(line).collect(),
+            lines: KINDS.iter().map(|kind| line(kind)).collect(),
         }
     }
 
@@ -356,7 +350,8 @@ mod tests {
         assert_eq!(kinds(&everything()), ["conv_norm_act"]);
         assert_eq!(kinds(&Capabilities::default()), ["conv_norm_act"]);
         let mut some = everything();
-        some.lines.retain(|l| l.op == "region:group_norm_silu");
+        some.lines
+            .retain(|l| l.subject == Subject::region("group_norm_silu"));
         assert_eq!(kinds(&some), ["group_norm_silu"]);
     }
 

@@ -17,17 +17,17 @@
 //! }
 //! ```
 
-use mirage_ir::{DType, Graph};
+use mirage_ir::{DType, Graph, GraphFlag, target::Subject};
 use mirage_pass::{Need, Numerics, Outcome, Pass, PassContext, PassError, PassInfo, Phase};
 
 /// See the module.
 pub(crate) struct GraphCapture;
 
 static INFO: PassInfo = PassInfo {
-    needs: &[Need {
-        op: "attr:static_plan",
-        dtype: DType::F32,
-    }],
+    needs: &[Need::new(
+        Subject::flag(GraphFlag::StaticPlan),
+        DType::F32,
+    )],
     ..PassInfo::new(
         "graph_capture",
         1,
@@ -39,24 +39,21 @@ static INFO: PassInfo = PassInfo {
 
 mirage_pass::register!(GraphCapture);
 
-/// The graph attribute that backends read.
-const STATIC_PLAN: &str = "static_plan";
-
 impl Pass for GraphCapture {
     fn info(&self) -> &'static PassInfo {
         &INFO
     }
 
     fn run(&self, graph: &mut Graph, cx: &PassContext<'_>) -> Result<Outcome, PassError> {
-        if graph.attrs().get(STATIC_PLAN).and_then(|v| v.as_bool()) == Some(true) {
+        if graph.has_flag(GraphFlag::StaticPlan) {
             return Ok(Outcome::unchanged("the graph has a static plan already"));
         }
-        if !cx.capabilities.heeds(STATIC_PLAN, DType::F32) {
+        if !cx.capabilities.heeds(GraphFlag::StaticPlan, DType::F32) {
             return Ok(Outcome::unchanged(
                 "the backend makes no static plan: it runs operation by operation as before",
             ));
         }
-        graph.set_attr(STATIC_PLAN, true);
+        graph.set_flag(GraphFlag::StaticPlan);
         Ok(Outcome::changed(1))
     }
 }
@@ -74,7 +71,10 @@ mod tests {
     #[test]
     fn examples() {
         let plans = Capabilities {
-            lines: vec![Capability::heeds(STATIC_PLAN, &[DType::F32])],
+            lines: vec![Capability::new(
+                Subject::flag(GraphFlag::StaticPlan),
+                [DType::F32],
+            )],
         };
         crate::example::check_on(&GraphCapture, &plans, include_str!("graph_capture.rs"));
     }

@@ -213,20 +213,16 @@ impl std::fmt::Display for Growth {
 
 #[cfg(test)]
 mod tests {
-    use mirage_ir::target::{Capability, Support};
+    use mirage_ir::target::{Capability, Subject};
 
     use super::*;
 
     #[test]
     fn examples() {
         let capabilities = mirage_ir::target::Capabilities {
-            lines: vec![Capability {
-                op: "*".into(),
-                dtypes: vec![DType::F32],
-                orders: vec![],
-                channel_multiple: 8,
-                support: Support::Fast,
-            }],
+            lines: vec![
+                Capability::new(Subject::AllOperations, [DType::F32]).in_multiples_of(8),
+            ],
         };
         crate::example::check_on(&PadChannels, &capabilities, include_str!("pad_channels.rs"));
     }

@@ -35,8 +35,9 @@ use std::{
 };
 
 use mirage_ir::{
-    Graph, GraphError, NodeId, ValueId,
+    DType, Graph, GraphError, NodeId, ValueId,
     ops::{Attention, Binary, Matmul, Permute, Reshape, Select, Softmax},
+    target::Subject,
 };
 use mirage_pass::{
     Need, Numerics, OptionKind, OptionSpec, Outcome, Pass, PassContext, PassError, PassInfo, Phase,
@@ -50,10 +51,7 @@ pub(crate) struct Sdpa;
 
 static INFO: PassInfo = PassInfo {
     tags: &["attention"],
-    needs: &[Need {
-        op: "attention",
-        dtype: mirage_ir::DType::F32,
-    }],
+    needs: &[Need::new(Subject::operation("attention"), DType::F32)],
     options: &[OptionSpec {
         name: "masks",
         kind: OptionKind::Bool,

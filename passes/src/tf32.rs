@@ -20,8 +20,9 @@
 //! ```
 
 use mirage_ir::{
-    DType, Graph, Node,
+    DType, Graph, GraphFlag, Node,
     ops::{Attention, Conv, ConvTranspose, Linear, Matmul},
+    target::Subject,
 };
 use mirage_pass::{Need, Numerics, Outcome, Pass, PassContext, PassError, PassInfo, Phase};
 
@@ -30,10 +31,10 @@ pub(crate) struct Tf32;
 
 static INFO: PassInfo = PassInfo {
     after: &["precision"],
-    needs: &[Need {
-        op: "attr:tf32_products",
-        dtype: DType::F32,
-    }],
+    needs: &[Need::new(
+        Subject::flag(GraphFlag::Tf32Products),
+        DType::F32,
+    )],
     ..PassInfo::new(
         "tf32",
         1,
@@ -45,19 +46,16 @@ static INFO: PassInfo = PassInfo {
 
 mirage_pass::register!(Tf32);
 
-/// The graph attribute that backends read.
-const TF32_PRODUCTS: &str = "tf32_products";
-
 impl Pass for Tf32 {
     fn info(&self) -> &'static PassInfo {
         &INFO
     }
 
     fn run(&self, graph: &mut Graph, cx: &PassContext<'_>) -> Result<Outcome, PassError> {
-        if graph.attrs().get(TF32_PRODUCTS).and_then(|v| v.as_bool()) == Some(true) {
+        if graph.has_flag(GraphFlag::Tf32Products) {
             return Ok(Outcome::unchanged("the graph allows tf32 already"));
         }
-        if !cx.capabilities.heeds(TF32_PRODUCTS, DType::F32) {
+        if !cx.capabilities.heeds(GraphFlag::Tf32Products, DType::F32) {
             return Ok(Outcome::unchanged(
                 "the backend has no products of tf32: it computes in f32 as before",
             ));
@@ -72,7 +70,7 @@ impl Pass for Tf32 {
                 "0 matches: the graph has no f32 convolution, product or attention",
             ));
         }
-        graph.set_attr(TF32_PRODUCTS, true);
+        graph.set_flag(GraphFlag::Tf32Products);
         Ok(Outcome::changed(products))
     }
 }
@@ -99,7 +97,10 @@ mod tests {
 
     fn with_tf32() -> Capabilities {
         Capabilities {
-            lines: vec![Capability::heeds(TF32_PRODUCTS, &[DType::F32])],
+            lines: vec![Capability::new(
+                Subject::flag(GraphFlag::Tf32Products),
+                [DType::F32],
+            )],
         }
     }
 

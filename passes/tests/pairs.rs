@@ -10,12 +10,12 @@ mod networks;
 use std::collections::BTreeMap;
 
 use mirage_ir::{
-    DType, Order, ValueId,
+    DType, GraphFlag, Order, ValueId,
     ops::{
         BatchNorm, Binary, Conv, GroupNorm, LayerNorm, Linear, Matmul, Permute, Reshape, Softmax,
         Unary, WithScalar,
     },
-    target::{Capabilities, Capability},
+    target::{Capabilities, Capability, Subject},
 };
 use mirage_pass::{Registry, plan};
 use networks::{Case, Network, wanting};
@@ -149,8 +149,7 @@ fn capabilities() -> Capabilities {
     for line in &mut capabilities.lines {
         line.orders = (3..=5).map(Order::channels_last).collect();
     }
-    let attrs = ["static_plan", "tf32_products"];
-    let heeded = attrs.map(|attr| Capability::heeds(attr, &[DType::F32]));
+    let heeded = GraphFlag::ALL.map(|flag| Capability::new(Subject::flag(flag), [DType::F32]));
     capabilities.lines.extend(heeded);
     capabilities
 }

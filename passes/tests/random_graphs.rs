@@ -6,11 +6,11 @@
 )]
 
 use mirage_ir::{
-    DType, Graph,
+    DType, Graph, GraphFlag,
     generate::{Generated, Options as GraphOptions, generate},
     interp::{self, Difference, Run},
     regions,
-    target::{Capabilities, Capability, Support},
+    target::{Capabilities, Capability, Subject},
     verify,
 };
 use mirage_pass::{
@@ -34,28 +34,16 @@ fn options() -> GraphOptions {
 /// A backend with a kernel for every kind of region, so that regions are formed, with plans, tf32, and norms that
 /// are wide inside.
 fn capabilities() -> Capabilities {
-    const OTHERS: [&str; 5] = [
-        "*",
-        "attr:static_plan",
-        "attr:tf32_products",
-        "wide:group_norm",
-        "wide:layer_norm",
-    ];
-    let kinds = regions::KINDS
-        .iter()
-        .map(|k| k.name)
+    let kinds = regions::KINDS.iter().map(|k| k.name);
+    let subjects = kinds
         .chain([regions::ELEMENTWISE])
-        .map(|kind| format!("region:{kind}"))
-        .chain(OTHERS.map(str::to_owned));
-    let line = |op| Capability {
-        op,
-        dtypes: DType::ALL.to_vec(),
-        orders: Vec::new(),
-        channel_multiple: 1,
-        support: Support::Fast,
-    };
+        .map(Subject::region)
+        .chain([Subject::AllOperations])
+        .chain(GraphFlag::ALL.map(Subject::flag))
+        .chain(["group_norm", "layer_norm"].map(Subject::f32_inside));
+    let line = |subject| Capability::new(subject, DType::ALL);
     Capabilities {
-        lines: kinds.map(line).collect(),
+        lines: subjects.map(line).collect(),
     }
 }
 

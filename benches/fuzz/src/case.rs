@@ -4,10 +4,10 @@ use std::{fmt, sync::LazyLock};
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 use mirage_ir::{
-    DType,
+    DType, GraphFlag,
     generate::{self, Generated, generate},
     ops, regions,
-    target::{Capabilities, Capability, Support},
+    target::{Capabilities, Capability, Subject},
 };
 use mirage_pass::{OptionKind, Options, PassInfo, Plan, Registry, Step, plan};
 
@@ -118,19 +118,12 @@ fn value(u: &mut Unstructured<'_>, kind: &OptionKind, default: &str) -> Result<S
 /// A backend with all kernels or none, which may want channels in multiples.
 fn capabilities(u: &mut Unstructured<'_>) -> Result<Capabilities> {
     let kinds = regions::KINDS.iter().map(|k| k.name);
-    let regions = kinds
-        .chain([regions::ELEMENTWISE])
-        .map(|kind| format!("region:{kind}"));
-    let mut names = vec!["*".to_owned()];
+    let regions = kinds.chain([regions::ELEMENTWISE]).map(Subject::region);
+    let mut subjects = vec![Subject::AllOperations];
     if u.arbitrary()? {
-        names.extend(regions);
-        let others = [
-            "attr:static_plan",
-            "attr:tf32_products",
-            "wide:group_norm",
-            "wide:layer_norm",
-        ];
-        names.extend(others.map(str::to_owned));
+        subjects.extend(regions);
+        subjects.extend(GraphFlag::ALL.map(Subject::flag));
+        subjects.extend(["group_norm", "layer_norm"].map(Subject::f32_inside));
     }
     let dtypes = if u.arbitrary()? {
         DType::ALL.to_vec()
@@ -138,15 +131,11 @@ fn capabilities(u: &mut Unstructured<'_>) -> Result<Capabilities> {
         vec![DType::F64, DType::F32, DType::I64, DType::Bool]
     };
     let channel_multiple = *u.choose(&[1, 4, 8])?;
-    let line = |op| Capability {
-        op,
-        dtypes: dtypes.clone(),
-        orders: Vec::new(),
-        channel_multiple,
-        support: Support::Fast,
+    let line = |subject| {
+        Capability::new(subject, dtypes.iter().copied()).in_multiples_of(channel_multiple)
     };
     Ok(Capabilities {
-        lines: names.into_iter().map(line).collect(),
+        lines: subjects.into_iter().map(line).collect(),
     })
 }
 

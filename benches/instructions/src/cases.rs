@@ -3,9 +3,9 @@
 use std::{any::Any, cell::RefCell, collections::HashMap, rc::Rc};
 
 use mirage_ir::{
-    DType, Graph, Order,
+    DType, Graph, GraphFlag, Order,
     cost::graph_cost,
-    target::{Capabilities, Capability, Support},
+    target::{Capabilities, Capability, Subject},
     text, verify, wire,
 };
 use mirage_pass::{Manager, Options, Pass, PassContext, Phase, PipelineSpec, Plan, Registry, plan};
@@ -227,19 +227,15 @@ fn options(pass: &dyn Pass) -> Options {
 
 /// A backend that can do everything, and wants convolutions channels last in multiples of 16.
 fn capabilities() -> Capabilities {
-    let line = |op: &str, orders, channel_multiple| Capability {
-        op: op.to_owned(),
-        dtypes: vec![DType::F32, DType::F16, DType::BF16],
-        orders,
-        channel_multiple,
-        support: Support::Fast,
-    };
+    let line = |subject| Capability::new(subject, [DType::F32, DType::F16, DType::BF16]);
     Capabilities {
         lines: vec![
-            line("*", Vec::new(), 1),
-            line("conv", vec![Order::channels_last(4)], 16),
-            line("attr:static_plan", Vec::new(), 1),
-            line("attr:tf32_products", Vec::new(), 1),
+            line(Subject::AllOperations),
+            line(Subject::operation("conv"))
+                .in_orders([Order::channels_last(4)])
+                .in_multiples_of(16),
+            line(Subject::flag(GraphFlag::StaticPlan)),
+            line(Subject::flag(GraphFlag::Tf32Products)),
         ],
     }
 }

@@ -202,20 +202,14 @@ fn pipelines(args: &PipelinesArgs) -> Result<()> {
 
 fn json(info: &'static PassInfo, capabilities: &Capabilities) -> PassJson {
     let need = |need: &Need| NeedJson {
-        need: *need,
-        support: support(need, capabilities),
+        need: need.clone(),
+        support: need.support(capabilities),
     };
     PassJson {
         info,
         origin: origin_of_pass(info.name).into(),
         capabilities: info.needs.iter().map(need).collect(),
     }
-}
-
-fn support(need: &Need, capabilities: &Capabilities) -> Option<Support> {
-    need.is_met(capabilities)
-        .then(|| capabilities.support(need.op, need.dtype))
-        .flatten()
 }
 
 fn about(info: &PassInfo) -> Facts {
@@ -257,7 +251,7 @@ fn needs(info: &PassInfo, backend: &dyn Backend, capabilities: &Capabilities) ->
         &[("makes use of", Align::Left), (&on, Align::Left)],
     );
     for need in info.needs {
-        let answer = match support(need, capabilities) {
+        let answer = match need.support(capabilities) {
             Some(Support::Fast) => good("fast"),
             Some(Support::Slow) => bad("slow: it runs, without a path of its own"),
             None => bad("not there"),

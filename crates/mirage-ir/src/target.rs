@@ -1,8 +1,14 @@
 //! What a backend can do, as data: passes read it, reports print it, plans remember it.
 
+mod subject;
+
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
-use crate::{DType, Order};
+use crate::{DType, GraphFlag, Order};
+
+pub use subject::{Subject, SubjectError};
 
 /// How well a backend runs something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -15,12 +21,20 @@ pub enum Support {
 }
 
 /// One line of a backend's abilities.
+///
+/// ```
+/// use mirage_ir::{DType, Order, target::{Capability, Subject, Support}};
+///
+/// let line = Capability::new(Subject::operation("conv"), [DType::F16])
+///     .in_orders([Order::channels_last(4)])
+///     .in_multiples_of(8);
+/// assert_eq!(line.support, Support::Fast);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Capability {
-    /// An operation's name, or `*` for every operation; `region:KIND`; `attr:NAME` for an attribute of a
-    /// graph that it heeds, such as `attr:static_plan`; `wide:OP` for an operation that is computed in f32
-    /// inside, from operands of these dtypes to a result that is rounded once.
-    pub op: String,
+    /// What the line is about; in messages the field is `op`.
+    #[serde(rename = "op")]
+    pub subject: Subject,
     /// The dtypes it holds for.
     pub dtypes: Vec<DType>,
     /// Memory orders beside row-major in which it takes its operands as they are.
@@ -37,6 +51,43 @@ fn one() -> usize {
     1
 }
 
+impl Capability {
+    /// Fast support in these dtypes, row-major, for any count of channels.
+    pub fn new(subject: Subject, dtypes: impl IntoIterator<Item = DType>) -> Self {
+        Capability {
+            subject,
+            dtypes: dtypes.into_iter().collect(),
+            orders: Vec::new(),
+            channel_multiple: 1,
+            support: Support::Fast,
+        }
+    }
+
+    /// The same with operands taken as they are in these memory orders too.
+    #[must_use]
+    pub fn in_orders(self, orders: impl IntoIterator<Item = Order>) -> Self {
+        Capability {
+            orders: orders.into_iter().collect(),
+            ..self
+        }
+    }
+
+    /// The same for kernels that want channel counts to be a multiple of this number.
+    #[must_use]
+    pub fn in_multiples_of(self, channel_multiple: usize) -> Self {
+        Capability {
+            channel_multiple,
+            ..self
+        }
+    }
+
+    /// The same, this well supported.
+    #[must_use]
+    pub fn with_support(self, support: Support) -> Self {
+        Capability { support, ..self }
+    }
+}
+
 /// What a backend can do on one device. Later lines outrank earlier ones.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Capabilities {
@@ -45,81 +96,63 @@ pub struct Capabilities {
 }
 
 impl Capabilities {
-    /// How well the operation (or `region:KIND`) runs in this dtype; `None` if not at all.
+    /// The line that counts for a subject in a dtype: the last one that covers both.
+    pub fn find(&self, subject: &Subject, dtype: DType) -> Option<&Capability> {
+        let matches = |c: &&Capability| c.subject.covers(subject) && c.dtypes.contains(&dtype);
+        self.lines.iter().rev().find(matches)
+    }
+
+    /// How well the operation runs in this dtype; `None` if not at all.
     pub fn support(&self, op: &str, dtype: DType) -> Option<Support> {
-        self.find(op, dtype).map(|c| c.support)
+        self.operation(op, dtype).map(|c| c.support)
     }
 
     /// Whether the operation takes operands in this order as they are, in this dtype.
     pub fn takes_order(&self, op: &str, dtype: DType, order: &Order) -> bool {
         order.is_row_major()
             || self
-                .find(op, dtype)
+                .operation(op, dtype)
                 .is_some_and(|c| c.orders.contains(order))
     }
 
     /// Whether there is a kernel for this kind of region in this dtype.
     pub fn has_region(&self, kind: &str, dtype: DType) -> bool {
-        let name = format!("region:{kind}");
-        self.lines
-            .iter()
-            .any(|c| c.op == name && c.dtypes.contains(&dtype))
+        let subject = Subject::Region(Cow::Owned(kind.to_owned()));
+        self.find(&subject, dtype).is_some()
     }
 
-    /// Whether the backend heeds this attribute of a graph, for values of this dtype.
-    pub fn heeds(&self, attr: &str, dtype: DType) -> bool {
-        self.find(&format!("attr:{attr}"), dtype).is_some()
+    /// Whether the backend heeds this flag of a graph, for values of this dtype.
+    pub fn heeds(&self, flag: GraphFlag, dtype: DType) -> bool {
+        self.find(&Subject::flag(flag), dtype).is_some()
     }
 
     /// Whether the operation takes and gives this dtype and computes in f32 inside.
-    pub fn widens(&self, op: &str, dtype: DType) -> bool {
-        self.find(&format!("wide:{op}"), dtype).is_some()
+    pub fn is_f32_inside(&self, op: &str, dtype: DType) -> bool {
+        let subject = Subject::F32Inside(Cow::Owned(op.to_owned()));
+        self.find(&subject, dtype).is_some()
     }
 
     /// The number that the operation's kernels in this dtype want channel counts to be a multiple of;
     /// 1 for no preference, also where the operation is not known or the line states 0.
     ///
     /// ```
-    /// use mirage_ir::{DType, target::{Capabilities, Capability, Support}};
+    /// use mirage_ir::{DType, target::{Capabilities, Capability, Subject}};
     ///
-    /// let line = |op: &str, dtype, channel_multiple| Capability {
-    ///     op: op.to_owned(),
-    ///     dtypes: vec![dtype],
-    ///     orders: vec![],
-    ///     channel_multiple,
-    ///     support: Support::Fast,
-    /// };
+    /// let line = |subject, multiple| Capability::new(subject, [DType::F16]).in_multiples_of(multiple);
     /// let capabilities = Capabilities {
-    ///     lines: vec![line("*", DType::F16, 8), line("conv", DType::F16, 16)],
+    ///     lines: vec![line(Subject::AllOperations, 8), line(Subject::operation("conv"), 16)],
     /// };
     /// assert_eq!(capabilities.channel_multiple("conv", DType::F16), 16);
     /// assert_eq!(capabilities.channel_multiple("linear", DType::F16), 8);
     /// assert_eq!(capabilities.channel_multiple("conv", DType::F32), 1);
     /// ```
     pub fn channel_multiple(&self, op: &str, dtype: DType) -> usize {
-        self.find(op, dtype)
+        self.operation(op, dtype)
             .map_or(1, |c| c.channel_multiple.max(1))
     }
 
-    fn find(&self, op: &str, dtype: DType) -> Option<&Capability> {
-        let matches = |c: &&Capability| {
-            let is_operation = !op.contains(':');
-            (c.op == op || (c.op == "*" && is_operation)) && c.dtypes.contains(&dtype)
-        };
-        self.lines.iter().rev().find(matches)
-    }
-}
-
-impl Capability {
-    /// That a backend heeds an attribute of a graph, for values of these dtypes.
-    pub fn heeds(attr: &str, dtypes: &[DType]) -> Self {
-        Capability {
-            op: format!("attr:{attr}"),
-            dtypes: dtypes.to_vec(),
-            orders: Vec::new(),
-            channel_multiple: 1,
-            support: Support::Fast,
-        }
+    fn operation(&self, op: &str, dtype: DType) -> Option<&Capability> {
+        self.find(&Subject::Operation(Cow::Owned(op.to_owned())), dtype)
     }
 }
 
@@ -127,14 +160,9 @@ impl Capability {
 mod tests {
     use super::*;
 
-    fn line(op: &str, dtypes: &[DType], channel_multiple: usize) -> Capability {
-        Capability {
-            op: op.to_owned(),
-            dtypes: dtypes.to_vec(),
-            orders: Vec::new(),
-            channel_multiple,
-            support: Support::Fast,
-        }
+    fn line(text: &str, dtypes: &[DType], channel_multiple: usize) -> Capability {
+        let subject = text.parse().expect("a subject");
+        Capability::new(subject, dtypes.iter().copied()).in_multiples_of(channel_multiple)
     }
 
     #[test]
@@ -154,9 +182,6 @@ mod tests {
             ("conv", DType::BF16, 8),
             ("conv", DType::F32, 1),
             ("linear", DType::BF16, 1),
-            ("region:conv_act", DType::F16, 32),
-            // `*` is every operation, and no region.
-            ("region:linear_act", DType::F16, 1),
         ] {
             let is = capabilities.channel_multiple(op, dtype);
             assert_eq!(is, multiple, "{op} in {dtype}");
@@ -165,6 +190,10 @@ mod tests {
             Capabilities::default().channel_multiple("conv", DType::F32),
             1
         );
+        let region = |kind| capabilities.find(&Subject::region(kind), DType::F16);
+        assert_eq!(region("conv_act").map(|c| c.channel_multiple), Some(32));
+        // `*` is every operation, and no region.
+        assert_eq!(region("linear_act"), None);
     }
 
     #[test]
@@ -176,15 +205,28 @@ mod tests {
     }
 
     #[test]
-    fn an_attribute_is_heeded_by_a_line_of_its_own_alone() {
+    fn a_flag_is_heeded_by_a_line_of_its_own_alone() {
         let capabilities = Capabilities {
             lines: vec![
                 line("*", &[DType::F32], 1),
-                Capability::heeds("static_plan", &[DType::F32]),
+                Capability::new(Subject::flag(GraphFlag::StaticPlan), [DType::F32]),
             ],
         };
-        assert!(capabilities.heeds("static_plan", DType::F32));
-        assert!(!capabilities.heeds("static_plan", DType::F16));
-        assert!(!capabilities.heeds("tf32_products", DType::F32));
+        assert!(capabilities.heeds(GraphFlag::StaticPlan, DType::F32));
+        assert!(!capabilities.heeds(GraphFlag::StaticPlan, DType::F16));
+        assert!(!capabilities.heeds(GraphFlag::Tf32Products, DType::F32));
+    }
+
+    #[test]
+    fn wide_inside_is_said_of_each_operation() {
+        let capabilities = Capabilities {
+            lines: vec![
+                line("*", &[DType::F16], 1),
+                line("wide:layer_norm", &[DType::F16], 1),
+            ],
+        };
+        assert!(capabilities.is_f32_inside("layer_norm", DType::F16));
+        assert!(!capabilities.is_f32_inside("group_norm", DType::F16));
+        assert!(!capabilities.is_f32_inside("layer_norm", DType::BF16));
     }
 }

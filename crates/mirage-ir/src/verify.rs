@@ -35,7 +35,8 @@ const MAX_BYTES: usize = 1 << 48;
 /// 6. bodies satisfy all this too and nest at most 32 deep; the body of a known kind of region
 ///    equals the kind's expansion, and no region's body calls another;
 /// 7. a parameter of one name has one type in the graph and in all that it calls;
-/// 8. with every body in place of the nodes that have it there are at most 2²⁰ nodes.
+/// 8. with every body in place of the nodes that have it there are at most 2²⁰ nodes;
+/// 9. attributes that are [`GraphFlag`](crate::GraphFlag)s are booleans.
 ///
 /// The error names the first node that is wrong, with its operation and module path. The time is
 /// linear in the size of the graph; a body that many nodes share is checked once.
@@ -64,6 +65,12 @@ struct Facts {
 impl Verifier {
     /// Checks a graph that lies in `depth` others.
     fn graph(&mut self, graph: &Graph, depth: usize) -> Result<Facts, GraphError> {
+        if let Some((flag, value)) = graph.damaged_flag() {
+            return Err(error(
+                graph,
+                format!("attribute `{flag}` must be true or false, got {value}"),
+            ));
+        }
         let mut defined = Defined(vec![false; graph.values.len()]);
         ports(graph, &mut defined)?;
         let mut facts = Facts::default();

@@ -97,13 +97,13 @@ impl Fnv {
     fn capability(&mut self, line: &Capability) {
         // Every field by name: one that is added must be hashed to compile.
         let Capability {
-            op,
+            subject,
             dtypes,
             orders,
             channel_multiple,
             support,
         } = line;
-        self.text(op);
+        self.text(&subject.to_string());
         self.count(dtypes.len());
         dtypes.iter().for_each(|dtype| self.text(dtype.name()));
         self.count(orders.len());

@@ -3,7 +3,10 @@
 
 use std::fmt;
 
-use mirage_ir::{DType, target::Capabilities};
+use mirage_ir::{
+    DType,
+    target::{Capabilities, Subject, Support},
+};
 use serde::Serialize;
 
 use crate::OptionSpec;
@@ -96,29 +99,33 @@ impl fmt::Display for Numerics {
 
 /// A capability of the backend that a pass makes use of. Data only: a pass runs without it, and
 /// decides node by node from the capabilities in its context.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Need {
-    /// An operation's name, `region:KIND`, or `attr:NAME` for an attribute of a graph.
-    pub op: &'static str,
+    /// What the backend should have; in reports the field is `op`.
+    #[serde(rename = "op")]
+    pub subject: Subject,
     /// The dtype in which it is wanted.
     pub dtype: DType,
 }
 
 impl Need {
-    /// Whether the capabilities include it.
-    pub fn is_met(&self, capabilities: &Capabilities) -> bool {
-        match self.op.strip_prefix("region:") {
-            Some(kind) => capabilities.has_region(kind, self.dtype),
-            None => capabilities.support(self.op, self.dtype).is_some(),
-        }
+    /// A need of this subject in this dtype.
+    pub const fn new(subject: Subject, dtype: DType) -> Self {
+        Need { subject, dtype }
+    }
+
+    /// How well the capabilities support it; `None` if not at all.
+    pub fn support(&self, capabilities: &Capabilities) -> Option<Support> {
+        let line = capabilities.find(&self.subject, self.dtype);
+        line.map(|c| c.support)
     }
 }
 
 impl fmt::Display for Need {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.op.strip_prefix("attr:") {
-            Some(attr) => write!(f, "a backend that heeds {attr}"),
-            None => write!(f, "{} in {}", self.op, self.dtype),
+        match &self.subject {
+            Subject::Attribute(name) => write!(f, "a backend that heeds {name}"),
+            subject => write!(f, "{subject} in {}", self.dtype),
         }
     }
 }

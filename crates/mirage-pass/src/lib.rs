@@ -8,7 +8,7 @@
 //! numeric differences, bisection.
 //!
 //! ```
-//! use mirage_ir::{DType, Graph, TensorType, target::Capabilities};
+//! use mirage_ir::{DType, Graph, GraphFlag, TensorType, target::Capabilities};
 //! use mirage_pass::*;
 //!
 //! struct MarkStatic;
@@ -21,10 +21,10 @@
 //!     }
 //!
 //!     fn run(&self, graph: &mut Graph, _cx: &PassContext<'_>) -> Result<Outcome, PassError> {
-//!         if graph.attrs().contains_key("static_plan") {
+//!         if graph.has_flag(GraphFlag::StaticPlan) {
 //!             return Ok(Outcome::unchanged("the graph is marked already"));
 //!         }
-//!         graph.set_attr("static_plan", true);
+//!         graph.set_flag(GraphFlag::StaticPlan);
 //!         Ok(Outcome::changed(1))
 //!     }
 //! }
@@ -39,7 +39,7 @@
 //!
 //! let plan = plan(&Registry::linked()?, &"mark_static".parse()?)?;
 //! let (graph, report) = Manager::new().run(&plan, &graph, &Capabilities::default())?;
-//! assert!(graph.attrs().contains_key("static_plan"));
+//! assert!(graph.has_flag(GraphFlag::StaticPlan));
 //! assert_eq!(report.passes[0].rewrites, 1);
 //! # Ok(())
 //! # }

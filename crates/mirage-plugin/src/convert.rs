@@ -121,14 +121,14 @@ impl NumericsForm {
 impl NeedForm {
     fn of(need: &Need) -> Self {
         NeedForm {
-            op: need.op.to_owned(),
+            subject: need.subject.clone(),
             dtype: need.dtype,
         }
     }
 
     fn leak(self) -> Need {
         Need {
-            op: leak(self.op),
+            subject: self.subject,
             dtype: self.dtype,
         }
     }

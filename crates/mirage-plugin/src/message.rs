@@ -5,7 +5,10 @@
 
 use std::collections::BTreeMap;
 
-use mirage_ir::{DType, target::Capabilities};
+use mirage_ir::{
+    DType,
+    target::{Capabilities, Subject},
+};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 /// What a plugin is and brings: the answer of `describe`.
@@ -73,7 +76,8 @@ pub enum NumericsForm {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "the fields are those of Need")]
 pub struct NeedForm {
-    pub op: String,
+    #[serde(rename = "op")]
+    pub subject: Subject,
     pub dtype: DType,
 }
 

@@ -11,7 +11,7 @@ use mirage_ir::{
     analysis::Prologue,
     interp::{self, Difference, Tensor},
     ops::{Permute, Unary},
-    target::{Capabilities, Capability, Support},
+    target::{Capabilities, Capability, Subject},
     verify,
 };
 use mirage_pass::{Manager, Numerics, Options, Outcome, PassContext, PipelineSpec, Plan, Registry};
@@ -271,13 +271,13 @@ fn bound(plan: &Plan) -> f64 {
 /// A backend that wants this multiple of channels everywhere.
 pub(crate) fn wanting(channel_multiple: usize) -> Capabilities {
     Capabilities {
-        lines: vec![Capability {
-            op: "*".into(),
-            dtypes: vec![DType::F32, DType::F16, DType::BF16],
-            orders: vec![],
-            channel_multiple,
-            support: Support::Fast,
-        }],
+        lines: vec![
+            Capability::new(
+                Subject::AllOperations,
+                [DType::F32, DType::F16, DType::BF16],
+            )
+            .in_multiples_of(channel_multiple),
+        ],
     }
 }
 

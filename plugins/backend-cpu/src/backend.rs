@@ -8,13 +8,13 @@ use mirage_backend::{
     burn::{Engine, Executor},
     memory::{MemoryNeed, Room},
 };
-use mirage_ir::{Graph, Params, target::Capabilities};
+use mirage_ir::{Graph, GraphFlag, Params, target::Capabilities};
 use mirage_machine::{Memory, Processor};
 
 use crate::{
     capabilities,
     kernels::CpuKernels,
-    static_plan::{self, StaticExecutable},
+    static_plan::StaticExecutable,
 };
 
 /// burn-flex on the processor of this machine.
@@ -72,7 +72,7 @@ impl Backend for CpuBackend {
             device: FlexDevice,
             kernels: Arc::new(CpuKernels::default()),
         };
-        if static_plan::is_wanted(graph) {
+        if graph.has_flag(GraphFlag::StaticPlan) {
             return Ok(Box::new(StaticExecutable::compile(&engine, graph, params)?));
         }
         Ok(Box::new(Executor::compile(&engine, graph, params)?))

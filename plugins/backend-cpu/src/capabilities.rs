@@ -1,9 +1,9 @@
 //! What the processor does well, as data.
 
 use mirage_ir::{
-    DType, Order,
+    DType, GraphFlag, Order,
     regions::ELEMENTWISE,
-    target::{Capabilities, Capability, Support},
+    target::{Capabilities, Capability, Subject, Support},
 };
 
 /// Operations that burn-flex has for row-major tensors alone: in another order the operand is
@@ -41,31 +41,25 @@ pub(crate) fn here() -> Capabilities {
     let channels_last: Vec<Order> = (3..=5).map(Order::channels_last).collect();
     let mut lines = Vec::new();
     for (dtypes, support) in [(&native[..], Support::Fast), (&WIDENED[..], Support::Slow)] {
-        let line = |op: &str, orders: &[Order]| Capability {
-            op: op.to_owned(),
-            dtypes: dtypes.to_vec(),
-            orders: orders.to_vec(),
-            channel_multiple: 1,
-            support,
-        };
-        lines.push(line("*", &channels_last));
-        lines.extend(ROW_MAJOR_ONLY.iter().map(|op| line(op, &[])));
+        let line =
+            |subject| Capability::new(subject, dtypes.iter().copied()).with_support(support);
+        lines.push(line(Subject::AllOperations).in_orders(channels_last.clone()));
+        lines.extend(ROW_MAJOR_ONLY.map(|op| line(Subject::operation(op))));
     }
     for (dtypes, support) in [
         (&[DType::F32][..], Support::Fast),
         (&WIDENED[..], Support::Slow),
     ] {
-        let ours = |op: String| Capability {
-            op,
-            dtypes: dtypes.to_vec(),
-            orders: vec![Order::channels_last(4)],
-            channel_multiple: 1,
-            support,
+        let ours = |subject| {
+            Capability::new(subject, dtypes.iter().copied())
+                .in_orders([Order::channels_last(4)])
+                .with_support(support)
         };
-        lines.extend(CHANNELS_LAST.iter().map(|&op| ours(op.to_owned())));
-        lines.extend(REGIONS.iter().map(|kind| ours(format!("region:{kind}"))));
+        lines.extend(CHANNELS_LAST.map(|op| ours(Subject::operation(op))));
+        lines.extend(REGIONS.map(|kind| ours(Subject::region(kind))));
     }
-    lines.push(Capability::heeds("static_plan", &DType::ALL));
+    let planned = Subject::flag(GraphFlag::StaticPlan);
+    lines.push(Capability::new(planned, DType::ALL));
     Capabilities { lines }
 }
 

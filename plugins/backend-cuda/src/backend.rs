@@ -12,7 +12,7 @@ use mirage_backend::{
     Backend, BackendError, BackendInfo, CompileOptions, DeviceInfo, Executable,
     burn::{Engine, Executor},
 };
-use mirage_ir::{Graph, Params, target::Capabilities};
+use mirage_ir::{Graph, GraphFlag, Params, target::Capabilities};
 
 use crate::{
     cache, capabilities, driver, kernels::CudaKernels, memory, recorded::Recorded, warm_up::warm_up,
@@ -104,7 +104,7 @@ impl Backend for CudaBackend {
             kernels: Arc::new(CudaKernels::new(&device)),
             device,
         };
-        let compiled = if is_recorded(graph) {
+        let compiled = if graph.has_flag(GraphFlag::StaticPlan) {
             // One stream for all that the recording reads and writes, whatever thread asks.
             let stream = StreamId::current();
             Recorded::compile(&engine, graph, params, stream)
@@ -117,9 +117,4 @@ impl Backend for CudaBackend {
         };
         compiled.map_err(|e| memory::explain(e, &engine.device, graph))
     }
-}
-
-/// Whether the graph asks for executions that are planned once and replayed.
-fn is_recorded(graph: &Graph) -> bool {
-    graph.attrs().get("static_plan").and_then(|v| v.as_bool()) == Some(true)
 }

@@ -1,9 +1,9 @@
 //! What the backend does well, as data.
 
 use mirage_ir::{
-    DType, Order,
+    DType, GraphFlag, Order,
     regions::ELEMENTWISE,
-    target::{Capabilities, Capability, Support},
+    target::{Capabilities, Capability, Subject},
 };
 
 use crate::kernels::product;
@@ -25,7 +25,12 @@ const NATIVE: [DType; 12] = [
 ];
 
 /// Products with kernels of our own.
-const PRODUCTS: [&str; 4] = ["conv", "linear", "region:conv_act", "region:linear_act"];
+const PRODUCTS: [Subject; 4] = [
+    Subject::operation("conv"),
+    Subject::operation("linear"),
+    Subject::region("conv_act"),
+    Subject::region("linear_act"),
+];
 /// Other regions with a kernel.
 const REGIONS: [&str; 2] = ["group_norm_silu", ELEMENTWISE];
 /// Norms with a kernel.
@@ -37,28 +42,22 @@ const LINE: usize = 16;
 
 pub(crate) fn all() -> Capabilities {
     let orders: Vec<Order> = (3..=5).map(Order::channels_last).collect();
-    let line = |op: &str, dtypes: &[DType], channel_multiple| Capability {
-        op: op.to_owned(),
-        dtypes: dtypes.to_vec(),
-        orders: orders.clone(),
-        channel_multiple,
-        support: Support::Fast,
+    let line = |subject, dtypes: &[DType]| {
+        Capability::new(subject, dtypes.iter().copied()).in_orders(orders.clone())
     };
-    let mut lines = vec![line("*", &NATIVE, 1)];
+    let mut lines = vec![line(Subject::AllOperations, &NATIVE)];
     for dtype in product::DTYPES {
         let multiple = LINE / dtype.size();
-        lines.extend(PRODUCTS.iter().map(|op| line(op, &[dtype], multiple)));
+        lines.extend(PRODUCTS.map(|of| line(of, &[dtype]).in_multiples_of(multiple)));
     }
-    let regions = REGIONS.iter().map(|kind| format!("region:{kind}"));
-    lines.extend(regions.map(|op| line(&op, &FLOATS, 1)));
+    lines.extend(REGIONS.map(|kind| line(Subject::region(kind), &FLOATS)));
     // Means and variances are f32.
-    lines.extend(
-        NORMS
-            .iter()
-            .map(|op| line(&format!("wide:{op}"), &FLOATS, 1)),
-    );
-    lines.push(Capability::heeds("static_plan", &NATIVE));
-    lines.push(Capability::heeds("tf32_products", &[DType::F32]));
+    lines.extend(NORMS.map(|op| line(Subject::f32_inside(op), &FLOATS)));
+    let flag = |flag, dtypes: &[DType]| {
+        Capability::new(Subject::flag(flag), dtypes.iter().copied())
+    };
+    lines.push(flag(GraphFlag::StaticPlan, &NATIVE));
+    lines.push(flag(GraphFlag::Tf32Products, &[DType::F32]));
     Capabilities { lines }
 }
 
@@ -70,15 +69,15 @@ mod tests {
     fn every_line_names_an_operation_or_a_kind_that_there_is() {
         let known: Vec<&str> = mirage_ir::ops::names().collect();
         for line in all().lines {
-            let fits = match line.op.strip_prefix("region:") {
-                Some(kind) => kind == ELEMENTWISE || mirage_ir::regions::find(kind).is_some(),
-                None if line.op.starts_with("attr:") => true,
-                None => {
-                    let op = line.op.trim_start_matches("wide:");
-                    op == "*" || known.contains(&op)
+            let fits = match &line.subject {
+                Subject::Region(kind) => {
+                    kind == ELEMENTWISE || mirage_ir::regions::find(kind).is_some()
                 }
+                Subject::Operation(op) | Subject::F32Inside(op) => known.contains(&op.as_ref()),
+                Subject::AllOperations | Subject::Attribute(_) => true,
+                _ => false,
             };
-            assert!(fits, "{}", line.op);
+            assert!(fits, "{}", line.subject);
         }
     }
 

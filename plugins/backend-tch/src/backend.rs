@@ -8,7 +8,7 @@ use mirage_backend::{
     burn::{Engine, Executor},
     memory::{MemoryNeed, Room},
 };
-use mirage_ir::{Graph, Params, TensorData, target::Capabilities};
+use mirage_ir::{Graph, GraphFlag, Params, TensorData, target::Capabilities};
 use mirage_machine::{Memory, Processor};
 
 use crate::{capabilities, kernels::TchKernels, threads};
@@ -71,16 +71,11 @@ impl Backend for TchBackend {
         };
         threads::as_the_environment_says();
         let mut executor = Executor::compile(&engine, graph, params)?;
-        if is_planned(graph) {
+        if graph.has_flag(GraphFlag::StaticPlan) {
             warm_up(&mut executor)?;
         }
         Ok(Box::new(executor))
     }
-}
-
-/// Whether the graph asks for executions that are planned once and replayed.
-pub(crate) fn is_planned(graph: &Graph) -> bool {
-    graph.attrs().get("static_plan").and_then(|v| v.as_bool()) == Some(true)
 }
 
 /// Executes once on zeros, so that the first frame finds threads, workspaces and oneDNN's primitives

@@ -1,8 +1,8 @@
 //! What libtorch does well on a processor, as data.
 
 use mirage_ir::{
-    DType, Order,
-    target::{Capabilities, Capability, Support},
+    DType, GraphFlag, Order,
+    target::{Capabilities, Capability, Subject, Support},
 };
 
 use crate::kernels::REGIONS;
@@ -12,43 +12,37 @@ const FLOATS: [DType; 4] = [DType::F64, DType::F32, DType::F16, DType::BF16];
 
 /// Operations that libtorch computes in half precision as fast as in f32 or faster, where the processor
 /// has arithmetic for it: oneDNN's.
-const HALF_BY_ONEDNN: [&str; 5] = [
-    "attention",
-    "conv",
-    "linear",
-    "region:conv_act",
-    "region:linear_act",
+const HALF_BY_ONEDNN: [Subject; 5] = [
+    Subject::operation("attention"),
+    Subject::operation("conv"),
+    Subject::operation("linear"),
+    Subject::region("conv_act"),
+    Subject::region("linear_act"),
 ];
+
+const HALVES: [DType; 2] = [DType::F16, DType::BF16];
 
 pub(crate) fn here() -> Capabilities {
     let channels_last: Vec<Order> = (3..=5).map(Order::channels_last).collect();
-    let line = |op: &str, dtypes: Vec<DType>, support| Capability {
-        op: op.to_owned(),
-        dtypes,
-        orders: channels_last.clone(),
-        channel_multiple: 1,
-        support,
+    let line = |subject, dtypes: &[DType], support| {
+        Capability::new(subject, dtypes.iter().copied())
+            .in_orders(channels_last.clone())
+            .with_support(support)
     };
-    let halves = vec![DType::F16, DType::BF16];
-    let whole = DType::ALL.into_iter().filter(|d| !halves.contains(d));
+    let is_half = |d: &DType| HALVES.contains(d);
+    let whole: Vec<DType> = DType::ALL.into_iter().filter(|d| !is_half(d)).collect();
+    let floats: Vec<DType> = FLOATS.into_iter().filter(|d| !is_half(d)).collect();
     let mut lines = vec![
-        line("*", whole.collect(), Support::Fast),
-        line("*", halves.clone(), Support::Slow),
+        line(Subject::AllOperations, &whole, Support::Fast),
+        line(Subject::AllOperations, &HALVES, Support::Slow),
     ];
-    lines.extend(REGIONS.iter().map(|kind| {
-        let dtypes = FLOATS.into_iter().filter(|d| !halves.contains(d));
-        line(&format!("region:{kind}"), dtypes.collect(), Support::Fast)
-    }));
-    lines.extend(
-        REGIONS
-            .iter()
-            .map(|kind| line(&format!("region:{kind}"), halves.clone(), Support::Slow)),
-    );
+    lines.extend(REGIONS.map(|kind| line(Subject::region(kind), &floats, Support::Fast)));
+    lines.extend(REGIONS.map(|kind| line(Subject::region(kind), &HALVES, Support::Slow)));
     if has_bf16() {
-        let bf16 = HALF_BY_ONEDNN.iter();
-        lines.extend(bf16.map(|op| line(op, vec![DType::BF16], Support::Fast)));
+        lines.extend(HALF_BY_ONEDNN.map(|of| line(of, &[DType::BF16], Support::Fast)));
     }
-    lines.push(Capability::heeds("static_plan", &DType::ALL));
+    let planned = Subject::flag(GraphFlag::StaticPlan);
+    lines.push(Capability::new(planned, DType::ALL));
     Capabilities { lines }
 }
 
@@ -68,12 +62,13 @@ mod tests {
     fn every_line_names_an_operation_or_a_kind_that_there_is() {
         let known: Vec<&str> = mirage_ir::ops::names().collect();
         for line in here().lines {
-            let fits = match line.op.strip_prefix("region:") {
-                Some(kind) => mirage_ir::regions::find(kind).is_some(),
-                None if line.op.starts_with("attr:") => true,
-                None => line.op == "*" || known.contains(&line.op.as_str()),
+            let fits = match &line.subject {
+                Subject::Region(kind) => mirage_ir::regions::find(kind).is_some(),
+                Subject::Operation(op) => known.contains(&op.as_ref()),
+                Subject::AllOperations | Subject::Attribute(_) => true,
+                _ => false,
             };
-            assert!(fits, "{}", line.op);
+            assert!(fits, "{}", line.subject);
         }
     }
 

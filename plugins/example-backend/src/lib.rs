@@ -9,7 +9,7 @@ mod executable;
 use mirage_backend::{Backend, BackendError, BackendInfo, CompileOptions, DeviceInfo, Executable};
 use mirage_ir::{
     DType, Graph, Params,
-    target::{Capabilities, Capability, Support},
+    target::{Capabilities, Capability, Subject, Support},
 };
 
 use executable::Interpreted;
@@ -41,13 +41,9 @@ impl Backend for Reference {
 
     fn capabilities(&self, _device: usize) -> Capabilities {
         Capabilities {
-            lines: vec![Capability {
-                op: "*".to_owned(),
-                dtypes: DType::ALL.to_vec(),
-                orders: Vec::new(),
-                channel_multiple: 1,
-                support: Support::Slow,
-            }],
+            lines: vec![
+                Capability::new(Subject::AllOperations, DType::ALL).with_support(Support::Slow),
+            ],
         }
     }
 

@@ -3,7 +3,7 @@
 use mirage_backend::{Backend, CompileOptions, backends};
 use mirage_ir::{
     DType,
-    target::{Capabilities, Support},
+    target::{Capabilities, Subject, Support},
 };
 use serde::Serialize;
 
@@ -97,8 +97,10 @@ pub(super) fn abilities(measure: bool, tell: &mut dyn FnMut(String)) -> (Vec<Abi
 
 fn fused(capabilities: &Capabilities) -> Vec<String> {
     let kinds = capabilities.lines.iter().filter_map(|line| {
-        let kind = line.op.strip_prefix("region:")?;
-        line.dtypes.contains(&DType::F32).then(|| kind.to_owned())
+        let Subject::Region(kind) = &line.subject else {
+            return None;
+        };
+        line.dtypes.contains(&DType::F32).then(|| kind.to_string())
     });
     kinds.collect()
 }

@@ -115,11 +115,10 @@ impl Checkup<'_> {
             return;
         }
         let lowers = matches!(info.numerics, Numerics::LowersPrecision { .. });
-        let support = |op: &str, dtype| self.capabilities.support(op, dtype);
         let slow: Vec<String> = info
             .needs
             .iter()
-            .filter(|need| support(need.op, need.dtype) != Some(Support::Fast))
+            .filter(|need| need.support(self.capabilities) != Some(Support::Fast))
             .map(ToString::to_string)
             .collect();
         check.expectation = match lowers && !slow.is_empty() {

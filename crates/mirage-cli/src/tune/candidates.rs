@@ -55,8 +55,7 @@ fn is(spec: &PassSpec, info: &PassInfo) -> bool {
 /// Whether the backend has a fast path for anything that the pass makes use of, or the pass makes use
 /// of nothing in particular.
 fn has_fast_path(info: &PassInfo, capabilities: &Capabilities) -> bool {
-    let is_fast =
-        |need: &mirage_pass::Need| capabilities.support(need.op, need.dtype) == Some(Support::Fast);
+    let is_fast = |need: &mirage_pass::Need| need.support(capabilities) == Some(Support::Fast);
     info.needs.is_empty() || info.needs.iter().any(is_fast)
 }
 

@@ -344,7 +344,7 @@ pub(crate) fn attention() -> Built {
 /// A state, an extern with two outputs, a region in a region, graph attributes.
 pub(crate) fn others() -> Built {
     let mut b = Graph::builder("others \"quoted\"");
-    b.set_attr("static_plan", true);
+    b.set_flag(GraphFlag::StaticPlan);
     b.set_attr("steps", 4);
     let x = b.input("frame", f32(&[1, 4, 2, 2]));
     let gamma = b.param("norm.gamma", f32(&[4]));

@@ -221,30 +221,30 @@ fn suggestions_are_near() {
 fn needs_are_met_by_capabilities() {
     use mirage_ir::{
         DType,
-        target::{Capabilities, Capability, Support},
+        target::{Capabilities, Capability, Subject, Support},
     };
-    let line = |op: &str| Capability {
-        op: op.into(),
-        dtypes: vec![DType::F16],
-        orders: Vec::new(),
-        channel_multiple: 1,
-        support: Support::Fast,
-    };
+    let line = |subject| Capability::new(subject, [DType::F16]);
     let able = Capabilities {
-        lines: vec![line("*"), line("region:norm_silu")],
+        lines: vec![
+            line(Subject::AllOperations).with_support(Support::Slow),
+            line(Subject::region("norm_silu")),
+        ],
     };
-    let met = |op, dtype| Need { op, dtype }.is_met(&able);
-    assert!(met("conv", DType::F16) && met("region:norm_silu", DType::F16));
-    assert!(!met("conv", DType::BF16) && !met("region:other", DType::F16));
+    let support = |subject, dtype| Need::new(subject, dtype).support(&able);
+    let (conv, region) = (Subject::operation("conv"), Subject::region("norm_silu"));
+    assert_eq!(support(conv.clone(), DType::F16), Some(Support::Slow));
+    assert_eq!(support(region, DType::F16), Some(Support::Fast));
+    assert_eq!(support(conv, DType::BF16), None);
+    assert_eq!(support(Subject::region("other"), DType::F16), None);
 }
 
 #[test]
 fn metadata_is_data() {
     let info = PassInfo {
-        needs: &[Need {
-            op: "conv",
-            dtype: mirage_ir::DType::F16,
-        }],
+        needs: &[Need::new(
+            mirage_ir::target::Subject::operation("conv"),
+            mirage_ir::DType::F16,
+        )],
         numerics: Numerics::LowersPrecision { tolerance: 0.02 },
         ..all_kinds()
     };

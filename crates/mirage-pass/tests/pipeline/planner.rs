@@ -278,13 +278,10 @@ fn fingerprints_tell_apart_what_matters() {
     all.extend([version(1), version(2)]);
 
     let mut able = capabilities();
-    able.lines.push(mirage_ir::target::Capability {
-        op: "*".into(),
-        dtypes: vec![mirage_ir::DType::F32],
-        orders: Vec::new(),
-        channel_multiple: 1,
-        support: mirage_ir::target::Support::Fast,
-    });
+    able.lines.push(mirage_ir::target::Capability::new(
+        mirage_ir::target::Subject::AllOperations,
+        [mirage_ir::DType::F32],
+    ));
     let empty = plan(&registry, "").expect("is legal");
     all.push(Fingerprint::of(&empty, &able));
     able.lines[0].support = mirage_ir::target::Support::Slow;

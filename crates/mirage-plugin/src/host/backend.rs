@@ -39,15 +39,10 @@ impl PluginBackend {
             // SAFETY: the function that the header documents under its name.
             unsafe { (self.functions.capabilities)(self.number, device as u64, out) }
         })?;
-        let is_empty = |op: &str| ["", "region:", "attr:", "wide:"].contains(&op);
-        match read
-            .lines
-            .iter()
-            .find(|l| is_empty(&l.op) || l.dtypes.is_empty())
-        {
+        match read.lines.iter().find(|l| l.dtypes.is_empty()) {
             Some(line) => Err(Trouble::Breach(format!(
-                "gives capabilities with a line of no operation or no dtype: `{}`",
-                line.op.escape_debug()
+                "gives capabilities with a line without dtypes: `{}`",
+                line.subject.to_string().escape_debug()
             ))),
             None => Ok(read),
         }

@@ -2,7 +2,7 @@
 
 use mirage_ir::{
     Graph,
-    target::{Capabilities, Capability, Support},
+    target::{Capabilities, Capability, Subject},
     text,
 };
 use mirage_pass::{Manager, Outcome, PassContext, Registry, plan};
@@ -14,13 +14,11 @@ fn run(pipeline: &str, graph: &Graph) -> Result<(String, usize), String> {
     let registry = Registry::linked().unwrap();
     let plan = plan(&registry, &pipeline.parse().unwrap()).map_err(|e| e.to_string())?;
     let capabilities = Capabilities {
-        lines: vec![Capability {
-            op: "*".to_owned(),
-            dtypes: vec![mirage_ir::DType::F32],
-            orders: vec![mirage_ir::Order::channels_last(4)],
-            channel_multiple: 8,
-            support: Support::Fast,
-        }],
+        lines: vec![
+            Capability::new(Subject::AllOperations, [mirage_ir::DType::F32])
+                .in_orders([mirage_ir::Order::channels_last(4)])
+                .in_multiples_of(8),
+        ],
     };
     let ran = Manager::new().run(&plan, graph, &capabilities);
     let (graph, report) = ran.map_err(|e| e.to_string())?;

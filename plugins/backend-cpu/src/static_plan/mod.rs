@@ -29,14 +29,6 @@ use self::{
 };
 use crate::kernels::memory::settle;
 
-/// The graph attribute that asks for a static plan.
-const STATIC_PLAN: &str = "static_plan";
-
-/// Whether a graph asks for a static plan.
-pub(crate) fn is_wanted(graph: &Graph) -> bool {
-    graph.attrs().get(STATIC_PLAN).and_then(|v| v.as_bool()) == Some(true)
-}
-
 /// A graph on planned memory.
 pub(crate) struct StaticExecutable {
     engine: Engine<Flex>,

@@ -5,7 +5,7 @@
 use mirage_backend::{Backend, BackendError, CompileOptions, Executable};
 use mirage_backend_cpu::CpuBackend;
 use mirage_ir::{
-    Graph, GraphError, Op, Params, TensorType, ValueId,
+    Graph, GraphError, GraphFlag, Op, Params, TensorType, ValueId,
     interp::{self, Difference, Tensor},
     text,
 };
@@ -95,7 +95,7 @@ pub(crate) fn network() -> Graph {
 /// The same graph, with a static plan.
 pub(crate) fn planned(graph: &Graph) -> Graph {
     let mut planned = graph.clone();
-    planned.set_attr("static_plan", true);
+    planned.set_flag(GraphFlag::StaticPlan);
     planned
 }
 

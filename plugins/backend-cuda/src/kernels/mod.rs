@@ -26,7 +26,7 @@ use mirage_backend::burn::{
     ExternRunner, InterpreterRunner, Kernel, Kernels, NodeContext, Packing, Stopwatch, Tensor,
 };
 use mirage_ir::{
-    DType, Graph, Node, TensorType,
+    DType, Graph, GraphFlag, Node, TensorType,
     ops::{self, Matmul, Permute},
 };
 
@@ -60,13 +60,9 @@ fn dtype(dtype: DType) -> Option<BurnDType> {
     }
 }
 
-/// The graph attribute by which products of f32 may round their operands to tf32.
-const TF32_PRODUCTS: &str = "tf32_products";
-
 /// How a graph wants elements of this type multiplied.
 fn arithmetic(graph: &Graph, dtype: DType) -> Arithmetic {
-    let rounded = graph.attrs().get(TF32_PRODUCTS).and_then(|v| v.as_bool());
-    Arithmetic::of(dtype, rounded == Some(true))
+    Arithmetic::of(dtype, graph.has_flag(GraphFlag::Tf32Products))
 }
 
 impl Kernels<Cube> for CudaKernels {

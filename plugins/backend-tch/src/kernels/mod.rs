@@ -18,7 +18,7 @@ use mirage_backend::burn::{
     Align, Args, ExternRunner, Kernel, Kernels, NodeContext, Tensor, on_flex,
 };
 use mirage_ir::{
-    Graph, Node, Order,
+    Graph, GraphFlag, Node, Order,
     ops::{self, Matmul, Permute, Region},
 };
 use serde::de::DeserializeOwned;
@@ -80,7 +80,7 @@ impl Kernels<LibTorch> for TchKernels {
     }
 
     fn notes(&self, graph: &Graph) -> Vec<String> {
-        match crate::backend::is_planned(graph) {
+        match graph.has_flag(GraphFlag::StaticPlan) {
             true => vec![
                 "static plan: steps, slots and what runs in place are fixed at compile, and an \
                  execution was run there; libtorch allocates results itself"

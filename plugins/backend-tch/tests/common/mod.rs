@@ -3,7 +3,7 @@
 use mirage_backend::{Backend, CompileOptions, Executable};
 use mirage_backend_tch::TchBackend;
 use mirage_ir::{
-    Attrs, Graph, Op, Params, TensorType, ValueId,
+    Attrs, Graph, GraphFlag, Op, Params, TensorType, ValueId,
     interp::{self, Difference, Tensor},
     ops::Region,
     regions,
@@ -74,7 +74,7 @@ pub(crate) fn execute(
 /// The same graph, with a static plan.
 pub(crate) fn planned(graph: &Graph) -> Graph {
     let mut planned = graph.clone();
-    planned.set_attr("static_plan", true);
+    planned.set_flag(GraphFlag::StaticPlan);
     planned
 }
 
