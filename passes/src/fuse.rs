@@ -61,13 +61,13 @@ mod norm;
 mod norm_product;
 mod product;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use mirage_ir::{
-    Attrs, DType, Graph, GraphError, NodeId, TensorType, ValueId,
+    DType, Graph, GraphError, NodeId, TensorType, ValueId,
     analysis::{Prologue, live_nodes},
     ops::Region,
-    regions,
+    regions::KnownRegion,
 };
 use mirage_pass::{
     Numerics, OptionKind, OptionSpec, Outcome, Pass, PassContext, PassError, PassInfo, Phase,
@@ -236,24 +236,20 @@ impl Fusing<'_> {
         view.uses().is_single(value) && !self.prologue.is_fixed(value)
     }
 
-    /// Forms a region of the rule's kind, a known one, before `anchor`; gives its outputs. `None` if
-    /// the kind does not take operands of these types.
+    /// Forms a region before `anchor`; gives its outputs. `None` if the kind does not take operands of
+    /// these types.
     fn form(
         &self,
         view: &View,
         anchor: NodeId,
-        attributes: Attrs,
+        kind: &impl KnownRegion,
         operands: &[ValueId],
         patch: &mut Patch,
     ) -> Result<Option<Vec<ValueId>>, GraphError> {
         let types: Vec<&TensorType> = operands.iter().map(|&v| view.ty(v)).collect();
-        let Some(kind) = regions::find(self.kind) else {
+        let Ok(region) = Region::known(kind, &types) else {
             return Ok(None);
         };
-        let Ok(body) = (kind.expand)(&attributes, &types) else {
-            return Ok(None);
-        };
-        let region = Region::new(self.kind, attributes, Arc::new(body));
         patch.at(anchor).push(region, operands).map(Some)
     }
 }
@@ -261,6 +257,7 @@ impl Fusing<'_> {
 #[cfg(test)]
 mod tests {
     use mirage_ir::{
+        regions,
         target::{Capabilities, Capability, Subject},
         text,
     };

@@ -24,10 +24,7 @@ use mirage_pass::{Need, Numerics, Outcome, Pass, PassContext, PassError, PassInf
 pub(crate) struct GraphCapture;
 
 static INFO: PassInfo = PassInfo {
-    needs: &[Need::new(
-        Subject::flag(GraphFlag::StaticPlan),
-        DType::F32,
-    )],
+    needs: &[Need::new(Subject::flag(GraphFlag::StaticPlan), DType::F32)],
     ..PassInfo::new(
         "graph_capture",
         1,

@@ -247,7 +247,11 @@ impl<'g, 'c> Lowering<'g, 'c> {
 
     /// Whether the node is a norm that the backend computes in f32 inside.
     fn is_wide(&self, node: &Node) -> bool {
-        group(&node.op) == Some(NORM) && self.cx.capabilities.is_f32_inside(&node.op.name(), self.low)
+        group(&node.op) == Some(NORM)
+            && self
+                .cx
+                .capabilities
+                .is_f32_inside(&node.op.name(), self.low)
     }
 
     fn keeps(&self, group: &str) -> bool {

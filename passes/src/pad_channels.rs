@@ -220,9 +220,7 @@ mod tests {
     #[test]
     fn examples() {
         let capabilities = mirage_ir::target::Capabilities {
-            lines: vec![
-                Capability::new(Subject::AllOperations, [DType::F32]).in_multiples_of(8),
-            ],
+            lines: vec![Capability::new(Subject::AllOperations, [DType::F32]).in_multiples_of(8)],
         };
         crate::example::check_on(&PadChannels, &capabilities, include_str!("pad_channels.rs"));
     }

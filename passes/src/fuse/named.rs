@@ -1,9 +1,9 @@
 //! What the rules for named kinds of regions share. Each family of kinds has a file.
 
 use mirage_ir::{
-    Attrs, GraphError, Node, NodeId, Operation, ValueId,
+    GraphError, Node, NodeId, Operation, ValueId,
     ops::{Cast, Unary},
-    regions::Activation,
+    regions::{Activation, KnownRegion},
 };
 use mirage_pass::rewrite::{Patch, View};
 
@@ -35,11 +35,11 @@ pub(super) fn finish(
     fusing: &Fusing,
     view: &View,
     id: NodeId,
-    attributes: Attrs,
+    kind: &impl KnownRegion,
     operands: &[ValueId],
     patch: &mut Patch,
 ) -> Result<bool, GraphError> {
-    match fusing.form(view, id, attributes, operands, patch)? {
+    match fusing.form(view, id, kind, operands, patch)? {
         Some(outputs) => patch
             .replace(view.graph().node(id).output(), outputs[0])
             .map(|()| true),
@@ -76,14 +76,6 @@ fn taken_by_activation(fusing: &Fusing, view: &View, value: ValueId) -> bool {
         && takers
             .iter()
             .any(|&id| activation(view.graph().node(id)).is_some())
-}
-
-/// An activation as a region's attribute.
-pub(super) fn attribute(view: &View, act: Activation) -> Result<toml::Value, GraphError> {
-    toml::Value::try_from(act).map_err(|e| GraphError::Graph {
-        graph: view.graph().name().to_owned(),
-        message: e.to_string(),
-    })
 }
 
 /// A norm, with casts around it where x is narrower than its parameters, as a region has it.

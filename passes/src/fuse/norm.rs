@@ -57,14 +57,15 @@
 //! ```
 
 use mirage_ir::{
-    Attrs, GraphError, Node, NodeId, Operation, Source, ValueId,
+    GraphError, Node, NodeId, Operation, Source, ValueId,
     ops::{Binary, GroupNorm, LayerNorm, Unary},
+    regions::{ActNorm, AddLayerNorm, GroupNormSilu, KnownRegion},
 };
 use mirage_pass::rewrite::{Patch, View};
 
 use super::{
     Fusing,
-    named::{Normed, activated, attribute, finish},
+    named::{Normed, activated, finish},
 };
 
 /// silu(group_norm(x)).
@@ -85,7 +86,8 @@ pub(super) fn group_norm_silu(
         return Ok(false);
     };
     let operands = [&[normed.x], normed.parameters].concat();
-    finish(fusing, view, id, normed.norm.attrs(), &operands, patch)
+    let kind = GroupNormSilu { norm: *normed.norm };
+    finish(fusing, view, id, &kind, &operands, patch)
 }
 
 /// group_norm(activation(x)).
@@ -116,21 +118,26 @@ fn act_norm<T: Operation>(
     id: NodeId,
     node: &Node,
     patch: &mut Patch,
-) -> Result<bool, GraphError> {
+) -> Result<bool, GraphError>
+where
+    ActNorm<T>: KnownRegion,
+{
     let out = node.output();
     let Some(normed) = Normed::<T>::find(fusing, view, out).filter(|_| fusing.wants(view.ty(out)))
     else {
         return Ok(false);
     };
-    let Some((act, x)) = activated(view, normed.x).filter(|_| fusing.is_interior(view, normed.x))
+    let Some((activation, x)) =
+        activated(view, normed.x).filter(|_| fusing.is_interior(view, normed.x))
     else {
         return Ok(false);
     };
-    let mut attributes = Attrs::new();
-    attributes.insert("activation".into(), attribute(view, act)?);
-    attributes.insert("norm".into(), normed.norm.attrs().into());
+    let kind = ActNorm {
+        activation,
+        norm: normed.norm.clone(),
+    };
     let operands = [&[x], normed.parameters].concat();
-    finish(fusing, view, id, attributes, &operands, patch)
+    finish(fusing, view, id, &kind, &operands, patch)
 }
 
 /// layer_norm(a + b), where the sum may have other takers too.
@@ -141,7 +148,7 @@ pub(super) fn add_layer_norm(
     node: &Node,
     patch: &mut Patch,
 ) -> Result<bool, GraphError> {
-    let Some(norm) = node.op.get::<LayerNorm>() else {
+    let Some(&norm) = node.op.get::<LayerNorm>() else {
         return Ok(false);
     };
     let sum = node.inputs[0];
@@ -162,7 +169,8 @@ pub(super) fn add_layer_norm(
         return Ok(false);
     }
     let operands = [&[a, b], &node.inputs[1..]].concat();
-    let Some(outputs) = fusing.form(view, sum_node, norm.attrs(), &operands, patch)? else {
+    let kind = AddLayerNorm { norm };
+    let Some(outputs) = fusing.form(view, sum_node, &kind, &operands, patch)? else {
         return Ok(false);
     };
     patch.replace(sum, outputs[0])?;

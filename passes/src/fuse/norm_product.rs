@@ -71,14 +71,15 @@
 //! ```
 
 use mirage_ir::{
-    Attrs, GraphError, Node, NodeId, Operation,
+    GraphError, Node, NodeId,
     ops::{Conv, GroupNorm, LayerNorm, Linear},
+    regions::{ConvNormAct, LayerNormLinear},
 };
 use mirage_pass::rewrite::{Patch, View};
 
 use super::{
     Fusing,
-    named::{Normed, attribute, ending, finish},
+    named::{Normed, ending, finish},
 };
 
 /// group_norm(conv(x)), with an activation where there is one.
@@ -89,7 +90,7 @@ pub(super) fn conv_norm_act(
     node: &Node,
     patch: &mut Patch,
 ) -> Result<bool, GraphError> {
-    let Some((act, inner)) = ending(fusing, view, node) else {
+    let Some((activation, inner)) = ending(fusing, view, node) else {
         return Ok(false);
     };
     let Some(normed) = Normed::<GroupNorm>::find(fusing, view, inner) else {
@@ -101,13 +102,14 @@ pub(super) fn conv_norm_act(
     if !fusing.wants(view.ty(inner)) || !fusing.is_interior(view, normed.x) {
         return Ok(false);
     }
-    let mut attributes = Attrs::new();
-    attributes.insert("op".into(), conv.attrs().into());
-    attributes.insert("bias".into(), (operands.len() == 3).into());
-    attributes.insert("norm".into(), normed.norm.attrs().into());
-    attributes.insert("activation".into(), attribute(view, act)?);
+    let kind = ConvNormAct {
+        op: conv.clone(),
+        bias: operands.len() == 3,
+        norm: *normed.norm,
+        activation,
+    };
     let operands = [operands, normed.parameters].concat();
-    finish(fusing, view, id, attributes, &operands, patch)
+    finish(fusing, view, id, &kind, &operands, patch)
 }
 
 /// linear(layer_norm(x)), with an activation where there is one. The norm is for this layer alone:
@@ -119,7 +121,7 @@ pub(super) fn layer_norm_linear(
     node: &Node,
     patch: &mut Patch,
 ) -> Result<bool, GraphError> {
-    let Some((act, inner)) = ending(fusing, view, node) else {
+    let Some((activation, inner)) = ending(fusing, view, node) else {
         return Ok(false);
     };
     let Some((_, [value, product @ ..])) = view.made_by::<Linear>(inner) else {
@@ -131,11 +133,12 @@ pub(super) fn layer_norm_linear(
     let Some(normed) = Normed::<LayerNorm>::find(fusing, view, *value) else {
         return Ok(false);
     };
-    let mut attributes = Attrs::new();
-    attributes.insert("norm".into(), normed.norm.attrs().into());
-    attributes.insert("beta".into(), (normed.parameters.len() == 2).into());
-    attributes.insert("bias".into(), (product.len() == 2).into());
-    attributes.insert("activation".into(), attribute(view, act)?);
+    let kind = LayerNormLinear {
+        norm: *normed.norm,
+        beta: normed.parameters.len() == 2,
+        bias: product.len() == 2,
+        activation,
+    };
     let operands = [&[normed.x], normed.parameters, product].concat();
-    finish(fusing, view, id, attributes, &operands, patch)
+    finish(fusing, view, id, &kind, &operands, patch)
 }

@@ -45,15 +45,15 @@
 //! ```
 
 use mirage_ir::{
-    Attrs, GraphError, Node, NodeId, Operation, ValueId,
+    GraphError, Node, NodeId, Operation, ValueId,
     ops::{Binary, Conv, Linear},
-    regions::Activation,
+    regions::{Activation, KnownRegion, Product},
 };
 use mirage_pass::rewrite::{Patch, View};
 
 use super::{
     Fusing,
-    named::{attribute, ending, finish},
+    named::{ending, finish},
 };
 
 /// A convolution with a residual, an activation or both.
@@ -84,12 +84,15 @@ fn product<T: Operation>(
     id: NodeId,
     node: &Node,
     patch: &mut Patch,
-) -> Result<bool, GraphError> {
+) -> Result<bool, GraphError>
+where
+    Product<T>: KnownRegion,
+{
     let out = node.output();
     if !fusing.wants(view.ty(out)) || fusing.prologue.is_fixed(out) {
         return Ok(false);
     }
-    let Some((act, inner)) = ending(fusing, view, node) else {
+    let Some((activation, inner)) = ending(fusing, view, node) else {
         return Ok(false);
     };
     let with_residual = view.either(inner, Binary::Add, |product, residual| {
@@ -98,17 +101,18 @@ fn product<T: Operation>(
     });
     let (value, residual) = match with_residual {
         Some(found) => found,
-        None if act != Activation::None => (inner, None),
+        None if activation != Activation::None => (inner, None),
         None => return Ok(false),
     };
     let Some((op, operands)) = view.made_by::<T>(value) else {
         return Ok(false);
     };
-    let mut attributes = Attrs::new();
-    attributes.insert("op".into(), op.attrs().into());
-    attributes.insert("bias".into(), (operands.len() == 3).into());
-    attributes.insert("residual".into(), residual.is_some().into());
-    attributes.insert("activation".into(), attribute(view, act)?);
+    let kind = Product {
+        op: op.clone(),
+        bias: operands.len() == 3,
+        residual: residual.is_some(),
+        activation,
+    };
     let operands: Vec<ValueId> = operands.iter().copied().chain(residual).collect();
-    finish(fusing, view, id, attributes, &operands, patch)
+    finish(fusing, view, id, &kind, &operands, patch)
 }

@@ -11,11 +11,7 @@ use mirage_backend::{
 use mirage_ir::{Graph, GraphFlag, Params, target::Capabilities};
 use mirage_machine::{Memory, Processor};
 
-use crate::{
-    capabilities,
-    kernels::CpuKernels,
-    static_plan::StaticExecutable,
-};
+use crate::{capabilities, kernels::CpuKernels, static_plan::StaticExecutable};
 
 /// burn-flex on the processor of this machine.
 #[derive(Clone, Copy, Debug, Default)]

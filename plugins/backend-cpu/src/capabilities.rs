@@ -41,8 +41,7 @@ pub(crate) fn here() -> Capabilities {
     let channels_last: Vec<Order> = (3..=5).map(Order::channels_last).collect();
     let mut lines = Vec::new();
     for (dtypes, support) in [(&native[..], Support::Fast), (&WIDENED[..], Support::Slow)] {
-        let line =
-            |subject| Capability::new(subject, dtypes.iter().copied()).with_support(support);
+        let line = |subject| Capability::new(subject, dtypes.iter().copied()).with_support(support);
         lines.push(line(Subject::AllOperations).in_orders(channels_last.clone()));
         lines.extend(ROW_MAJOR_ONLY.map(|op| line(Subject::operation(op))));
     }

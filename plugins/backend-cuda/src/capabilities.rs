@@ -53,9 +53,8 @@ pub(crate) fn all() -> Capabilities {
     lines.extend(REGIONS.map(|kind| line(Subject::region(kind), &FLOATS)));
     // Means and variances are f32.
     lines.extend(NORMS.map(|op| line(Subject::f32_inside(op), &FLOATS)));
-    let flag = |flag, dtypes: &[DType]| {
-        Capability::new(Subject::flag(flag), dtypes.iter().copied())
-    };
+    let flag =
+        |flag, dtypes: &[DType]| Capability::new(Subject::flag(flag), dtypes.iter().copied());
     lines.push(flag(GraphFlag::StaticPlan, &NATIVE));
     lines.push(flag(GraphFlag::Tf32Products, &[DType::F32]));
     Capabilities { lines }

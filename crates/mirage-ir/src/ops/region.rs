@@ -5,7 +5,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{Kind, kind, rules};
-use crate::{Attrs, Graph, OpError, Operation, TensorType, interp::Tensor, op_ensure};
+use crate::{
+    Attrs, Graph, OpError, Operation, TensorType, interp::Tensor, op_ensure, regions::KnownRegion,
+};
 
 /// For the table of operations.
 pub(super) const KINDS: &[Kind] = &[kind::<Region>()];
@@ -34,6 +36,17 @@ impl Region {
             attributes,
             body: Some(body),
         }
+    }
+
+    /// A region of a known kind on inputs of these types; its body is the kind's expansion.
+    ///
+    /// # Errors
+    ///
+    /// If the kind takes no inputs of these types with these attributes.
+    pub fn known<T: KnownRegion>(kind: &T, inputs: &[&TensorType]) -> Result<Self, OpError> {
+        let body = Arc::new(kind.expand(inputs)?);
+        let attributes = Attrs::try_from(kind).map_err(|e| OpError::new(e.to_string()))?;
+        Ok(Region::new(T::KIND, attributes, body))
     }
 
     fn definition(&self) -> Result<&Arc<Graph>, OpError> {

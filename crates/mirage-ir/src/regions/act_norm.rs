@@ -1,59 +1,66 @@
 //! An activation and the norm of its result in one.
 
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 
-use super::{Activation, RegionKind, body, read};
+use super::{Activation, KnownRegion, body};
 use crate::{
-    Attrs, Graph, Op, OpError, TensorType,
+    Graph, Op, OpError, TensorType,
     ops::{GroupNorm, LayerNorm},
 };
 
+/// The attributes of an activation with the norm that follows it.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ActNorm<T> {
+    /// The activation, which is not `none`.
+    pub activation: Activation,
+    /// The norm's attributes.
+    pub norm: T,
+}
+
 /// `group_norm(activation(x), gamma, beta)`. Where x is narrower than gamma and beta, the norm is
 /// computed in their dtype and cast back.
-pub(super) const ACT_GROUP_NORM: RegionKind = RegionKind {
-    name: "act_group_norm",
-    summary: "an activation, then group norm with scale and shift",
-    expand: |attributes, inputs| {
-        let names = ["x", "gamma", "beta"];
-        expand::<GroupNorm>("act_group_norm", &names, attributes, inputs)
-    },
-};
+pub type ActGroupNorm = ActNorm<GroupNorm>;
 
 /// `layer_norm(activation(x), gamma, beta?)`. Where x is narrower than gamma, the norm is computed in
 /// gamma's dtype and cast back.
-pub(super) const ACT_LAYER_NORM: RegionKind = RegionKind {
-    name: "act_layer_norm",
-    summary: "an activation, then layer norm",
-    expand: |attributes, inputs| {
+pub type ActLayerNorm = ActNorm<LayerNorm>;
+
+impl KnownRegion for ActGroupNorm {
+    const KIND: &'static str = "act_group_norm";
+    const SUMMARY: &'static str = "an activation, then group norm with scale and shift";
+
+    fn expand(&self, inputs: &[&TensorType]) -> Result<Graph, OpError> {
+        expand(self, &["x", "gamma", "beta"], inputs)
+    }
+}
+
+impl KnownRegion for ActLayerNorm {
+    const KIND: &'static str = "act_layer_norm";
+    const SUMMARY: &'static str = "an activation, then layer norm";
+
+    fn expand(&self, inputs: &[&TensorType]) -> Result<Graph, OpError> {
         let names: &[_] = match inputs.len() {
             ..=2 => &["x", "gamma"],
             _ => &["x", "gamma", "beta"],
         };
-        expand::<LayerNorm>("act_layer_norm", names, attributes, inputs)
-    },
-};
-
-#[derive(Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-struct ActNorm<T> {
-    /// The activation, which is not `none`.
-    activation: Activation,
-    /// The norm's attributes.
-    norm: T,
+        expand(self, names, inputs)
+    }
 }
 
-fn expand<T: DeserializeOwned + Into<Op>>(
-    kind: &str,
+fn expand<T: Clone + Into<Op>>(
+    region: &ActNorm<T>,
     names: &[&'static str],
-    attributes: &Attrs,
     inputs: &[&TensorType],
-) -> Result<Graph, OpError> {
-    let ActNorm::<T> { activation, norm } = read(attributes)?;
-    let Some(f) = activation.function() else {
+) -> Result<Graph, OpError>
+where
+    ActNorm<T>: KnownRegion,
+{
+    let Some(f) = region.activation.function() else {
         crate::op_bail!("must have an activation, got none");
     };
-    body::body(kind, names, inputs, |b, values| {
+    body::body(ActNorm::<T>::KIND, names, inputs, |b, values| {
         let activated = b.op(f, &values[..1])?;
-        body::norm(b, norm, activated, &values[1..])
+        body::norm(b, region.norm.clone(), activated, &values[1..])
     })
 }

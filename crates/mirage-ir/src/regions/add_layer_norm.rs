@@ -1,31 +1,38 @@
 //! A residual sum and its layer norm in one.
 
-use super::{RegionKind, read};
+use serde::{Deserialize, Serialize};
+
+use super::KnownRegion;
 use crate::{
-    Attrs, Graph, GraphError, OpError, TensorType,
+    Graph, GraphError, OpError, TensorType,
     ops::{Binary, LayerNorm},
 };
 
-/// `sum = a + b`, `normed = layer_norm(sum, gamma, beta?)`; attribute `eps` as of [`LayerNorm`].
+/// `sum = a + b`, `normed = layer_norm(sum, gamma, beta?)`; the attributes are those of [`LayerNorm`].
 /// Outputs: `sum`, `normed`.
-pub(super) const ADD_LAYER_NORM: RegionKind = RegionKind {
-    name: "add_layer_norm",
-    summary: "a sum, and the layer norm of it",
-    expand,
-};
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(transparent)]
+pub struct AddLayerNorm {
+    /// The layer norm's attributes.
+    pub norm: LayerNorm,
+}
 
-fn expand(attributes: &Attrs, inputs: &[&TensorType]) -> Result<Graph, OpError> {
-    let norm: LayerNorm = read(attributes)?;
-    crate::op_ensure!(
-        matches!(inputs.len(), 3 | 4),
-        "takes a, b, gamma, beta?; got {} inputs",
-        inputs.len()
-    );
-    body(norm, inputs).map_err(|e| OpError::new(e.to_string()))
+impl KnownRegion for AddLayerNorm {
+    const KIND: &'static str = "add_layer_norm";
+    const SUMMARY: &'static str = "a sum, and the layer norm of it";
+
+    fn expand(&self, inputs: &[&TensorType]) -> Result<Graph, OpError> {
+        crate::op_ensure!(
+            matches!(inputs.len(), 3 | 4),
+            "takes a, b, gamma, beta?; got {} inputs",
+            inputs.len()
+        );
+        body(self.norm, inputs).map_err(|e| OpError::new(e.to_string()))
+    }
 }
 
 fn body(norm: LayerNorm, inputs: &[&TensorType]) -> Result<Graph, GraphError> {
-    let mut b = Graph::builder(ADD_LAYER_NORM.name);
+    let mut b = Graph::builder(AddLayerNorm::KIND);
     let names = ["a", "b", "gamma", "beta"];
     let values: Vec<_> = names
         .iter()

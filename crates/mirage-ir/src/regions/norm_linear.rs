@@ -2,41 +2,44 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Activation, RegionKind, activation, body, read};
-use crate::ops::{LayerNorm, Linear};
+use super::{Activation, KnownRegion, activation, body};
+use crate::{
+    Graph, OpError, TensorType,
+    ops::{LayerNorm, Linear},
+};
 
 /// `activation(linear(layer_norm(x, gamma, beta?), weight, bias?))`. Where x is narrower than gamma,
 /// the norm is computed in gamma's dtype and cast back before the product.
-pub(super) const LAYER_NORM_LINEAR: RegionKind = RegionKind {
-    name: "layer_norm_linear",
-    summary: "layer norm, linear layer, and an activation where there is one",
-    expand: |attributes, inputs| {
-        let region: NormLinear = read(attributes)?;
-        let mut names = vec!["x", "gamma"];
-        names.extend(region.beta.then_some("beta"));
-        let norms = names.len();
-        names.push("weight");
-        names.extend(region.bias.then_some("bias"));
-        body::body("layer_norm_linear", &names, inputs, |b, values| {
-            let normed = body::norm(b, region.norm, values[0], &values[1..norms])?;
-            let out = b.op(Linear {}, &[&[normed], &values[norms..]].concat())?;
-            activation::apply(b, region.activation, out)
-        })
-    },
-};
-
-#[derive(Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-struct NormLinear {
+pub struct LayerNormLinear {
     /// The layer norm's attributes.
-    norm: LayerNorm,
+    pub norm: LayerNorm,
     /// Whether the norm's shift is among the inputs, after gamma.
     #[serde(default)]
-    beta: bool,
+    pub beta: bool,
     /// Whether the linear layer's bias is among the inputs, the last.
     #[serde(default)]
-    bias: bool,
+    pub bias: bool,
     /// The activation.
     #[serde(default)]
-    activation: Activation,
+    pub activation: Activation,
+}
+
+impl KnownRegion for LayerNormLinear {
+    const KIND: &'static str = "layer_norm_linear";
+    const SUMMARY: &'static str = "layer norm, linear layer, and an activation where there is one";
+
+    fn expand(&self, inputs: &[&TensorType]) -> Result<Graph, OpError> {
+        let mut names = vec!["x", "gamma"];
+        names.extend(self.beta.then_some("beta"));
+        let norms = names.len();
+        names.push("weight");
+        names.extend(self.bias.then_some("bias"));
+        body::body(Self::KIND, &names, inputs, |b, values| {
+            let normed = body::norm(b, self.norm, values[0], &values[1..norms])?;
+            let out = b.op(Linear {}, &[&[normed], &values[norms..]].concat())?;
+            activation::apply(b, self.activation, out)
+        })
+    }
 }

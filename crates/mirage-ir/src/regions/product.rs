@@ -1,56 +1,83 @@
 //! A convolution or a linear layer with what follows it.
 
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 
-use super::{Activation, RegionKind, activation, body, read};
+use super::{Activation, KnownRegion, activation, body};
 use crate::{
-    Attrs, Graph, Op, OpError, TensorType,
+    Graph, Op, OpError, Operation, TensorType,
     ops::{Binary, Conv, Linear},
 };
 
-/// `activation(conv(x, weight, bias?) + residual?)`.
-pub(super) const CONV_ACT: RegionKind = RegionKind {
-    name: "conv_act",
-    summary: "convolution, then a residual and an activation where there are",
-    expand: |attributes, inputs| expand::<Conv>("conv_act", attributes, inputs),
-};
-
-/// `activation(linear(x, weight, bias?) + residual?)`.
-pub(super) const LINEAR_ACT: RegionKind = RegionKind {
-    name: "linear_act",
-    summary: "linear layer, then a residual and an activation where there are",
-    expand: |attributes, inputs| expand::<Linear>("linear_act", attributes, inputs),
-};
-
-/// What follows the product; the product's own attributes stand under `op`.
-#[derive(Deserialize, Serialize)]
+/// The attributes of a product with what follows it; the product's own stand under `op`.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-struct Product<T> {
+pub struct Product<T> {
     /// The convolution's or the linear layer's attributes.
-    op: T,
+    pub op: T,
     /// Whether a bias is among the inputs, after the weight.
     #[serde(default)]
-    bias: bool,
-    /// Whether a residual is among the inputs, the last.
+    pub bias: bool,
+    /// Whether a residual is among the inputs, the last. It has the shape of the result.
     #[serde(default)]
-    residual: bool,
+    pub residual: bool,
     /// The activation.
     #[serde(default)]
-    activation: Activation,
+    pub activation: Activation,
 }
 
-fn expand<T: DeserializeOwned + Into<Op>>(
-    name: &str,
-    attributes: &Attrs,
-    inputs: &[&TensorType],
-) -> Result<Graph, OpError> {
-    let product: Product<T> = read(attributes)?;
+/// `activation(conv(x, weight, bias?) + residual?)`.
+pub type ConvAct = Product<Conv>;
+
+/// `activation(linear(x, weight, bias?) + residual?)`.
+pub type LinearAct = Product<Linear>;
+
+impl KnownRegion for ConvAct {
+    const KIND: &'static str = "conv_act";
+    const SUMMARY: &'static str = "convolution, then a residual and an activation where there are";
+
+    fn expand(&self, inputs: &[&TensorType]) -> Result<Graph, OpError> {
+        expand(self, inputs)
+    }
+}
+
+impl KnownRegion for LinearAct {
+    const KIND: &'static str = "linear_act";
+    const SUMMARY: &'static str = "linear layer, then a residual and an activation where there are";
+
+    fn expand(&self, inputs: &[&TensorType]) -> Result<Graph, OpError> {
+        expand(self, inputs)
+    }
+}
+
+impl<T: Operation> Product<T>
+where
+    Product<T>: KnownRegion,
+{
+    /// What an operation with this many operands computes, if it is the bare product or a region of
+    /// this kind: one kernel serves both.
+    pub fn of(op: &Op, operands: usize) -> Option<Self> {
+        match op.get::<T>() {
+            Some(bare) => Some(Product {
+                op: bare.clone(),
+                bias: operands == 3,
+                residual: false,
+                activation: Activation::None,
+            }),
+            None => Self::of_region(op),
+        }
+    }
+}
+
+fn expand<T: Operation>(product: &Product<T>, inputs: &[&TensorType]) -> Result<Graph, OpError>
+where
+    Product<T>: KnownRegion,
+{
     let mut names = vec!["x", "weight"];
     names.extend(product.bias.then_some("bias"));
     names.extend(product.residual.then_some("residual"));
-    body::body(name, &names, inputs, |b, values| {
+    body::body(Product::<T>::KIND, &names, inputs, |b, values| {
         let (operands, residual) = values.split_at(values.len() - usize::from(product.residual));
-        let mut out = b.op(product.op, operands)?;
+        let mut out = b.op(product.op.clone(), operands)?;
         if let [residual] = residual {
             out = b.op(Binary::Add, &[out, *residual])?;
         }

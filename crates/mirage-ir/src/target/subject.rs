@@ -59,8 +59,7 @@ impl Subject {
     /// Whether a line about `self` says something of `asked`: they are equal, or `self` is
     /// [`Subject::AllOperations`] and `asked` an operation.
     pub fn covers(&self, asked: &Subject) -> bool {
-        self == asked
-            || (*self == Subject::AllOperations && matches!(asked, Subject::Operation(_)))
+        self == asked || (*self == Subject::AllOperations && matches!(asked, Subject::Operation(_)))
     }
 }
 

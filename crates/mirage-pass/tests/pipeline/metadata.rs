@@ -240,11 +240,12 @@ fn needs_are_met_by_capabilities() {
 
 #[test]
 fn metadata_is_data() {
+    static NEEDS: [Need; 1] = [Need::new(
+        mirage_ir::target::Subject::operation("conv"),
+        mirage_ir::DType::F16,
+    )];
     let info = PassInfo {
-        needs: &[Need::new(
-            mirage_ir::target::Subject::operation("conv"),
-            mirage_ir::DType::F16,
-        )],
+        needs: &NEEDS,
         numerics: Numerics::LowersPrecision { tolerance: 0.02 },
         ..all_kinds()
     };

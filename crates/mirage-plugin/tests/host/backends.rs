@@ -46,7 +46,10 @@ fn a_backend_in_a_plugin_is_as_any_other() {
         "computes a graph by its definition, in f64; for comparisons"
     );
     assert_eq!(backend.devices().unwrap()[0].details, "1 thread");
-    assert_eq!(backend.capabilities(0).lines[0].op, "*");
+    assert_eq!(
+        backend.capabilities(0).lines[0].subject,
+        mirage_ir::target::Subject::AllOperations
+    );
     assert_eq!(backend.tolerance(), 1e-6);
     assert!(
         matches!(origin_of_backend("reference"), Origin::Plugin(p) if p.name() == "mirage-example-backend")

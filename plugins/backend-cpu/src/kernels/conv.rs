@@ -9,13 +9,7 @@ use std::ops::Range;
 
 use burn_flex::Flex;
 use mirage_backend::burn::NodeContext;
-use mirage_ir::{
-    DType, Order, TensorType,
-    ops::{Conv, Region},
-    regions::Activation,
-    same_layout,
-};
-use serde::Deserialize;
+use mirage_ir::{DType, Order, TensorType, ops::Conv, regions::ConvAct, same_layout};
 
 use super::{
     computation::Computation,
@@ -24,44 +18,16 @@ use super::{
     product::{Arrangement, Epilogue, Plan, Source},
 };
 
-/// A convolution with what follows it.
-#[derive(Deserialize)]
-pub(crate) struct Fused {
-    op: Conv,
-    #[serde(default)]
-    bias: bool,
-    #[serde(default)]
-    residual: bool,
-    #[serde(default)]
-    activation: Activation,
-}
-
-impl Fused {
-    /// What the node computes, if it is one of these.
-    pub(crate) fn of(op: &mirage_ir::Op, operands: usize) -> Option<Self> {
-        if let Some(conv) = op.get::<Conv>() {
-            return Some(Fused {
-                op: conv.clone(),
-                bias: operands == 3,
-                residual: false,
-                activation: Activation::None,
-            });
-        }
-        let region = op.get::<Region>().filter(|r| r.kind == "conv_act")?;
-        region.attributes.clone().try_into().ok()
-    }
-
-    /// Whether the kernel takes operands of these types.
-    pub(crate) fn takes(&self, x: &TensorType, weight: &TensorType) -> bool {
-        let [x_rank, w_rank] = [x.rank(), weight.rank()];
-        x_rank == 4
-            && w_rank == 4
-            && self.op.groups == 1
-            && x.dtype == DType::F32
-            && x.numel() > 0
-            && weight.numel() > 0
-            && (x.is_row_major() || is_last(x))
-    }
+/// Whether the kernel takes operands of these types.
+pub(crate) fn takes(op: &Conv, x: &TensorType, weight: &TensorType) -> bool {
+    let [x_rank, w_rank] = [x.rank(), weight.rank()];
+    x_rank == 4
+        && w_rank == 4
+        && op.groups == 1
+        && x.dtype == DType::F32
+        && x.numel() > 0
+        && weight.numel() > 0
+        && (x.is_row_major() || is_last(x))
 }
 
 fn is_last(ty: &TensorType) -> bool {
@@ -87,9 +53,9 @@ pub(crate) fn pack(weight: &[f32], ty: &TensorType) -> Vec<f32> {
 }
 
 pub(crate) fn lower(cx: &NodeContext<'_, Flex>) -> Option<Computation> {
-    let fused = Fused::of(&cx.node.op, cx.inputs.len())?;
+    let fused = ConvAct::of(&cx.node.op, cx.inputs.len())?;
     let (x, weight, out) = (&cx.inputs[0], &cx.inputs[1], &cx.outputs[0]);
-    if !fused.takes(x, weight) {
+    if !takes(&fused.op, x, weight) {
         return None;
     }
     let residual = fused.residual.then(|| cx.inputs.len() - 1);

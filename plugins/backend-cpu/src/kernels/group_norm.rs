@@ -5,8 +5,8 @@ use burn_flex::Flex;
 use mirage_backend::burn::NodeContext;
 use mirage_ir::{
     DType, Order,
-    ops::{GroupNorm, Region},
-    regions::Activation,
+    ops::GroupNorm,
+    regions::{Activation, GroupNormSilu, KnownRegion},
     same_layout,
 };
 use pulp::{Simd, WithSimd};
@@ -21,12 +21,9 @@ use super::{
 };
 
 pub(crate) fn lower(cx: &NodeContext<'_, Flex>) -> Option<Computation> {
-    let (op, activation) = match cx.node.op.get::<Region>() {
-        Some(region) if region.kind == "group_norm_silu" => {
-            let op: GroupNorm = region.attributes.clone().try_into().ok()?;
-            (op, Activation::Silu)
-        }
-        _ => (*cx.node.op.get::<GroupNorm>()?, Activation::None),
+    let (op, activation) = match GroupNormSilu::of_region(&cx.node.op) {
+        Some(region) => (region.norm, Activation::Silu),
+        None => (*cx.node.op.get::<GroupNorm>()?, Activation::None),
     };
     let (x, out) = (&cx.inputs[0], &cx.outputs[0]);
     let all_f32 = cx.inputs.iter().all(|t| t.dtype == DType::F32);

@@ -4,7 +4,8 @@ use burn_flex::Flex;
 use mirage_backend::burn::NodeContext;
 use mirage_ir::{
     DType,
-    ops::{LayerNorm, Region},
+    ops::LayerNorm,
+    regions::{AddLayerNorm, KnownRegion},
 };
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
@@ -17,12 +18,9 @@ use super::{
 };
 
 pub(crate) fn lower(cx: &NodeContext<'_, Flex>) -> Option<Computation> {
-    let (op, adds) = match cx.node.op.get::<Region>() {
-        Some(region) if region.kind == "add_layer_norm" => {
-            let op: LayerNorm = region.attributes.clone().try_into().ok()?;
-            (op, true)
-        }
-        _ => (*cx.node.op.get::<LayerNorm>()?, false),
+    let (op, adds) = match AddLayerNorm::of_region(&cx.node.op) {
+        Some(region) => (region.norm, true),
+        None => (*cx.node.op.get::<LayerNorm>()?, false),
     };
     let x = &cx.inputs[0];
     let operands = if adds { 2 } else { 1 };

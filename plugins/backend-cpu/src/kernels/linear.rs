@@ -4,12 +4,7 @@ use std::ops::Range;
 
 use burn_flex::Flex;
 use mirage_backend::burn::NodeContext;
-use mirage_ir::{
-    DType, TensorType,
-    ops::{Linear, Region},
-    regions::Activation,
-};
-use serde::Deserialize;
+use mirage_ir::{DType, TensorType, regions::LinearAct};
 
 use super::{
     computation::Computation,
@@ -18,38 +13,9 @@ use super::{
     product::{Arrangement, Epilogue, Plan, Source},
 };
 
-/// A linear layer with what follows it.
-#[derive(Deserialize)]
-pub(crate) struct Fused {
-    #[expect(dead_code, reason = "it has no attributes, but must be one")]
-    op: Linear,
-    #[serde(default)]
-    bias: bool,
-    #[serde(default)]
-    residual: bool,
-    #[serde(default)]
-    activation: Activation,
-}
-
-impl Fused {
-    /// What the node computes, if it is one of these.
-    pub(crate) fn of(op: &mirage_ir::Op, operands: usize) -> Option<Self> {
-        if let Some(&linear) = op.get::<Linear>() {
-            return Some(Fused {
-                op: linear,
-                bias: operands == 3,
-                residual: false,
-                activation: Activation::None,
-            });
-        }
-        let region = op.get::<Region>().filter(|r| r.kind == "linear_act")?;
-        region.attributes.clone().try_into().ok()
-    }
-
-    /// Whether the kernel takes operands of these types.
-    pub(crate) fn takes(&self, x: &TensorType, weight: &TensorType) -> bool {
-        x.dtype == DType::F32 && x.is_row_major() && x.numel() > 0 && weight.numel() > 0
-    }
+/// Whether the kernel takes operands of these types.
+pub(crate) fn takes(x: &TensorType, weight: &TensorType) -> bool {
+    x.dtype == DType::F32 && x.is_row_major() && x.numel() > 0 && weight.numel() > 0
 }
 
 /// A weight `[in,out]` in panels.
@@ -61,11 +27,11 @@ pub(crate) fn pack(weight: &[f32], ty: &TensorType) -> Vec<f32> {
 }
 
 pub(crate) fn lower(cx: &NodeContext<'_, Flex>) -> Option<Computation> {
-    let fused = Fused::of(&cx.node.op, cx.inputs.len())?;
+    let fused = LinearAct::of(&cx.node.op, cx.inputs.len())?;
     let (x, weight, out) = (&cx.inputs[0], &cx.inputs[1], &cx.outputs[0]);
     let residual = fused.residual.then(|| cx.inputs.len() - 1);
     let fits = |i: usize| cx.inputs[i].shape == out.shape && cx.inputs[i].is_row_major();
-    if !fused.takes(x, weight) || !out.is_row_major() || residual.is_some_and(|i| !fits(i)) {
+    if !takes(x, weight) || !out.is_row_major() || residual.is_some_and(|i| !fits(i)) {
         return None;
     }
     let (k, n) = (weight.shape[0], weight.shape[1]);

@@ -37,6 +37,7 @@ use mirage_backend::burn::{
 use mirage_ir::{
     DType, Graph, Node, TensorType,
     ops::{Attention, Matmul, Permute},
+    regions::{ConvAct, LinearAct},
 };
 
 use self::{
@@ -92,11 +93,11 @@ impl Kernels<Flex> for CpuKernels {
         }
         let [x, weight] = [0, 1].map(|i| wide(graph.ty(node.inputs[i])));
         let operands = node.inputs.len();
-        if conv::Fused::of(&node.op, operands).is_some_and(|f| f.takes(&x, &weight)) {
-            return Some(CONV);
+        if let Some(fused) = ConvAct::of(&node.op, operands) {
+            return conv::takes(&fused.op, &x, &weight).then_some(CONV);
         }
-        let linear = linear::Fused::of(&node.op, operands)?;
-        linear.takes(&x, &weight).then_some(LINEAR)
+        LinearAct::of(&node.op, operands)?;
+        linear::takes(&x, &weight).then_some(LINEAR)
     }
 
     fn pack(&self, packing: Packing, ty: &TensorType, weight: Tensor<Flex>) -> Tensor<Flex> {

@@ -3,51 +3,50 @@
 use burn_tch::LibTorch;
 use mirage_backend::burn::{Align, Kernel};
 use mirage_ir::{
-    Node,
+    Node, Op,
     ops::{Conv, GroupNorm},
-    regions::Activation,
+    regions::{Activation, ConvAct, ConvNormAct, KnownRegion},
 };
-use serde::Deserialize;
 use tch::TchError;
 
-use super::{Cx, Operands, activation::activate, kernel, norm::Norm, region};
+use super::{Cx, Operands, activation::activate, kernel, norm::Norm};
 
 /// A convolution with what follows it: a residual or a norm, and an activation.
-#[derive(Deserialize)]
 struct Fused {
     op: Conv,
-    #[serde(default)]
     bias: bool,
-    #[serde(default)]
     residual: bool,
-    #[serde(default)]
     norm: Option<GroupNorm>,
-    #[serde(default)]
     activation: Activation,
 }
 
 /// Whether a node's second operand is the weight of a convolution.
 pub(super) fn is_convolution(node: &Node) -> bool {
-    node.op.is::<Conv>()
-        || region::<Fused>(node, "conv_act").is_some()
-        || region::<Fused>(node, "conv_norm_act").is_some()
+    fused(&node.op, node.inputs.len()).is_some()
 }
 
-fn fused(cx: &Cx<'_>) -> Option<Fused> {
-    match cx.node.op.get::<Conv>() {
-        Some(op) => Some(Fused {
-            op: op.clone(),
-            bias: cx.inputs.len() == 3,
-            residual: false,
+fn fused(op: &Op, operands: usize) -> Option<Fused> {
+    if let Some(product) = ConvAct::of(op, operands) {
+        return Some(Fused {
+            op: product.op,
+            bias: product.bias,
+            residual: product.residual,
             norm: None,
-            activation: Activation::None,
-        }),
-        None => region(cx.node, "conv_act").or_else(|| region(cx.node, "conv_norm_act")),
+            activation: product.activation,
+        });
     }
+    let region = ConvNormAct::of_region(op)?;
+    Some(Fused {
+        op: region.op,
+        bias: region.bias,
+        residual: false,
+        norm: Some(region.norm),
+        activation: region.activation,
+    })
 }
 
 pub(super) fn lower(cx: &Cx<'_>) -> Option<Kernel<LibTorch>> {
-    let fused = fused(cx)?;
+    let fused = fused(&cx.node.op, cx.inputs.len())?;
     let call = Call::of(&fused.op, cx);
     let bias = fused.bias.then_some(2);
     let last = cx.inputs.len() - 1;

@@ -2,53 +2,16 @@
 
 use burn_tch::LibTorch;
 use mirage_backend::burn::{Align, Kernel};
-use mirage_ir::{
-    ops::{LayerNorm, Linear},
-    regions::Activation,
-};
-use serde::Deserialize;
+use mirage_ir::regions::{KnownRegion, LayerNormLinear, LinearAct};
 use tch::TchError;
 
-use super::{Cx, Operands, activation::activate, kernel, norm::Norm, region};
-
-/// A linear layer with what follows it.
-#[derive(Deserialize)]
-struct Fused {
-    #[expect(dead_code, reason = "it has no attributes, but must be one")]
-    op: Linear,
-    #[serde(default)]
-    bias: bool,
-    #[serde(default)]
-    residual: bool,
-    #[serde(default)]
-    activation: Activation,
-}
-
-/// A linear layer of what a norm gives.
-#[derive(Deserialize)]
-struct Normed {
-    norm: LayerNorm,
-    #[serde(default)]
-    beta: bool,
-    #[serde(default)]
-    bias: bool,
-    #[serde(default)]
-    activation: Activation,
-}
+use super::{Cx, Operands, activation::activate, kernel, norm::Norm};
 
 pub(super) fn lower(cx: &Cx<'_>) -> Option<Kernel<LibTorch>> {
-    if let Some(op) = region::<Normed>(cx.node, "layer_norm_linear") {
+    if let Some(op) = LayerNormLinear::of_region(&cx.node.op) {
         return Some(normed(cx, &op));
     }
-    let fused = match cx.node.op.is::<Linear>() {
-        true => Fused {
-            op: Linear {},
-            bias: cx.inputs.len() == 3,
-            residual: false,
-            activation: Activation::None,
-        },
-        false => region(cx.node, "linear_act")?,
-    };
+    let fused = LinearAct::of(&cx.node.op, cx.inputs.len())?;
     let call = Call::of(cx, 1, fused.bias.then_some(2));
     let x = cx.logical(0);
     let residual = fused.residual.then(|| cx.inputs.len() - 1);
@@ -64,7 +27,7 @@ pub(super) fn lower(cx: &Cx<'_>) -> Option<Kernel<LibTorch>> {
     }))
 }
 
-fn normed(cx: &Cx<'_>, op: &Normed) -> Kernel<LibTorch> {
+fn normed(cx: &Cx<'_>, op: &LayerNormLinear) -> Kernel<LibTorch> {
     let beta = op.beta.then_some(2);
     let weight = 2 + usize::from(op.beta);
     let call = Call::of(cx, weight, op.bias.then_some(weight + 1));

@@ -19,9 +19,8 @@ use mirage_backend::burn::{
 };
 use mirage_ir::{
     Graph, GraphFlag, Node, Order,
-    ops::{self, Matmul, Permute, Region},
+    ops::{self, Matmul, Permute},
 };
-use serde::de::DeserializeOwned;
 
 /// The kinds of regions that are a kernel here.
 pub(crate) const REGIONS: [&str; 8] = [
@@ -89,12 +88,6 @@ impl Kernels<LibTorch> for TchKernels {
             false => Vec::new(),
         }
     }
-}
-
-/// The attributes of the region of this kind that a node is.
-fn region<T: DeserializeOwned>(node: &Node, kind: &str) -> Option<T> {
-    let region = node.op.get::<Region>().filter(|r| r.kind == kind)?;
-    region.attributes.clone().try_into().ok()
 }
 
 /// A kernel with one result, in the order that its type says.

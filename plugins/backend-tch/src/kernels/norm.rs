@@ -6,23 +6,15 @@ use mirage_backend::burn::{Align, Kernel, Tensor};
 use mirage_ir::{
     DType, TensorType,
     ops::{BatchNorm, GroupNorm, LayerNorm},
-    regions::Activation,
+    regions::{ActGroupNorm, ActLayerNorm, Activation, AddLayerNorm, GroupNormSilu, KnownRegion},
 };
-use serde::Deserialize;
 use tch::TchError;
 
 use super::{
     Cx, Operands,
     activation::{activate, activated},
-    kernel, region, words,
+    kernel, words,
 };
-
-/// A norm with an activation before it.
-#[derive(Deserialize)]
-struct Activated<T> {
-    activation: Activation,
-    norm: T,
-}
 
 /// A norm over groups of channels or over the last dimension.
 pub(super) enum Norm {
@@ -79,24 +71,24 @@ pub(super) fn lower(cx: &Cx<'_>) -> Option<Kernel<LibTorch>> {
             Activation::None,
         ));
     }
-    if let Some(op) = region::<GroupNorm>(node, "group_norm_silu") {
+    if let Some(op) = GroupNormSilu::of_region(&node.op) {
         return Some(normed(
             cx,
             Activation::None,
-            Norm::of_groups(op),
+            Norm::of_groups(op.norm),
             Activation::Silu,
         ));
     }
-    if let Some(op) = region::<Activated<GroupNorm>>(node, "act_group_norm") {
+    if let Some(op) = ActGroupNorm::of_region(&node.op) {
         let norm = Norm::of_groups(op.norm);
         return Some(normed(cx, op.activation, norm, Activation::None));
     }
-    if let Some(op) = region::<Activated<LayerNorm>>(node, "act_layer_norm") {
+    if let Some(op) = ActLayerNorm::of_region(&node.op) {
         let norm = Norm::of_layer(op.norm, x);
         return Some(normed(cx, op.activation, norm, Activation::None));
     }
-    if let Some(op) = region::<LayerNorm>(node, "add_layer_norm") {
-        return Some(sum_normed(cx, op));
+    if let Some(op) = AddLayerNorm::of_region(&node.op) {
+        return Some(sum_normed(cx, op.norm));
     }
     let op = node.op.get::<BatchNorm>()?;
     matches!(x.dtype, DType::F32 | DType::F64).then(|| batch_norm(cx, op.eps))

@@ -8,8 +8,8 @@ use cubecl::{CubeCount, CubeDim};
 use mirage_backend::burn::{Align, Kernel, NodeContext, Tensor};
 use mirage_ir::{
     Order,
-    ops::{GroupNorm, LayerNorm, Region},
-    regions::Activation,
+    ops::{GroupNorm, LayerNorm},
+    regions::{Activation, GroupNormSilu, KnownRegion},
     same_layout,
 };
 
@@ -30,12 +30,9 @@ pub(crate) fn lower(cx: &NodeContext<'_, Cube>) -> Option<Kernel<Cube>> {
     if let Some(norm) = cx.node.op.get::<LayerNorm>() {
         return Some(layer_norm(norm, cx));
     }
-    let (norm, activation) = match cx.node.op.get::<Region>() {
-        Some(region) if region.kind == "group_norm_silu" => {
-            let norm: GroupNorm = region.attributes.clone().try_into().ok()?;
-            (norm, Activation::Silu)
-        }
-        _ => (*cx.node.op.get::<GroupNorm>()?, Activation::None),
+    let (norm, activation) = match GroupNormSilu::of_region(&cx.node.op) {
+        Some(region) => (region.norm, Activation::Silu),
+        None => (*cx.node.op.get::<GroupNorm>()?, Activation::None),
     };
     group_norm(&norm, activation, cx)
 }

@@ -11,11 +11,10 @@ use burn_cubecl::{Cube, tensor::CubeTensor};
 use cubecl::{CubeCount, CubeDim};
 use mirage_backend::burn::{Align, Kernel, NodeContext, Packing, Tensor};
 use mirage_ir::{
-    DType, Graph, Node, Op, Order, TensorType,
-    ops::{Conv, Linear, Region},
-    regions::Activation,
+    DType, Graph, Node, Order, TensorType,
+    ops::Conv,
+    regions::{Activation, ConvAct, LinearAct, Product as Fused},
 };
-use serde::Deserialize;
 
 use self::{
     finish::PartsLaunch,
@@ -31,42 +30,6 @@ const CONVOLUTION: Packing = Packing("convolution in panels");
 const LINEAR: Packing = Packing("linear layer in panels");
 /// Units of a cube that finishes a product.
 pub(crate) const FINISH_UNITS: usize = 128;
-
-/// A convolution or a linear layer with what follows it.
-#[derive(Deserialize)]
-struct Fused<T> {
-    op: T,
-    #[serde(default)]
-    bias: bool,
-    #[serde(default)]
-    residual: bool,
-    #[serde(default)]
-    activation: Activation,
-}
-
-fn fused<T>(op: &Op, operands: usize, kind: &str) -> Option<Fused<T>>
-where
-    T: mirage_ir::Operation + Clone + serde::de::DeserializeOwned,
-{
-    if let Some(own) = op.get::<T>() {
-        return Some(Fused {
-            op: own.clone(),
-            bias: operands == 3,
-            residual: false,
-            activation: Activation::None,
-        });
-    }
-    let region = op.get::<Region>().filter(|r| r.kind == kind)?;
-    region.attributes.clone().try_into().ok()
-}
-
-fn convolution(op: &Op, operands: usize) -> Option<Fused<Conv>> {
-    fused(op, operands, "conv_act")
-}
-
-fn linear(op: &Op, operands: usize) -> Option<Fused<Linear>> {
-    fused(op, operands, "linear_act")
-}
 
 fn takes(chip: &Chip, x: &TensorType, weight: &TensorType) -> bool {
     let small = |n: usize| i32::try_from(n).is_ok();
@@ -88,10 +51,10 @@ pub(crate) fn packing(chip: &Chip, graph: &Graph, node: &Node) -> Option<Packing
         graph.ty(*node.inputs.first()?),
         graph.ty(*node.inputs.get(1)?),
     );
-    if let Some(conv) = convolution(&node.op, operands) {
+    if let Some(conv) = ConvAct::of(&node.op, operands) {
         return takes_convolution(chip, &conv.op, x, weight).then_some(CONVOLUTION);
     }
-    linear(&node.op, operands)?;
+    LinearAct::of(&node.op, operands)?;
     takes(chip, x, weight).then_some(LINEAR)
 }
 
@@ -108,11 +71,11 @@ pub(crate) fn pack(packing: Packing, ty: &TensorType, weight: Tensor<Cube>) -> T
 pub(crate) fn lower(chip: &Chip, cx: &NodeContext<'_, Cube>) -> Option<Kernel<Cube>> {
     let operands = cx.inputs.len();
     let (x, weight) = (cx.inputs.first()?, cx.inputs.get(1)?);
-    if let Some(conv) = convolution(&cx.node.op, operands) {
+    if let Some(conv) = ConvAct::of(&cx.node.op, operands) {
         return takes_convolution(chip, &conv.op, x, weight)
             .then(|| Product::of_convolution(chip, cx, &conv).kernel(CONVOLUTION));
     }
-    let linear = linear(&cx.node.op, operands)?;
+    let linear = LinearAct::of(&cx.node.op, operands)?;
     takes(chip, x, weight).then(|| Product::of_linear(chip, cx, &linear).kernel(LINEAR))
 }
 
@@ -148,7 +111,7 @@ struct Product {
 }
 
 impl Product {
-    fn of_convolution(chip: &Chip, cx: &NodeContext<'_, Cube>, fused: &Fused<Conv>) -> Self {
+    fn of_convolution(chip: &Chip, cx: &NodeContext<'_, Cube>, fused: &ConvAct) -> Self {
         let (x, weight, out) = (&cx.inputs[0], &cx.inputs[1], &cx.outputs[0]);
         let two = |v: &[usize]| [v[0], v[1]];
         let window = Window {
@@ -167,7 +130,7 @@ impl Product {
         Product::new(chip, cx, fused, window, weight.shape[0], plain, &last)
     }
 
-    fn of_linear(chip: &Chip, cx: &NodeContext<'_, Cube>, fused: &Fused<Linear>) -> Self {
+    fn of_linear(chip: &Chip, cx: &NodeContext<'_, Cube>, fused: &LinearAct) -> Self {
         let weight = &cx.inputs[1];
         let [depth, columns] = [weight.shape[0], weight.shape[1]];
         let rows = cx.inputs[0].numel() / depth;
