@@ -1,9 +1,7 @@
-//! Backends: the traits that an engine implements, and, with the feature `burn`, the executor that
-//! runs a graph on any burn backend.
+//! Backends: the traits that an engine implements, their registry, and the check whether a graph fits
+//! into memory.
 
 mod buffer;
-#[cfg(feature = "burn")]
-pub mod burn;
 mod error;
 pub mod memory;
 mod ports;

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use mirage_ir::{Graph, NodeId, Params, TensorData, TensorType, target::Capabilities};
 
-use crate::{BackendError, Buffer};
+use crate::{BackendError, Buffer, Ports};
 
 /// Who a backend is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,14 +119,23 @@ pub struct NodeTime {
 
 /// A graph made ready to run. It owns the states' buffers.
 pub trait Executable: Send {
+    /// Names and types of its inputs, outputs and states.
+    fn ports(&self) -> &Ports;
+
     /// The inputs, in the order of [`Self::execute`]'s arguments.
-    fn inputs(&self) -> &[PortInfo];
+    fn inputs(&self) -> &[PortInfo] {
+        &self.ports().inputs
+    }
 
     /// The outputs, in the order of [`Self::execute`]'s results.
-    fn outputs(&self) -> &[PortInfo];
+    fn outputs(&self) -> &[PortInfo] {
+        &self.ports().outputs
+    }
 
     /// The states.
-    fn states(&self) -> &[PortInfo];
+    fn states(&self) -> &[PortInfo] {
+        &self.ports().states
+    }
 
     /// Puts elements (logical row-major) on the device, in the memory order of `ty`.
     fn upload(&self, data: &TensorData, ty: &TensorType) -> Result<Buffer, BackendError>;

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use burn_flex::{Flex, FlexDevice};
 use mirage_backend::{
     Backend, BackendError, BackendInfo, CompileOptions, DeviceInfo, Executable,
-    burn::{Engine, Executor},
     memory::{MemoryNeed, Room},
 };
+use mirage_burn::{Engine, Executor};
 use mirage_ir::{Graph, GraphFlag, Params, target::Capabilities};
 use mirage_machine::{Memory, Processor};
+use mirage_runtime::Planned;
 
-use crate::{capabilities, kernels::CpuKernels, static_plan::StaticExecutable};
+use crate::{capabilities, kernels::CpuKernels};
 
 /// burn-flex on the processor of this machine.
 #[derive(Clone, Copy, Debug, Default)]
@@ -63,13 +64,10 @@ impl Backend for CpuBackend {
             let need = MemoryNeed::of(graph).without_halves();
             need.check(NAME, Room::Free(memory.available))?;
         }
-        let engine = Engine::<Flex> {
-            name: NAME,
-            device: FlexDevice,
-            kernels: Arc::new(CpuKernels::default()),
-        };
+        let kernels = Arc::new(CpuKernels::default());
+        let engine = Engine::<Flex>::new(NAME, FlexDevice, kernels.clone());
         if graph.has_flag(GraphFlag::StaticPlan) {
-            return Ok(Box::new(StaticExecutable::compile(&engine, graph, params)?));
+            return Ok(Box::new(Planned::compile(&engine, kernels, graph, params)?));
         }
         Ok(Box::new(Executor::compile(&engine, graph, params)?))
     }

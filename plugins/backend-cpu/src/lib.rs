@@ -5,7 +5,6 @@
 mod backend;
 mod capabilities;
 mod kernels;
-mod static_plan;
 
 pub use backend::CpuBackend;
 

@@ -3,15 +3,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-mod common;
-
 use std::{
     alloc::{GlobalAlloc, Layout, System},
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
-use common::{compile, network, noisy};
+use mirage_backend_cpu::CpuBackend;
 use mirage_ir::{Graph, text};
+use mirage_testkit::{compile, encoder, noisy, planned};
 
 /// Counts allocations of the whole process while it is asked to.
 struct Counting;
@@ -60,7 +59,7 @@ const QUEUE_BLOCK: usize = 1600;
 
 #[test]
 fn executions_allocate_nothing() {
-    let graph = network();
+    let graph = planned(&encoder());
     for dtype in ["f32", "f16", "bf16"] {
         let of_dtype = graph.to_string().replace("f32[", &format!("{dtype}["));
         allocates_nothing(&text::parse(&of_dtype).unwrap());
@@ -69,7 +68,7 @@ fn executions_allocate_nothing() {
 
 fn allocates_nothing(graph: &Graph) {
     let (params, inputs) = noisy(graph);
-    let mut executable = compile(graph, &params).unwrap();
+    let mut executable = compile(&CpuBackend, graph, &params).unwrap();
     let notes = executable.notes().join("\n");
     assert!(!notes.contains("burn-flex"), "{notes}");
     let ports = executable.inputs().iter().zip(&inputs);

@@ -8,10 +8,8 @@ use std::{
 use burn_backend::StreamId;
 use burn_cubecl::{Cube, CubeDevice};
 use cubecl::device::CudaDevice;
-use mirage_backend::{
-    Backend, BackendError, BackendInfo, CompileOptions, DeviceInfo, Executable,
-    burn::{Engine, Executor},
-};
+use mirage_backend::{Backend, BackendError, BackendInfo, CompileOptions, DeviceInfo, Executable};
+use mirage_burn::{Engine, Executor};
 use mirage_ir::{Graph, GraphFlag, Params, target::Capabilities};
 
 use crate::{
@@ -99,11 +97,8 @@ impl Backend for CudaBackend {
     ) -> Result<Box<dyn Executable>, BackendError> {
         let device = device(options.device)?;
         memory::check(&device, graph)?;
-        let engine = Engine::<Cube> {
-            name: NAME,
-            kernels: Arc::new(CudaKernels::new(&device)),
-            device,
-        };
+        let kernels = Arc::new(CudaKernels::new(&device));
+        let engine = Engine::<Cube>::new(NAME, device, kernels);
         let compiled = if graph.has_flag(GraphFlag::StaticPlan) {
             // One stream for all that the recording reads and writes, whatever thread asks.
             let stream = StreamId::current();
@@ -115,6 +110,6 @@ impl Backend for CudaBackend {
                 Ok(Box::new(executor) as Box<dyn Executable>)
             })
         };
-        compiled.map_err(|e| memory::explain(e, &engine.device, graph))
+        compiled.map_err(|e| memory::explain(e, engine.device(), graph))
     }
 }

@@ -11,9 +11,9 @@ use burn_backend::{Backend as _, BackendGraph, StreamId};
 use burn_cubecl::{Cube, CubeDevice, tensor::CubeTensor};
 use mirage_backend::{
     BackendError, Buffer, Executable, MemoryReport, NodeClock, NodeTime, PortInfo, Ports,
-    burn::{Engine, Executor, Tensor},
     check_data,
 };
+use mirage_burn::{Engine, Executor, Tensor};
 use mirage_ir::{Graph, Params, TensorData, TensorType};
 
 use crate::{
@@ -66,10 +66,10 @@ impl Recorded {
             let mut executor = executor;
             warm_up(&mut executor, graph)?;
             let (recording, outputs) =
-                record(&mut executor, &engine.device, &ports, &inputs, &states)?;
+                record(&mut executor, engine.device(), &ports, &inputs, &states)?;
             let mut recorded = Recorded {
                 executor,
-                device: engine.device.clone(),
+                device: engine.device().clone(),
                 stream,
                 ports,
                 inputs,
@@ -118,12 +118,12 @@ fn record(
     inputs: &[CubeTensor],
     states: &[CubeTensor],
 ) -> Result<(BackendGraph<Cube>, Vec<CubeTensor>), BackendError> {
-    let mut pass = || -> Result<Vec<CubeTensor>, BackendError> {
+    let mut run = || -> Result<Vec<CubeTensor>, BackendError> {
         let (inputs, states_in) = (
             tensors(inputs, &ports.inputs),
             tensors(states, &ports.states),
         );
-        let (outputs, next) = executor.pass(inputs, states_in, None)?;
+        let (outputs, next) = executor.run_once(inputs, states_in)?;
         // An output or a new state may be an old state, which is about to be written over.
         let outputs: Vec<CubeTensor> = outputs.into_iter().map(own).collect();
         let next: Vec<CubeTensor> = next.into_iter().map(own).collect();
@@ -133,7 +133,7 @@ fn record(
         Ok(outputs)
     };
     // Tuning times kernels on the device, which a stream that prepares a recording may refuse.
-    drop(pass()?);
+    drop(run()?);
     let step = |what: &str, result: Result<(), burn_backend::ExecutionError>| {
         result.map_err(|e| {
             failed(format!(
@@ -143,12 +143,12 @@ fn record(
     };
     step("preparing", Cube::graph_prepare(device))?;
     for _ in 0..WARM_UPS {
-        let held = pass()?;
+        let held = run()?;
         step("warming up", Cube::sync(device))?;
         drop(held);
     }
     step("starting", Cube::graph_start_capture(device))?;
-    let outputs = pass();
+    let outputs = run();
     // The stream must leave the recording, whatever happened in it.
     let recording = Cube::graph_stop_capture(device);
     let outputs = outputs?;
@@ -189,16 +189,8 @@ fn fixed(buffer: Buffer) -> Result<CubeTensor, BackendError> {
 }
 
 impl Executable for Recorded {
-    fn inputs(&self) -> &[PortInfo] {
-        &self.ports.inputs
-    }
-
-    fn outputs(&self) -> &[PortInfo] {
-        &self.ports.outputs
-    }
-
-    fn states(&self) -> &[PortInfo] {
-        &self.ports.states
+    fn ports(&self) -> &Ports {
+        &self.ports
     }
 
     fn upload(&self, data: &TensorData, ty: &TensorType) -> Result<Buffer, BackendError> {
@@ -255,8 +247,8 @@ impl Executable for Recorded {
                 tensors(&self.inputs, &self.ports.inputs),
                 tensors(&self.states, &self.ports.states),
             );
-            let (before, mut times) = (began.elapsed(), Vec::new());
-            let (outputs, next) = self.executor.pass(inputs, states, Some(&mut times))?;
+            let before = began.elapsed();
+            let ((outputs, next), mut times) = self.executor.profile_once(inputs, states)?;
             let outputs = outputs.into_iter().zip(&self.ports.outputs);
             let outputs = outputs.map(|(t, p)| Buffer::new(p.ty.clone(), kind(&p.ty, own(t))));
             let outputs: Vec<Buffer> = outputs.collect();

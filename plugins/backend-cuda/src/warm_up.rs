@@ -2,10 +2,8 @@
 //! a stream's first frame.
 
 use burn_cubecl::Cube;
-use mirage_backend::{
-    BackendError, Buffer, Executable, PortInfo, Ports,
-    burn::{Executor, Tensor},
-};
+use mirage_backend::{BackendError, Buffer, Executable, PortInfo, Ports};
+use mirage_burn::{Executor, Tensor};
 use mirage_ir::{Graph, TensorData, TensorType, interp};
 
 use crate::backend::failed;
@@ -22,7 +20,7 @@ pub(crate) fn warm_up(executor: &mut Executor<Cube>, graph: &Graph) -> Result<()
     };
     let inputs = tensors(executor, &ports.inputs)?;
     let states = tensors(executor, &ports.states)?;
-    let (outputs, _) = executor.pass(inputs, states, None)?;
+    let (outputs, _) = executor.run_once(inputs, states)?;
     // The engine notices that memory has ended when what should be there is read.
     for (tensor, port) in outputs.into_iter().zip(&ports.outputs) {
         executor.download(&Buffer::new(port.ty.clone(), tensor))?;

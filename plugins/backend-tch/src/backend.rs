@@ -5,9 +5,9 @@ use std::sync::Arc;
 use burn_tch::{LibTorch, LibTorchDevice};
 use mirage_backend::{
     Backend, BackendError, BackendInfo, Buffer, CompileOptions, DeviceInfo, Executable, PortInfo,
-    burn::{Engine, Executor},
     memory::{MemoryNeed, Room},
 };
+use mirage_burn::{Engine, Executor};
 use mirage_ir::{Graph, GraphFlag, Params, TensorData, target::Capabilities};
 use mirage_machine::{Memory, Processor};
 
@@ -64,11 +64,7 @@ impl Backend for TchBackend {
         if let Some(memory) = Memory::here() {
             MemoryNeed::of(graph).check(NAME, Room::Free(memory.available))?;
         }
-        let engine = Engine::<LibTorch> {
-            name: NAME,
-            device: LibTorchDevice::Cpu,
-            kernels: Arc::new(TchKernels),
-        };
+        let engine = Engine::<LibTorch>::new(NAME, LibTorchDevice::Cpu, Arc::new(TchKernels));
         threads::as_the_environment_says();
         let mut executor = Executor::compile(&engine, graph, params)?;
         if graph.has_flag(GraphFlag::StaticPlan) {

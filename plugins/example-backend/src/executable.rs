@@ -72,16 +72,8 @@ impl Interpreted {
 }
 
 impl Executable for Interpreted {
-    fn inputs(&self) -> &[PortInfo] {
-        &self.ports.inputs
-    }
-
-    fn outputs(&self) -> &[PortInfo] {
-        &self.ports.outputs
-    }
-
-    fn states(&self) -> &[PortInfo] {
-        &self.ports.states
+    fn ports(&self) -> &Ports {
+        &self.ports
     }
 
     fn upload(&self, data: &TensorData, ty: &TensorType) -> Result<Buffer, BackendError> {

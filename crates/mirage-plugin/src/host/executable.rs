@@ -1,8 +1,7 @@
 //! What a plugin's backend compiled, as any other executable.
 
 use mirage_backend::{
-    BackendError, Buffer, Executable, MemoryReport, NodeClock, NodeTime, PortInfo, Ports,
-    check_data,
+    BackendError, Buffer, Executable, MemoryReport, NodeClock, NodeTime, Ports, check_data,
 };
 use mirage_ir::{Graph, TensorData, TensorType};
 
@@ -217,16 +216,8 @@ impl PluginExecutable {
 }
 
 impl Executable for PluginExecutable {
-    fn inputs(&self) -> &[PortInfo] {
-        &self.ports.inputs
-    }
-
-    fn outputs(&self) -> &[PortInfo] {
-        &self.ports.outputs
-    }
-
-    fn states(&self) -> &[PortInfo] {
-        &self.ports.states
+    fn ports(&self) -> &Ports {
+        &self.ports
     }
 
     fn upload(&self, data: &TensorData, ty: &TensorType) -> Result<Buffer, BackendError> {

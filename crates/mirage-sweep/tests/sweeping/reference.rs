@@ -8,7 +8,7 @@ use std::{
 
 use mirage_backend::{
     Backend, BackendError, BackendInfo, Buffer, CompileOptions, DeviceInfo, Executable,
-    MemoryReport, NodeTime, PortInfo, Ports,
+    MemoryReport, NodeTime, Ports,
 };
 use mirage_bench::measure::Clock;
 use mirage_ir::{
@@ -63,16 +63,8 @@ impl Backend for Reference {
 }
 
 impl Executable for Ready {
-    fn inputs(&self) -> &[PortInfo] {
-        &self.ports.inputs
-    }
-
-    fn outputs(&self) -> &[PortInfo] {
-        &self.ports.outputs
-    }
-
-    fn states(&self) -> &[PortInfo] {
-        &self.ports.states
+    fn ports(&self) -> &Ports {
+        &self.ports
     }
 
     fn upload(&self, data: &TensorData, ty: &TensorType) -> Result<Buffer, BackendError> {

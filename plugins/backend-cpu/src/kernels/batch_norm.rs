@@ -1,18 +1,16 @@
 //! Batch norm with given statistics: a scale and a shift of each channel, in both orders.
 
-use burn_flex::Flex;
-use mirage_backend::burn::NodeContext;
 use mirage_ir::{DType, Order, ops::BatchNorm, regions::Activation, same_layout};
+use mirage_runtime::{NodeContext, planned::HostKernel};
 use rayon::prelude::*;
 
 use super::{
     channels::{Interleaved, Line, Plane},
-    computation::Computation,
     memory::{WORTH_DIVIDING, threads},
     vector::dispatch,
 };
 
-pub(crate) fn lower(cx: &NodeContext<'_, Flex>) -> Option<Computation> {
+pub(crate) fn lower(cx: &NodeContext<'_>) -> Option<HostKernel> {
     let op = *cx.node.op.get::<BatchNorm>()?;
     let (x, out) = (&cx.inputs[0], &cx.outputs[0]);
     let all_f32 = cx.inputs.iter().all(|t| t.dtype == DType::F32);
@@ -25,7 +23,7 @@ pub(crate) fn lower(cx: &NodeContext<'_, Flex>) -> Option<Computation> {
     }
     let channels = x.shape[1];
     let places: usize = x.shape[2..].iter().product();
-    let mut compute = Computation::new(move |x, mut space| {
+    let compute = HostKernel::new(move |x, mut space| {
         let [gamma, beta, mean, variance] = [1, 2, 3, 4].map(|i| x[i].floats());
         let line = |c: usize| Line {
             mean: mean[c],
@@ -47,8 +45,8 @@ pub(crate) fn lower(cx: &NodeContext<'_, Flex>) -> Option<Computation> {
         }
     });
     // Means, scales and shifts of all channels.
-    compute.workspace = if last { 3 * channels } else { 0 };
-    Some(compute.in_place([0]))
+    let workspace = if last { 3 * channels } else { 0 };
+    Some(compute.in_place([0]).with_workspace(workspace))
 }
 
 /// A plane for each channel of each image.

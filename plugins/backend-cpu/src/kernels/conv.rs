@@ -7,12 +7,10 @@
 
 use std::ops::Range;
 
-use burn_flex::Flex;
-use mirage_backend::burn::NodeContext;
 use mirage_ir::{DType, Order, TensorType, ops::Conv, regions::ConvAct, same_layout};
+use mirage_runtime::{NodeContext, planned::HostKernel};
 
 use super::{
-    computation::Computation,
     memory::Numbers,
     panels::{Panels, Segment, segments},
     product::{Arrangement, Epilogue, Plan, Source},
@@ -52,7 +50,7 @@ pub(crate) fn pack(weight: &[f32], ty: &TensorType) -> Vec<f32> {
     packed
 }
 
-pub(crate) fn lower(cx: &NodeContext<'_, Flex>) -> Option<Computation> {
+pub(crate) fn lower(cx: &NodeContext<'_>) -> Option<HostKernel> {
     let fused = ConvAct::of(&cx.node.op, cx.inputs.len())?;
     let (x, weight, out) = (&cx.inputs[0], &cx.inputs[1], &cx.outputs[0]);
     if !takes(&fused.op, x, weight) {
@@ -73,7 +71,7 @@ pub(crate) fn lower(cx: &NodeContext<'_, Flex>) -> Option<Computation> {
     let geometry = Geometry::new(&fused.op, x, weight, out, last);
     let plan = geometry.plan(panels(weight), last);
     let (packed, weight_type) = (cx.packed[1], weight.clone());
-    Some(Computation::new(move |x, mut space| {
+    Some(HostKernel::new(move |x, mut space| {
         let packed_here;
         let panels = if packed {
             x[1].floats()

@@ -4,29 +4,28 @@ use std::sync::Arc;
 
 use burn_backend::{Bytes, DType, Shape};
 use burn_flex::{Flex, FlexTensor, Layout};
-use mirage_backend::burn::{Kernel, NodeContext, Tensor};
+use mirage_burn::{Kernel, Tensor};
+use mirage_runtime::{
+    NodeContext,
+    planned::{HostKernel, Operand, Space, View},
+};
 
 use super::{
-    computation::{Computation, Operand, Space, View},
     half::{narrow, widen},
     memory::Pool,
 };
 
-/// The computation as an instruction: results stand in an operand that dies here and may be written
+/// The kernel as an instruction: results stand in an operand that dies here and may be written
 /// over, or else in a buffer of the pool, to which other operands that die give theirs. Halves are
 /// widened before it and narrowed after.
-pub(crate) fn kernel(
-    computation: Computation,
-    cx: &NodeContext<'_, Flex>,
-    pool: &Arc<Pool>,
-) -> Kernel<Flex> {
+pub(crate) fn kernel(host: HostKernel, cx: &NodeContext<'_>, pool: &Arc<Pool>) -> Kernel<Flex> {
     let pool = pool.clone();
     let shapes: Vec<Vec<usize>> = cx.outputs.iter().map(|t| t.physical_shape()).collect();
     let dtypes: Vec<mirage_ir::DType> = cx.outputs.iter().map(|t| t.dtype).collect();
     Box::new(move |args| {
         let mut operands: Vec<Option<FlexTensor>> = (0..args.count())
             .map(|i| match args.take(i) {
-                Tensor::Float(t) if computation.takes_views => Some(widen(t, &pool)),
+                Tensor::Float(t) if host.takes_views() => Some(widen(t, &pool)),
                 Tensor::Float(t) => Some(in_sequence(widen(t, &pool))),
                 other => Some(in_sequence(other.into_bool())),
             })
@@ -36,17 +35,17 @@ pub(crate) fn kernel(
                 .as_mut()
                 .is_some_and(|t| own_elements(t).is_some())
         };
-        let target = computation.in_place.iter().find(is_own).copied();
+        let target = host.in_place_operands().iter().find(is_own).copied();
         let mut own = target.and_then(|i| operands[i].take());
         let mut fresh: Vec<Vec<f32>> = shapes[usize::from(own.is_some())..]
             .iter()
             .map(|shape| pool.take(shape.iter().product()))
             .collect();
-        let mut workspace = pool.take(computation.workspace);
-        let views: Vec<Operand<'_>> = operands.iter().map(|t| operand(t, &computation)).collect();
+        let mut workspace = pool.take(host.workspace());
+        let views: Vec<Operand<'_>> = operands.iter().map(|t| operand(t, &host)).collect();
         let mut results: Vec<&mut [f32]> = own.iter_mut().filter_map(own_elements).collect();
         results.extend(fresh.iter_mut().map(Vec::as_mut_slice));
-        computation.run(
+        host.run(
             &views,
             Space {
                 results: &mut results,
@@ -66,7 +65,7 @@ pub(crate) fn kernel(
     })
 }
 
-fn operand<'a>(tensor: &'a Option<FlexTensor>, computation: &Computation) -> Operand<'a> {
+fn operand<'a>(tensor: &'a Option<FlexTensor>, host: &HostKernel) -> Operand<'a> {
     let Some(tensor) = tensor else {
         return Operand::InResult;
     };
@@ -74,7 +73,7 @@ fn operand<'a>(tensor: &'a Option<FlexTensor>, computation: &Computation) -> Ope
     if tensor.dtype() != DType::F32 {
         return Operand::Bool(&tensor.bytes()[layout.start_offset()..][..layout.num_elements()]);
     }
-    if !computation.takes_views {
+    if !host.takes_views() {
         return Operand::Float(elements(tensor));
     }
     let strides = layout.strides();
@@ -100,6 +99,12 @@ pub(crate) fn elements(tensor: &FlexTensor) -> &[f32] {
     tensor
         .as_slice::<f32>()
         .unwrap_or_else(|| unreachable!("an f32 tensor in sequence is a slice"))
+}
+
+/// The bytes of a tensor that lies in sequence.
+pub(crate) fn bytes(tensor: &FlexTensor) -> &[u8] {
+    let (layout, size) = (tensor.layout(), tensor.dtype().size());
+    &tensor.bytes()[layout.start_offset() * size..][..layout.num_elements() * size]
 }
 
 /// The elements of an f32 tensor to write over, if nobody else holds them and they are all there is.

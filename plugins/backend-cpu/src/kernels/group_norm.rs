@@ -1,26 +1,24 @@
 //! Group norm, alone and with SiLU after it, in both orders.
 
 use bumpalo::Bump;
-use burn_flex::Flex;
-use mirage_backend::burn::NodeContext;
 use mirage_ir::{
     DType, Order,
     ops::GroupNorm,
     regions::{Activation, GroupNormSilu, KnownRegion},
     same_layout,
 };
+use mirage_runtime::{NodeContext, planned::HostKernel};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::{
     channels::{Interleaved, Line, Plane},
-    computation::Computation,
     memory::{Scratch, WORTH_DIVIDING, threads, with_lists},
     reduce::Moments,
     vector::dispatch,
 };
 
-pub(crate) fn lower(cx: &NodeContext<'_, Flex>) -> Option<Computation> {
+pub(crate) fn lower(cx: &NodeContext<'_>) -> Option<HostKernel> {
     let (op, activation) = match GroupNormSilu::of_region(&cx.node.op) {
         Some(region) => (region.norm, Activation::Silu),
         None => (*cx.node.op.get::<GroupNorm>()?, Activation::None),
@@ -43,7 +41,7 @@ pub(crate) fn lower(cx: &NodeContext<'_, Flex>) -> Option<Computation> {
         last,
     };
     let affine = cx.inputs.len() == 3;
-    let compute = Computation::new(move |x, mut space| {
+    let compute = HostKernel::new(move |x, mut space| {
         let affine = affine.then(|| (x[1].floats(), x[2].floats()));
         norm.run(x[0].floats_unless_in_result(), affine, space.result());
     });

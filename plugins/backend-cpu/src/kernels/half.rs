@@ -2,9 +2,8 @@
 //! one pass. Between operations values stay halves.
 
 use burn_backend::{Bytes, DType as BurnDType, Shape};
-use burn_flex::{Flex, FlexTensor, Layout};
+use burn_flex::{FlexTensor, Layout};
 use half::{bf16, f16, slice::HalfFloatSliceExt};
-use mirage_backend::burn::NodeContext;
 use mirage_ir::{DType, TensorType};
 
 use super::{
@@ -17,21 +16,6 @@ pub(crate) fn wide(ty: &TensorType) -> TensorType {
     match ty.dtype {
         DType::F16 | DType::BF16 => ty.clone().with_dtype(DType::F32),
         _ => ty.clone(),
-    }
-}
-
-/// The node as a kernel for f32 sees it.
-pub(crate) fn wide_context<'a>(cx: &NodeContext<'a, Flex>) -> NodeContext<'a, Flex> {
-    NodeContext {
-        graph: cx.graph,
-        node: cx.node,
-        inputs: cx.inputs.iter().map(wide).collect(),
-        packed: cx.packed.clone(),
-        outputs: cx.outputs.iter().map(wide).collect(),
-        engine: cx.engine,
-        storage: cx.storage,
-        feeds_views: cx.feeds_views,
-        leaves: cx.leaves,
     }
 }
 

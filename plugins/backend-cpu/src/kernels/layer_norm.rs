@@ -1,23 +1,21 @@
 //! Layer norm, alone and of a sum that is kept.
 
-use burn_flex::Flex;
-use mirage_backend::burn::NodeContext;
 use mirage_ir::{
     DType,
     ops::LayerNorm,
     regions::{AddLayerNorm, KnownRegion},
 };
+use mirage_runtime::{NodeContext, planned::HostKernel};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::{
-    computation::Computation,
     memory::{WORTH_DIVIDING, threads},
     reduce::Moments,
     vector::dispatch,
 };
 
-pub(crate) fn lower(cx: &NodeContext<'_, Flex>) -> Option<Computation> {
+pub(crate) fn lower(cx: &NodeContext<'_>) -> Option<HostKernel> {
     let (op, adds) = match AddLayerNorm::of_region(&cx.node.op) {
         Some(region) => (region.norm, true),
         None => (*cx.node.op.get::<LayerNorm>()?, false),
@@ -31,7 +29,7 @@ pub(crate) fn lower(cx: &NodeContext<'_, Flex>) -> Option<Computation> {
     }
     let width = x.shape[x.rank() - 1];
     let has_beta = cx.inputs.len() == operands + 2;
-    let compute = Computation::new(move |x, space| {
+    let compute = HostKernel::new(move |x, space| {
         let norm = Norm {
             eps: op.eps,
             width,

@@ -2,12 +2,10 @@
 
 use std::ops::Range;
 
-use burn_flex::Flex;
-use mirage_backend::burn::NodeContext;
 use mirage_ir::{DType, TensorType, regions::LinearAct};
+use mirage_runtime::{NodeContext, planned::HostKernel};
 
 use super::{
-    computation::Computation,
     memory::Numbers,
     panels::{Panels, Segment, segments},
     product::{Arrangement, Epilogue, Plan, Source},
@@ -26,7 +24,7 @@ pub(crate) fn pack(weight: &[f32], ty: &TensorType) -> Vec<f32> {
     packed
 }
 
-pub(crate) fn lower(cx: &NodeContext<'_, Flex>) -> Option<Computation> {
+pub(crate) fn lower(cx: &NodeContext<'_>) -> Option<HostKernel> {
     let fused = LinearAct::of(&cx.node.op, cx.inputs.len())?;
     let (x, weight, out) = (&cx.inputs[0], &cx.inputs[1], &cx.outputs[0]);
     let residual = fused.residual.then(|| cx.inputs.len() - 1);
@@ -44,7 +42,7 @@ pub(crate) fn lower(cx: &NodeContext<'_, Flex>) -> Option<Computation> {
         unit: 1,
     };
     let (packed, weight_type) = (cx.packed[1], weight.clone());
-    Some(Computation::new(move |x, mut space| {
+    Some(HostKernel::new(move |x, mut space| {
         let packed_here;
         let panels = if packed {
             x[1].floats()

@@ -3,13 +3,14 @@
 
 use std::ops::Range;
 
-use burn_flex::Flex;
-use mirage_backend::burn::NodeContext;
 use mirage_ir::{DType, TensorType, ops::Matmul, regions::Activation};
+use mirage_runtime::{
+    NodeContext,
+    planned::{HostKernel, View},
+};
 use rayon::prelude::*;
 
 use super::{
-    computation::{Computation, View},
     memory::{Numbers, WORTH_DIVIDING},
     panels::{Panels, Segment, segments},
     product::{Arrangement, Epilogue, Plan, Source},
@@ -25,7 +26,7 @@ pub(crate) fn takes(operands: &[&TensorType]) -> bool {
     operands.iter().all(|t| takes(t))
 }
 
-pub(crate) fn lower(cx: &NodeContext<'_, Flex>) -> Option<Computation> {
+pub(crate) fn lower(cx: &NodeContext<'_>) -> Option<HostKernel> {
     cx.node.op.get::<Matmul>()?;
     let (a, b, out) = (&cx.inputs[0], &cx.inputs[1], &cx.outputs[0]);
     if !takes(&[a, b]) {
@@ -43,7 +44,7 @@ pub(crate) fn lower(cx: &NodeContext<'_, Flex>) -> Option<Computation> {
         unit: 1,
     };
     let workspace = right.count() * plan.panels.len();
-    let mut compute = Computation::new(move |x, space| {
+    let compute = HostKernel::new(move |x, space| {
         let packed = &mut *space.workspace;
         right.pack(Matrices::new(x[1].view(), rank), &plan.panels, packed);
         let rows = Left {
@@ -60,9 +61,7 @@ pub(crate) fn lower(cx: &NodeContext<'_, Flex>) -> Option<Computation> {
         };
         plan.run(&rows, packed, nothing, space.results[0]);
     });
-    compute.takes_views = true;
-    compute.workspace = workspace;
-    Some(compute)
+    Some(compute.with_views().with_workspace(workspace))
 }
 
 /// The sizes of a batch's two dimensions; 1 where there is none.

@@ -8,7 +8,6 @@ mod activation;
 pub(crate) mod attention;
 mod batch_norm;
 mod channels;
-pub(crate) mod computation;
 mod conv;
 mod elementwise;
 pub(crate) mod flex;
@@ -31,19 +30,20 @@ mod vector;
 use std::sync::Arc;
 
 use burn_flex::Flex;
-use mirage_backend::burn::{
-    ExternRunner, InterpreterRunner, Kernel, Kernels, NodeContext, Packing, Tensor,
-};
+use mirage_burn::{ExternRunner, InterpreterRunner, Kernel, Kernels, Tensor};
 use mirage_ir::{
     DType, Graph, Node, TensorType,
     ops::{Attention, Matmul, Permute},
     regions::{ConvAct, LinearAct},
 };
+use mirage_runtime::{
+    NodeContext, Packing,
+    planned::{HostKernel, HostKernels},
+};
 
 use self::{
-    computation::Computation,
     flex::{elements, in_sequence, tensor},
-    half::{wide, wide_context, widen},
+    half::{wide, widen},
     memory::Pool,
 };
 
@@ -56,7 +56,7 @@ pub(crate) struct CpuKernels {
 const CONV: Packing = Packing("convolution in panels");
 const LINEAR: Packing = Packing("linear layer in panels");
 
-type Family = fn(&NodeContext<'_, Flex>) -> Option<Computation>;
+type Family = fn(&NodeContext<'_>) -> Option<HostKernel>;
 
 const FAMILIES: [Family; 9] = [
     attention::lower,
@@ -71,20 +71,13 @@ const FAMILIES: [Family; 9] = [
 ];
 
 /// The kernel for a node, if there is one.
-pub(crate) fn computation(cx: &NodeContext<'_, Flex>) -> Option<Computation> {
+pub(crate) fn computation(cx: &NodeContext<'_>) -> Option<HostKernel> {
     FAMILIES.iter().find_map(|family| family(cx))
 }
 
-/// The kernel for a node of a static plan, if there is one: also of what the generic executor does
-/// without moving elements, or leaves to the engine.
-pub(crate) fn planned(cx: &NodeContext<'_, Flex>) -> Option<Computation> {
-    let more: [Family; 3] = [rearrange::lower, reduction::lower, spatial::lower];
-    computation(cx).or_else(|| more.iter().find_map(|family| family(cx)))
-}
-
 impl Kernels<Flex> for CpuKernels {
-    fn lower(&self, cx: &NodeContext<'_, Flex>) -> Option<Kernel<Flex>> {
-        computation(&wide_context(cx)).map(|c| flex::kernel(c, cx, &self.pool))
+    fn lower(&self, cx: &mirage_burn::NodeContext<'_, Flex>) -> Option<Kernel<Flex>> {
+        computation(&cx.widened()).map(|c| flex::kernel(c, cx, &self.pool))
     }
 
     fn packing(&self, graph: &Graph, node: &Node, operand: usize) -> Option<Packing> {
@@ -138,5 +131,37 @@ impl Kernels<Flex> for CpuKernels {
             )
         };
         halves.map(note).collect()
+    }
+}
+
+impl HostKernels<Tensor<Flex>> for CpuKernels {
+    /// Also of what the generic executor does without moving elements, or leaves to burn-flex.
+    fn kernel(&self, cx: &NodeContext<'_>) -> Option<HostKernel> {
+        let more: [Family; 3] = [rearrange::lower, reduction::lower, spatial::lower];
+        computation(cx).or_else(|| more.iter().find_map(|family| family(cx)))
+    }
+
+    fn takes_strides(&self, node: &Node, inputs: &[&TensorType]) -> bool {
+        let attends = |op| attention::takes(op, inputs);
+        node.op.get::<Attention>().is_some_and(attends)
+            || node.op.is::<Matmul>() && matmul::takes(inputs)
+    }
+
+    fn floats<'t>(&self, weight: &'t Tensor<Flex>) -> &'t [f32] {
+        let (Tensor::Float(t) | Tensor::Int(t) | Tensor::Bool(t)) = weight;
+        elements(t)
+    }
+
+    fn bytes<'t>(&self, weight: &'t Tensor<Flex>) -> &'t [u8] {
+        let (Tensor::Float(t) | Tensor::Int(t) | Tensor::Bool(t)) = weight;
+        flex::bytes(t)
+    }
+
+    fn fallback(&self) -> &'static str {
+        "burn-flex"
+    }
+
+    fn settle(&self) {
+        memory::settle();
     }
 }

@@ -1,21 +1,22 @@
 //! Elements moved: permutations, reorders, repetitions, slices, and tensors one after the other.
 //! Only a static plan takes these; the generic executor has views instead.
 
-use burn_flex::Flex;
-use mirage_backend::burn::NodeContext;
 use mirage_ir::{
     DType, TensorType,
     ops::{Concat, Expand, Permute, Reorder, Reshape, Slice},
 };
+use mirage_runtime::{
+    NodeContext,
+    planned::{HostKernel, Operand},
+};
 use rayon::prelude::*;
 
 use super::{
-    computation::{Computation, Operand},
     elementwise::Walk,
     memory::{WORTH_DIVIDING, threads},
 };
 
-pub(crate) fn lower(cx: &NodeContext<'_, Flex>) -> Option<Computation> {
+pub(crate) fn lower(cx: &NodeContext<'_>) -> Option<HostKernel> {
     let (x, out) = (cx.inputs.first()?, &cx.outputs[0]);
     let floats = cx.inputs.iter().all(|t| t.dtype == DType::F32);
     if !floats || out.dtype != DType::F32 || out.numel() == 0 {
@@ -56,7 +57,7 @@ fn dimensions(out: &TensorType, steps: &[usize]) -> Vec<(usize, usize)> {
 }
 
 /// A reshape that moves elements, where one side is row-major.
-fn reshape(x: &TensorType, out: &TensorType) -> Option<Computation> {
+fn reshape(x: &TensorType, out: &TensorType) -> Option<HostKernel> {
     if out.is_row_major() {
         let logical = x.shape.iter().copied().zip(x.strides()).collect();
         return Some(gather(0, logical));
@@ -66,13 +67,13 @@ fn reshape(x: &TensorType, out: &TensorType) -> Option<Computation> {
 }
 
 /// The result's elements in sequence, read with a step along each of its dimensions.
-fn gather(start: usize, dimensions: Vec<(usize, usize)>) -> Computation {
+fn gather(start: usize, dimensions: Vec<(usize, usize)>) -> HostKernel {
     let walk = Walk::of(
         dimensions
             .into_iter()
             .map(|(size, step)| (size, vec![step])),
     );
-    Computation::new(move |x, mut space| {
+    HostKernel::new(move |x, mut space| {
         let (x, out) = (&x[0].floats()[start..], space.result());
         let part = out.len().div_ceil(3 * threads());
         let one = |(i, out): (usize, &mut [f32])| walk.gather(0, x, i * part, out, |x| x);
@@ -85,11 +86,11 @@ fn gather(start: usize, dimensions: Vec<(usize, usize)>) -> Computation {
 }
 
 /// Operands one after the other along physical dimension `place`.
-fn concat(place: usize, operands: &[TensorType], out: &TensorType) -> Computation {
+fn concat(place: usize, operands: &[TensorType], out: &TensorType) -> HostKernel {
     let run = |ty: &TensorType| ty.physical_shape()[place..].iter().product::<usize>();
     let runs: Vec<usize> = operands.iter().map(run).collect();
     let line = run(out);
-    Computation::new(move |x, mut space| {
+    HostKernel::new(move |x, mut space| {
         let one = |(i, mut out): (usize, &mut [f32])| {
             for (&run, x) in runs.iter().zip(x) {
                 let (now, later) = out.split_at_mut(run);

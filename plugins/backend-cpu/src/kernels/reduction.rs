@@ -1,22 +1,20 @@
 //! Sums and means over dimensions that lie side by side in memory.
 
-use burn_flex::Flex;
-use mirage_backend::burn::NodeContext;
 use mirage_ir::{
     DType,
     ops::{Reduce, ReduceFn},
 };
+use mirage_runtime::{NodeContext, planned::HostKernel};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::{
-    computation::Computation,
     memory::{WORTH_DIVIDING, threads},
     reduce::{Lanes, plus},
     vector::dispatch,
 };
 
-pub(crate) fn lower(cx: &NodeContext<'_, Flex>) -> Option<Computation> {
+pub(crate) fn lower(cx: &NodeContext<'_>) -> Option<HostKernel> {
     let op = cx.node.op.get::<Reduce>()?;
     let (x, out) = (&cx.inputs[0], &cx.outputs[0]);
     if x.dtype != DType::F32 || x.numel() == 0 {
@@ -48,7 +46,7 @@ pub(crate) fn lower(cx: &NodeContext<'_, Flex>) -> Option<Computation> {
         _ => return None,
     };
     debug_assert_eq!(block.outer * block.inner, out.numel());
-    Some(Computation::new(move |x, mut space| {
+    Some(HostKernel::new(move |x, mut space| {
         block.run(x[0].floats(), space.result());
     }))
 }

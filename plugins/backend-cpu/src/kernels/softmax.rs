@@ -1,20 +1,18 @@
 //! Softmax over the dimension that is innermost in memory.
 
-use burn_flex::Flex;
-use mirage_backend::burn::NodeContext;
 use mirage_ir::{DType, ops::Softmax};
+use mirage_runtime::{NodeContext, planned::HostKernel};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::{
-    computation::Computation,
     math::exp,
     memory::{WORTH_DIVIDING, threads},
     reduce::{Lanes, larger, plus},
     vector::dispatch,
 };
 
-pub(crate) fn lower(cx: &NodeContext<'_, Flex>) -> Option<Computation> {
+pub(crate) fn lower(cx: &NodeContext<'_>) -> Option<HostKernel> {
     let op = cx.node.op.get::<Softmax>()?;
     let (x, out) = (&cx.inputs[0], &cx.outputs[0]);
     let innermost = cx.place(op.dim) + 1 == x.rank();
@@ -22,7 +20,7 @@ pub(crate) fn lower(cx: &NodeContext<'_, Flex>) -> Option<Computation> {
         return None;
     }
     let width = x.shape[op.dim];
-    let compute = Computation::new(move |x, mut space| {
+    let compute = HostKernel::new(move |x, mut space| {
         run(x[0].floats_unless_in_result(), width, space.result());
     });
     Some(compute.in_place([0]))

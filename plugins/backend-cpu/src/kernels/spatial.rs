@@ -1,17 +1,15 @@
 //! Maximum pooling and resampling over two dimensions, in both orders.
 
-use burn_flex::Flex;
-use mirage_backend::burn::NodeContext;
 use mirage_ir::{
     DType, Order, TensorType,
     ops::{MaxPool, Resize},
     same_layout,
 };
+use mirage_runtime::{NodeContext, planned::HostKernel};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::{
-    computation::Computation,
     memory::{Scratch, WORTH_DIVIDING, threads},
     vector::dispatch,
 };
@@ -20,7 +18,7 @@ use super::{
 /// weights.
 type Taps = Vec<Vec<(usize, f32)>>;
 
-pub(crate) fn lower(cx: &NodeContext<'_, Flex>) -> Option<Computation> {
+pub(crate) fn lower(cx: &NodeContext<'_>) -> Option<HostKernel> {
     let (x, out) = (cx.inputs.first()?, &cx.outputs[0]);
     if x.rank() != 4 || x.dtype != DType::F32 || out.numel() == 0 {
         return None;
@@ -45,7 +43,7 @@ pub(crate) fn lower(cx: &NodeContext<'_, Flex>) -> Option<Computation> {
         columns,
         combine,
     };
-    Some(Computation::new(move |x, mut space| {
+    Some(HostKernel::new(move |x, mut space| {
         window.run(x[0].floats(), space.result());
     }))
 }
@@ -59,11 +57,7 @@ enum Combine {
     Sum,
 }
 
-fn taps(
-    cx: &NodeContext<'_, Flex>,
-    x: &TensorType,
-    out: &TensorType,
-) -> Option<([Taps; 2], Combine)> {
+fn taps(cx: &NodeContext<'_>, x: &TensorType, out: &TensorType) -> Option<([Taps; 2], Combine)> {
     if let Some(op) = cx.node.op.get::<MaxPool>() {
         let along = |d: usize| -> Taps {
             let element = |o: usize| {

@@ -5,7 +5,7 @@ use burn_cubecl::{
     Cube, kernel::into_contiguous, ops::numeric::empty_device_contiguous_dtype, tensor::CubeTensor,
 };
 use cubecl::{ir::ElemType, prelude::BufferArg};
-use mirage_backend::burn::Tensor;
+use mirage_burn::Tensor;
 
 /// What the widest load of a device wants its address to be a multiple of, in bytes.
 const ALIGNMENT: u64 = 16;

@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use burn_backend::DType as BurnDType;
 use burn_cubecl::{Cube, CubeDevice};
-use mirage_backend::burn::{
+use mirage_burn::{
     ExternRunner, InterpreterRunner, Kernel, Kernels, NodeContext, Packing, Stopwatch, Tensor,
 };
 use mirage_ir::{

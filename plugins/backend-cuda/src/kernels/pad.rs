@@ -2,7 +2,7 @@
 
 use burn_cubecl::Cube;
 use cubecl::{CubeDim, prelude::*};
-use mirage_backend::burn::{Kernel, NodeContext, Tensor};
+use mirage_burn::{Kernel, NodeContext, Tensor};
 use mirage_ir::ops::Pad;
 
 use super::{

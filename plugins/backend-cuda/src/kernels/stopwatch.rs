@@ -10,7 +10,7 @@ use std::time::Duration;
 use burn_backend::{DType, Shape};
 use burn_cubecl::{CubeDevice, ops::numeric::empty_device_contiguous_dtype, tensor::CubeTensor};
 use cubecl::{CubeDim, client::ProfileWindow, future::block_on, prelude::*};
-use mirage_backend::burn::Stopwatch;
+use mirage_burn::Stopwatch;
 
 use super::device::{argument, cubes};
 

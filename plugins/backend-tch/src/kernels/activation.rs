@@ -1,7 +1,7 @@
 //! Activations, in place on what a kernel has just made, or where nobody else holds the operand.
 
 use burn_tch::{LibTorch, TchTensor};
-use mirage_backend::burn::{Kernel, Tensor};
+use mirage_burn::{Kernel, Tensor, TypedArgs};
 use mirage_ir::{ops::Unary, regions::Activation};
 use tch::TchError;
 

@@ -1,7 +1,7 @@
 //! Attention: libtorch's fused function where it has one for it, spelled out otherwise.
 
 use burn_tch::LibTorch;
-use mirage_backend::burn::Kernel;
+use mirage_burn::Kernel;
 use mirage_ir::{Node, ops::Attention};
 use tch::{Kind, TchError, Tensor};
 

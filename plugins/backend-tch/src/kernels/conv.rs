@@ -1,7 +1,7 @@
 //! Convolutions and what follows them in a region.
 
 use burn_tch::LibTorch;
-use mirage_backend::burn::{Align, Kernel};
+use mirage_burn::{Align, Kernel};
 use mirage_ir::{
     Node, Op,
     ops::{Conv, GroupNorm},
@@ -151,9 +151,8 @@ mod tests {
                 .with_order(order.clone())
         };
         let seen = |x: &Tensor, ty: &TensorType| {
-            let x = mirage_backend::burn::Tensor::<LibTorch>::Float(burn_tch::TchTensor::new(
-                x.shallow_clone(),
-            ));
+            let x =
+                mirage_burn::Tensor::<LibTorch>::Float(burn_tch::TchTensor::new(x.shallow_clone()));
             Align::to_logical(ty).view(x).into_float().tensor
         };
         // Physical shapes: [N,H,W,C] and [O,H,W,I].
@@ -163,7 +162,7 @@ mod tests {
         let y = x.conv2d(&weight, None::<&Tensor>, [1, 1], [1, 1], [1, 1], 1);
         assert!(is_channels_last(&y));
         let at = y.data_ptr();
-        let y = mirage_backend::burn::Tensor::<LibTorch>::Float(burn_tch::TchTensor::new(y));
+        let y = mirage_burn::Tensor::<LibTorch>::Float(burn_tch::TchTensor::new(y));
         let back = Align::from_logical(&ty("f32[1,16,10,12]"))
             .lay_out(y)
             .into_float()

@@ -1,7 +1,7 @@
 //! Linear layers, what follows them in a region, and a norm before them.
 
 use burn_tch::LibTorch;
-use mirage_backend::burn::{Align, Kernel};
+use mirage_burn::{Align, Kernel};
 use mirage_ir::regions::{KnownRegion, LayerNormLinear, LinearAct};
 use tch::TchError;
 

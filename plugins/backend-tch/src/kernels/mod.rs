@@ -14,9 +14,7 @@ mod sample;
 use std::sync::Arc;
 
 use burn_tch::{LibTorch, TchTensor};
-use mirage_backend::burn::{
-    Align, Args, ExternRunner, Kernel, Kernels, NodeContext, Tensor, on_flex,
-};
+use mirage_burn::{Align, Args, ExternRunner, Kernel, Kernels, NodeContext, Tensor, on_flex};
 use mirage_ir::{
     Graph, GraphFlag, Node, Order,
     ops::{self, Matmul, Permute},

@@ -2,7 +2,7 @@
 //! f32, and keeps statistics in f32 for it.
 
 use burn_tch::{LibTorch, TchTensor};
-use mirage_backend::burn::{Align, Kernel, Tensor};
+use mirage_burn::{Align, Kernel, Tensor};
 use mirage_ir::{
     DType, TensorType,
     ops::{BatchNorm, GroupNorm, LayerNorm},

@@ -1,7 +1,7 @@
 //! Sampling at places that a grid gives: burn has it for one of its modes alone.
 
 use burn_tch::LibTorch;
-use mirage_backend::burn::Kernel;
+use mirage_burn::Kernel;
 use mirage_ir::ops::{GridSample, SampleMode, SamplePadding};
 use tch::Kind;
 

@@ -2,7 +2,7 @@
 
 use mirage_ir::TensorType;
 
-use super::super::computation::View;
+use mirage_runtime::planned::View;
 
 /// The step along each dimension of a row-major operand that broadcasts: 0 where it is repeated.
 pub(super) fn steps(ty: &TensorType) -> [usize; 4] {

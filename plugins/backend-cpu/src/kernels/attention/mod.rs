@@ -9,9 +9,11 @@ mod narrow;
 
 use std::ops::Range;
 
-use burn_flex::Flex;
-use mirage_backend::burn::NodeContext;
 use mirage_ir::{DType, TensorType, ops::Attention};
+use mirage_runtime::{
+    NodeContext,
+    planned::{HostKernel, View},
+};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
@@ -20,7 +22,6 @@ use self::{
     narrow::{Narrow, Piece, QUERIES},
 };
 use super::{
-    computation::{Computation, View},
     math::{exp, exp_of_negative, exp_of_tame},
     memory::{Scratch, threads, with_lists},
     panels::{Panels, ROWS, Rows, Segment, multiply},
@@ -44,7 +45,7 @@ pub(crate) fn takes(op: &Attention, operands: &[&TensorType]) -> bool {
     !op.causal && op.softcap.is_none() && operands.iter().all(|t| takes(t))
 }
 
-pub(crate) fn lower(cx: &NodeContext<'_, Flex>) -> Option<Computation> {
+pub(crate) fn lower(cx: &NodeContext<'_>) -> Option<HostKernel> {
     let op = cx.node.op.get::<Attention>()?;
     let (q, k, v) = (&cx.inputs[0], &cx.inputs[1], &cx.inputs[2]);
     if !takes(op, &cx.inputs.iter().collect::<Vec<_>>()) {
@@ -67,7 +68,7 @@ pub(crate) fn lower(cx: &NodeContext<'_, Flex>) -> Option<Computation> {
     let keys = shape.heads * shape.by_depth.len();
     let values = shape.heads * shape.values();
     let workspace = keys + values + shape.heads;
-    let mut compute = Computation::new(move |x, space| {
+    let compute = HostKernel::new(move |x, space| {
         let [q, k, v] = [0, 1, 2].map(|i| x[i].view());
         let (keys, rest) = space.workspace.split_at_mut(keys);
         let (values, longest) = rest.split_at_mut(values);
@@ -83,9 +84,7 @@ pub(crate) fn lower(cx: &NodeContext<'_, Flex>) -> Option<Computation> {
         };
         shape.run(q, packed, extra, space.results[0]);
     });
-    compute.takes_views = true;
-    compute.workspace = workspace;
-    Some(compute)
+    Some(compute.with_views().with_workspace(workspace))
 }
 
 /// The sum of squares.

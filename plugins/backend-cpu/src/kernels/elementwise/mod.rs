@@ -5,16 +5,17 @@ mod operand;
 mod program;
 mod steps;
 
-use burn_flex::Flex;
-use mirage_backend::burn::NodeContext;
 use mirage_ir::{DType, TensorType};
+use mirage_runtime::{
+    NodeContext,
+    planned::{HostKernel, Operand},
+};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 pub(crate) use self::operand::Walk;
 use self::program::Program;
 use super::{
-    computation::{Computation, Operand},
     memory::{Scratch, WORTH_DIVIDING, threads},
     vector::dispatch,
 };
@@ -22,7 +23,7 @@ use super::{
 /// Floats in all registers together: what the nearest cache holds with room for operands.
 const REGISTERS: usize = 8 << 10;
 
-pub(crate) fn lower(cx: &NodeContext<'_, Flex>) -> Option<Computation> {
+pub(crate) fn lower(cx: &NodeContext<'_>) -> Option<HostKernel> {
     let program = Program::of(cx.graph, cx.node)?;
     let out = &cx.outputs[0];
     let takes = |t: &TensorType| matches!(t.dtype, DType::F32 | DType::Bool);
@@ -38,7 +39,7 @@ pub(crate) fn lower(cx: &NodeContext<'_, Flex>) -> Option<Computation> {
     };
     let whole = |&i: &usize| cx.inputs[i].dtype == DType::F32 && kernel.walk.is_whole(i);
     let in_place: Vec<usize> = (0..cx.inputs.len()).filter(whole).collect();
-    let compute = Computation::new(move |x, mut space| kernel.run(x, space.result()));
+    let compute = HostKernel::new(move |x, mut space| kernel.run(x, space.result()));
     Some(compute.in_place(in_place))
 }
 

@@ -7,7 +7,7 @@ pub(crate) mod flash;
 use burn_backend::ops::FloatTensorOps;
 use burn_cubecl::{Cube, tensor::CubeTensor};
 use cubecl::{CubeCount, CubeDim};
-use mirage_backend::burn::{Align, Kernel, NodeContext, Tensor};
+use mirage_burn::{Align, Kernel, NodeContext, Tensor};
 use mirage_ir::{DType, Graph, Node, TensorType, ops::Attention};
 
 use self::{

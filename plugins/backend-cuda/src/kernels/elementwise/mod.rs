@@ -5,7 +5,7 @@ pub(crate) mod run;
 
 use burn_cubecl::Cube;
 use cubecl::CubeDim;
-use mirage_backend::burn::{Kernel, NodeContext, Tensor};
+use mirage_burn::{Kernel, NodeContext, Tensor};
 use mirage_ir::{TensorType, same_layout};
 
 use self::{program::Program, run::Reach};

@@ -5,7 +5,7 @@ pub(crate) mod rows;
 
 use burn_cubecl::Cube;
 use cubecl::{CubeCount, CubeDim};
-use mirage_backend::burn::{Align, Kernel, NodeContext, Tensor};
+use mirage_burn::{Align, Kernel, NodeContext, Tensor};
 use mirage_ir::{
     Order,
     ops::{GroupNorm, LayerNorm},

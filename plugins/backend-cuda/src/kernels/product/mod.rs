@@ -9,7 +9,7 @@ mod single;
 use burn_backend::DType as BurnDType;
 use burn_cubecl::{Cube, tensor::CubeTensor};
 use cubecl::{CubeCount, CubeDim};
-use mirage_backend::burn::{Align, Kernel, NodeContext, Packing, Tensor};
+use mirage_burn::{Align, Kernel, NodeContext, Packing, Tensor};
 use mirage_ir::{
     DType, Graph, Node, Order, TensorType,
     ops::Conv,

@@ -2,7 +2,7 @@
 //! what a cube reads at once lies together.
 
 use burn_cubecl::{Cube, CubeDevice};
-use mirage_backend::burn::{Align, Storage, Tensor};
+use mirage_burn::{Align, Storage, Tensor};
 use mirage_ir::{Scalar, TensorType};
 
 use super::{

@@ -6,7 +6,7 @@ pub(crate) mod resample;
 
 use burn_cubecl::{Cube, tensor::CubeTensor};
 use cubecl::CubeDim;
-use mirage_backend::burn::{Align, Kernel, NodeContext, Tensor};
+use mirage_burn::{Align, Kernel, NodeContext, Tensor};
 use mirage_ir::{
     Order,
     ops::{AvgPool, MaxPool, Resize, ResizeMode},

@@ -1,0 +1,108 @@
+//! The generic instruction of every operation, a file for each family.
+
+mod attention;
+mod binary;
+mod cast;
+mod conv;
+mod create;
+mod external;
+mod index;
+mod linear;
+mod norm;
+mod pool;
+mod reduce;
+mod resize;
+mod shape;
+mod softmax;
+mod unary;
+
+use burn_backend::{Backend, tensor::FloatTensor};
+use mirage_ir::{DType, Order, TensorType};
+
+use crate::{Args, Kernel, NodeContext, Storage, Tensor, TypedArgs};
+
+/// `None` if the operation is of another family, an error if it cannot run here.
+type Lowered<B> = Option<Result<Kernel<B>, String>>;
+
+type Family<B> = fn(&NodeContext<'_, B>) -> Lowered<B>;
+
+/// The generic kernel of a node, or why there is none.
+pub(super) fn lower<B: Backend>(cx: &NodeContext<'_, B>) -> Result<Kernel<B>, String> {
+    let families: [Family<B>; 15] = [
+        attention::lower,
+        binary::lower,
+        cast::lower,
+        conv::lower,
+        create::lower,
+        external::lower,
+        index::lower,
+        linear::lower,
+        norm::lower,
+        pool::lower,
+        reduce::lower,
+        resize::lower,
+        shape::lower,
+        softmax::lower,
+        unary::lower,
+    ];
+    families
+        .iter()
+        .find_map(|family| family(cx))
+        .unwrap_or_else(|| {
+            Err(
+                "it is unknown to this backend: a newer version or a plugin made this graph"
+                    .to_owned(),
+            )
+        })
+}
+
+/// A kernel with one result.
+fn kernel<B: Backend>(
+    f: impl Fn(&mut Args<'_, B>) -> Tensor<B> + Send + Sync + 'static,
+) -> Kernel<B> {
+    Box::new(move |args| {
+        let result = f(args);
+        args.set(0, result);
+        Ok(())
+    })
+}
+
+/// A kernel with one float result from one float operand, both as they lie.
+fn float_map<B: Backend>(
+    f: impl Fn(FloatTensor<B>) -> FloatTensor<B> + Send + Sync + 'static,
+) -> Kernel<B> {
+    kernel(move |args| Tensor::Float(f(args.float(0))))
+}
+
+/// The dtype to sum up in: f32 for half precision, else the dtype itself.
+fn accumulator(dtype: DType) -> DType {
+    if matches!(dtype, DType::F16 | DType::BF16) {
+        DType::F32
+    } else {
+        dtype
+    }
+}
+
+/// A float tensor in another dtype; itself if it has it already.
+fn cast_float<B: Backend>(
+    x: FloatTensor<B>,
+    from: DType,
+    to: DType,
+    storage: &Storage,
+) -> FloatTensor<B> {
+    if from == to {
+        x
+    } else {
+        B::float_cast(x, storage.float(to))
+    }
+}
+
+/// Whether the type lies channels last, dimension 1 innermost.
+fn is_channels_last(ty: &TensorType) -> bool {
+    mirage_ir::same_layout(&ty.shape, &ty.order, &Order::channels_last(ty.rank()))
+}
+
+/// The numbers of a list, as many as the engine's function takes.
+fn fixed<const N: usize>(values: &[usize]) -> [usize; N] {
+    std::array::from_fn(|i| values[i])
+}

@@ -1,0 +1,113 @@
+//! Elements on the host in the sequence of their type's memory.
+
+use mirage_ir::{DType, TensorData, TensorType};
+
+use super::program::floats_of;
+use crate::{Align, Engine};
+
+/// The elements of an input, an output or a state.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Data {
+    /// f32.
+    Floats(Vec<f32>),
+    /// Any other dtype.
+    Bytes(Vec<u8>),
+}
+
+/// Elements to write over.
+pub(super) enum Elements<'a> {
+    Floats(&'a mut [f32]),
+    Bytes(&'a mut [u8]),
+}
+
+impl Data {
+    /// Zeros of a type.
+    pub(super) fn zeros(ty: &TensorType) -> Self {
+        if ty.dtype == DType::F32 {
+            Data::Floats(vec![0.0; ty.numel()])
+        } else {
+            Data::Bytes(vec![0; ty.bytes()])
+        }
+    }
+
+    /// The bytes that it takes.
+    pub(super) fn len_bytes(&self) -> u64 {
+        match self {
+            Data::Floats(x) => size_of_val(&x[..]) as u64,
+            Data::Bytes(x) => x.len() as u64,
+        }
+    }
+
+    /// The floats; which data has them is known by its type.
+    pub(super) fn floats(&self) -> &[f32] {
+        match self {
+            Data::Floats(x) => x,
+            Data::Bytes(_) => unreachable!("data of type f32"),
+        }
+    }
+
+    /// The bytes of another dtype.
+    pub(super) fn bytes(&self) -> &[u8] {
+        match self {
+            Data::Bytes(x) => x,
+            Data::Floats(_) => unreachable!("data of another type than f32"),
+        }
+    }
+
+    /// The elements to write over.
+    pub(super) fn elements(&mut self) -> Elements<'_> {
+        match self {
+            Data::Floats(x) => Elements::Floats(x),
+            Data::Bytes(x) => Elements::Bytes(x),
+        }
+    }
+
+    /// The elements under a physical shape.
+    pub(super) fn to_tensor_data(
+        &self,
+        dtype: DType,
+        shape: Vec<usize>,
+    ) -> Result<TensorData, String> {
+        match self {
+            Data::Floats(x) => TensorData::from_f32(shape, x),
+            Data::Bytes(x) => TensorData::new(dtype, shape, x.clone()),
+        }
+    }
+
+    /// From logical row-major elements of a type.
+    pub(super) fn from_logical<E: Engine>(
+        data: &TensorData,
+        ty: &TensorType,
+        engine: &E,
+    ) -> Result<Self, String> {
+        let align = Align::from_logical(ty);
+        if !matches!(align, Align::Permute(_)) {
+            return Ok(Self::of_bytes(data.bytes(), ty.dtype));
+        }
+        let physical = align.lay_out(engine.upload(data)?);
+        let physical = engine.download(physical, ty.dtype)?;
+        Ok(Self::of_bytes(physical.bytes(), ty.dtype))
+    }
+
+    fn of_bytes(bytes: &[u8], dtype: DType) -> Self {
+        if dtype == DType::F32 {
+            Data::Floats(floats_of(bytes).collect())
+        } else {
+            Data::Bytes(bytes.to_vec())
+        }
+    }
+
+    /// To logical row-major elements.
+    pub(super) fn to_logical<E: Engine>(
+        &self,
+        ty: &TensorType,
+        engine: &E,
+    ) -> Result<TensorData, String> {
+        let align = Align::to_logical(ty);
+        if !matches!(align, Align::Permute(_)) {
+            return self.to_tensor_data(ty.dtype, ty.shape.clone());
+        }
+        let physical = self.to_tensor_data(ty.dtype, ty.physical_shape())?;
+        engine.download(align.view(engine.upload(&physical)?), ty.dtype)
+    }
+}

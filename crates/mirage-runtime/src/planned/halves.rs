@@ -1,0 +1,93 @@
+//! Halves in planned memory, where they are bytes, to and from f32.
+
+use half::{
+    bf16, f16,
+    slice::{HalfBitsSliceExt, HalfFloatSliceExt},
+};
+use mirage_ir::DType;
+use rayon::prelude::*;
+
+/// Fewer elements than this are not worth dividing among threads.
+const WORTH_DIVIDING: usize = 16 << 10;
+
+/// Halves that are converted at a time.
+const PIECE: usize = 512;
+
+/// Whether a dtype is one of halves, which kernels compute in f32.
+pub(super) fn is_half(dtype: DType) -> bool {
+    matches!(dtype, DType::F16 | DType::BF16)
+}
+
+/// Writes halves as f32.
+pub(super) fn widen(dtype: DType, halves: &[u8], wide: &mut [f32]) {
+    let share = share(wide.len());
+    let one = |(halves, wide): (&[u8], &mut [f32])| {
+        let mut bits = [0_u16; PIECE];
+        for (halves, wide) in halves.chunks(2 * PIECE).zip(wide.chunks_mut(PIECE)) {
+            let bits = &mut bits[..wide.len()];
+            for (to, from) in bits.iter_mut().zip(halves.as_chunks::<2>().0) {
+                *to = u16::from_le_bytes(*from);
+            }
+            if dtype == DType::F16 {
+                bits.reinterpret_cast::<f16>().convert_to_f32_slice(wide);
+            } else {
+                bits.reinterpret_cast::<bf16>().convert_to_f32_slice(wide);
+            }
+        }
+    };
+    let all = halves.par_chunks(2 * share).zip(wide.par_chunks_mut(share));
+    all.for_each(one);
+}
+
+/// Rounds f32 to halves.
+pub(super) fn narrow(dtype: DType, wide: &[f32], halves: &mut [u8]) {
+    let share = share(wide.len());
+    let one = |(wide, halves): (&[f32], &mut [u8])| {
+        let mut bits = [0_u16; PIECE];
+        for (wide, halves) in wide.chunks(PIECE).zip(halves.chunks_mut(2 * PIECE)) {
+            let bits = &mut bits[..wide.len()];
+            if dtype == DType::F16 {
+                bits.reinterpret_cast_mut::<f16>()
+                    .convert_from_f32_slice(wide);
+            } else {
+                bits.reinterpret_cast_mut::<bf16>()
+                    .convert_from_f32_slice(wide);
+            }
+            for (from, to) in bits.iter().zip(halves.as_chunks_mut::<2>().0) {
+                *to = from.to_le_bytes();
+            }
+        }
+    };
+    let all = wide.par_chunks(share).zip(halves.par_chunks_mut(2 * share));
+    all.for_each(one);
+}
+
+/// Elements that are given to a thread at a time.
+fn share(len: usize) -> usize {
+    if len < WORTH_DIVIDING {
+        len.max(1)
+    } else {
+        len.div_ceil(rayon::current_num_threads())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn halves_survive_there_and_back_and_others_are_rounded() {
+        for dtype in [DType::F16, DType::BF16] {
+            for len in [0, 1, PIECE, 2 * WORTH_DIVIDING + 3] {
+                let exact: Vec<f32> = (0..len).map(|i| (i % 64) as f32 * 0.25 - 3.0).collect();
+                // Less than half a step away from the half.
+                let near: Vec<f32> = exact.iter().map(|x| x * (1.0 + 1e-4)).collect();
+                let mut halves = vec![0; 2 * len];
+                narrow(dtype, &near, &mut halves);
+                let mut wide = vec![f32::NAN; len];
+                widen(dtype, &halves, &mut wide);
+                assert_eq!(wide, exact, "{dtype}");
+            }
+        }
+    }
+}

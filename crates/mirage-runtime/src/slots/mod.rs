@@ -1,0 +1,12 @@
+//! Programs on tensors that the engine allocates: each value is in a numbered slot, and its last use
+//! frees the slot.
+
+mod compile;
+mod executable;
+mod program;
+
+pub(crate) use self::program::{Body, Instruction, Operand, run};
+pub use self::{
+    executable::{Results, Slots},
+    program::{Args, Kernel, call},
+};

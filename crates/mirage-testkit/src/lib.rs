@@ -1,0 +1,77 @@
+//! Tests that every backend has to pass.
+//!
+//! [`conformance!`] makes them tests of a crate, one for each promise: what an executable does with states
+//! and wrong arguments, and that every operation, region, dtype and memory order agrees with its definition
+//! in f64, without and with a static plan.
+//!
+//! ```ignore
+//! mirage_testkit::conformance!(MyBackend);
+//! ```
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::missing_panics_doc,
+    reason = "a test fails by a panic"
+)]
+
+mod graphs;
+mod run;
+pub mod suite;
+
+pub use graphs::{ENCODER, encoder, one, region, ty};
+pub use run::{between, compile, execute, noise, noisy, planned};
+pub use suite::{Expectations, Suite};
+
+/// Makes the conformance tests for a backend. The second argument sets what it is held to:
+/// [`Expectations::default`] if there is none. A backend that has no device here passes without a run and prints
+/// that it was skipped.
+///
+/// The tests of a dtype that the backend's capabilities do not list are skipped the same way.
+#[macro_export]
+macro_rules! conformance {
+    ($backend:expr) => {
+        $crate::conformance!($backend, $crate::Expectations::default());
+    };
+    ($backend:expr, $expectations:expr) => {
+        $crate::conformance! { @each $backend, $expectations,
+            executable::states_move_on_and_can_be_carried_over,
+            executable::a_state_keeps_its_order,
+            executable::wrong_arguments_are_named,
+            executable::what_cannot_be_compiled_is_named,
+            executable::a_failing_execution_names_its_node_and_leaves_the_states,
+            executable::a_profile_names_the_nodes_of_the_graph_once_each,
+            executable::the_prologue_runs_once,
+            executable::results_are_written_into_given_buffers,
+            executable::everything_may_be_a_result,
+            executable::devices_are_named,
+            regions::regions_run_their_bodies,
+            regions::every_kind_agrees_in_every_dtype_and_order,
+            layers::convolutions,
+            layers::matrix_products,
+            layers::normalizations_in_any_order,
+            layers::pooling_of_one_to_three_dimensions,
+            layers::resampling,
+            layers::sampling_at_places_of_a_grid,
+            layers::attention_with_everything,
+            layers::true_in_a_mask_leaves_the_key_out,
+            plans::a_closed_loop_agrees_with_its_definition,
+            plans::the_planned_peak_is_less_than_all_activations,
+            random::f32_graphs_agree_with_their_definition,
+            random::f64_graphs_agree_with_their_definition,
+            random::half_precision_graphs_agree_within_their_precision,
+            random::graphs_of_mixed_dtypes_agree,
+            random::graphs_that_call_bodies_agree,
+        }
+    };
+    (@each $backend:expr, $expectations:expr, $($module:ident :: $name:ident,)*) => {
+        $(
+            #[test]
+            fn $name() {
+                match $crate::Suite::new(&$backend, $expectations) {
+                    Some(suite) => $crate::suite::$module::$name(&suite),
+                    None => $crate::suite::skipped(stringify!($name)),
+                }
+            }
+        )*
+    };
+}

@@ -1,0 +1,139 @@
+//! The checks, by what they are about.
+
+pub mod executable;
+pub mod layers;
+pub mod plans;
+pub mod random;
+pub mod regions;
+
+use mirage_backend::Backend;
+use mirage_ir::{
+    DType, Graph, Op, Params,
+    interp::{self, Difference, Tensor},
+};
+
+use crate::{between, compile, execute, graphs, noisy, planned};
+
+/// What a backend is held to: what a result may be off by, relative to its largest element, by the dtype
+/// that it is computed in, and how much is tried.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Expectations {
+    /// For graphs in f64.
+    pub f64: f64,
+    /// For single layers in f32.
+    pub f32: f64,
+    /// For random graphs in f32.
+    pub f32_graphs: f64,
+    /// For graphs in f16.
+    pub f16: f64,
+    /// For graphs in bf16.
+    pub bf16: f64,
+    /// Random graphs of each sort.
+    pub graphs: u64,
+    /// Whether an index out of range is an error of the execution.
+    pub checks_indices: bool,
+}
+
+impl Default for Expectations {
+    fn default() -> Self {
+        Expectations {
+            f64: 1e-12,
+            f32: 2e-5,
+            f32_graphs: 1e-5,
+            f16: 5e-3,
+            bf16: 4e-2,
+            graphs: 300,
+            checks_indices: true,
+        }
+    }
+}
+
+/// A backend under test.
+pub struct Suite<'a> {
+    backend: &'a dyn Backend,
+    expectations: Expectations,
+}
+
+impl<'a> Suite<'a> {
+    /// `None` if the backend has no device here.
+    pub fn new(backend: &'a dyn Backend, expectations: Expectations) -> Option<Self> {
+        let devices = backend.devices().unwrap();
+        (!devices.is_empty()).then_some(Suite {
+            backend,
+            expectations,
+        })
+    }
+
+    /// The backend.
+    pub fn backend(&self) -> &dyn Backend {
+        self.backend
+    }
+
+    /// Whether the backend's capabilities list this dtype for arithmetic.
+    pub fn takes(&self, dtype: DType) -> bool {
+        let capabilities = self.backend.capabilities(0);
+        capabilities.support("add", dtype).is_some()
+    }
+
+    /// The bound for a layer in this dtype.
+    pub fn bound(&self, dtype: DType) -> f64 {
+        match dtype {
+            DType::F16 => self.expectations.f16,
+            DType::BF16 => self.expectations.bf16,
+            DType::F64 => self.expectations.f64,
+            _ => self.expectations.f32,
+        }
+    }
+
+    /// The dtypes of layers that are tested in every dtype, and the names of these.
+    fn floats(&self) -> impl Iterator<Item = (DType, &'static str)> {
+        [DType::F32, DType::F64, DType::F16, DType::BF16]
+            .into_iter()
+            .filter(|&dtype| self.takes(dtype))
+            .map(|dtype| (dtype, dtype.name()))
+    }
+
+    /// The largest difference of any result between the backend, without and with a static plan, and the
+    /// interpreter.
+    pub fn difference(
+        &self,
+        graph: &Graph,
+        params: &Params,
+        inputs: &[Tensor],
+        states: &[Tensor],
+    ) -> Difference {
+        let want = interp::run(graph, params, inputs, states).unwrap();
+        let of = |graph: &Graph| {
+            let got = compile(self.backend, graph, params)
+                .and_then(|mut executable| execute(executable.as_mut(), inputs, states))
+                .unwrap_or_else(|e| panic!("{e}\n{graph}"));
+            between(&got, &want)
+        };
+        of(graph).max(of(&planned(graph)))
+    }
+
+    /// The graph on noise must agree with its definition within `bound`, which no result of zeros does.
+    pub fn agrees(&self, graph: &Graph, bound: f64) {
+        let (params, inputs) = noisy(graph);
+        let d = self.difference(graph, &params, &inputs, &[]);
+        assert!(d.max_rel <= bound, "{d:?}\n{graph}");
+    }
+
+    /// One node on inputs of these types must agree with its definition, if the backend takes their dtype.
+    pub fn check(&self, op: impl Into<Op>, inputs: &[&str], bound: f64) {
+        let dtype = graphs::ty(inputs[0]).dtype;
+        if dtype.is_float() && !self.takes(dtype) {
+            return;
+        }
+        self.agrees(&graphs::one(op, inputs), bound);
+    }
+}
+
+/// Says that a test was not run.
+#[allow(
+    clippy::print_stderr,
+    reason = "a test prints for who reads its output"
+)]
+pub fn skipped(test: &str) {
+    eprintln!("{test}: skipped, the backend has no device here");
+}

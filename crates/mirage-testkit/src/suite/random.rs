@@ -1,0 +1,96 @@
+//! Random graphs against their definition.
+
+use std::ops::Range;
+
+use mirage_ir::{
+    DType,
+    generate::{Options, generate},
+};
+
+use super::Suite;
+
+/// Runs graphs of many seeds; each result must lie within `bound` of the interpreter's, relative to
+/// its largest element, or within twice that in absolute terms: a norm of equal elements is exactly 0
+/// in f64 and rounding without a scale of its own otherwise.
+fn property(suite: &Suite<'_>, seeds: Range<u64>, options: &Options, bound: f64) {
+    if !options.dtypes.iter().all(|&dtype| suite.takes(dtype)) {
+        return;
+    }
+    let mut failures = Vec::new();
+    for seed in seeds {
+        let g = generate(seed, options).unwrap();
+        let d = suite.difference(&g.graph, &g.params, &g.inputs, &g.states);
+        if d.max_rel.is_nan() || d.max_abs.is_nan() || d.max_rel.min(d.max_abs / 2.0) > bound {
+            failures.push(format!("seed {seed}: {d:?}\n{}", g.graph));
+        }
+    }
+    assert!(
+        failures.is_empty(),
+        "{} graphs differ; the first:\n{}",
+        failures.len(),
+        failures[0]
+    );
+}
+
+/// Graphs in f32.
+pub fn f32_graphs_agree_with_their_definition(suite: &Suite<'_>) {
+    let options = Options {
+        continuous: true,
+        ..Options::default()
+    };
+    let n = 3 * suite.expectations.graphs;
+    property(suite, 0..n, &options, suite.expectations.f32_graphs);
+}
+
+/// Graphs in f64.
+pub fn f64_graphs_agree_with_their_definition(suite: &Suite<'_>) {
+    let options = Options {
+        dtypes: vec![DType::F64],
+        ..Options::default()
+    };
+    let n = suite.expectations.graphs;
+    property(suite, 4000..4000 + n, &options, suite.expectations.f64);
+}
+
+/// Graphs in f16 and in bf16.
+pub fn half_precision_graphs_agree_within_their_precision(suite: &Suite<'_>) {
+    for dtype in [DType::F16, DType::BF16] {
+        let options = Options {
+            dtypes: vec![dtype],
+            continuous: true,
+            max_nodes: 8,
+            ..Options::default()
+        };
+        let n = 2 * suite.expectations.graphs / 3;
+        property(suite, 2000..2000 + n, &options, suite.bound(dtype));
+    }
+}
+
+/// Graphs of f32, f16 and f64 at once.
+pub fn graphs_of_mixed_dtypes_agree(suite: &Suite<'_>) {
+    let dtypes = vec![DType::F32, DType::F16, DType::F64];
+    let options = Options {
+        dtypes,
+        continuous: true,
+        max_nodes: 12,
+        ..Options::default()
+    };
+    let n = suite.expectations.graphs;
+    property(suite, 3000..3000 + n, &options, suite.expectations.f16);
+}
+
+/// Graphs that call bodies.
+pub fn graphs_that_call_bodies_agree(suite: &Suite<'_>) {
+    let options = Options {
+        continuous: true,
+        calls: true,
+        ..Options::default()
+    };
+    let n = suite.expectations.graphs;
+    property(
+        suite,
+        5000..5000 + n,
+        &options,
+        suite.expectations.f32_graphs,
+    );
+}
