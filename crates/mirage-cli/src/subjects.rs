@@ -20,7 +20,7 @@ use mirage_ir::{
 };
 use mirage_model::{ModelConfig, Size};
 use mirage_pass::{Manager, Plan};
-use mirage_stream::{Noise, NoisePolicy, Session, Trajectory, main_dtype, prepare, profile};
+use mirage_stream::{NoisePolicy, Session, main_dtype, prepare, profile};
 use mirage_video::Frame;
 
 use crate::{error::Result, heap, scene::scene};
@@ -38,7 +38,6 @@ const PROFILE_MS: f64 = 3000.0;
 pub(crate) struct Bench<'a> {
     /// The frame's size in the model.
     pub(crate) size: Size,
-    pub(crate) trajectory: &'a Trajectory,
     pub(crate) captured: &'a Captured,
     pub(crate) backend: &'a dyn Backend,
     pub(crate) options: CompileOptions,
@@ -221,9 +220,8 @@ impl Bench<'_> {
             error: None,
             notes: prepared.executable.notes().to_vec(),
         };
-        let elements = self.trajectory.draws() * 3 * self.size.width * self.size.height;
-        let noise = Noise::new(self.seed, NoisePolicy::Fixed, elements);
-        let session = Session::new(prepared.executable, noise).map_err(|e| e.to_string())?;
+        let session = Session::new(prepared.executable, self.seed, NoisePolicy::Fixed)
+            .map_err(|e| e.to_string())?;
         let mut ready = Ready {
             session,
             graph: prepared.graph,

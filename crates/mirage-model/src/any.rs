@@ -6,8 +6,8 @@ use burn::{
 };
 
 use crate::{
-    LiveStreamUNet, ModelConfig, ModelError, StateTensors, StepInput, StepOutput, StreamModel,
-    StressNetwork, TensorSpec,
+    LiveStreamUNet, ModelConfig, ModelError, NamedTensors, Schedule, Size, StepInput, StepOutput,
+    StreamModel, StressNetwork, TensorSpec,
     config::NetworkConfig,
     forward::NamedForward,
     lazy::{Kept, keep, with_kept, zeroed},
@@ -150,15 +150,27 @@ impl StreamModel for AnyModel {
         each!(&self.network, network => network.denoise(step))
     }
 
+    fn name(&self) -> &str {
+        &self.config.name
+    }
+
+    fn schedule(&self) -> Schedule {
+        self.config.schedule.clone()
+    }
+
+    fn check_size(&self, size: Size) -> Result<(), ModelError> {
+        self.config.validate_size(size)
+    }
+
     fn state_specs(&self, batch: usize) -> Vec<TensorSpec> {
         each!(&self.network, network => network.state_specs(batch))
     }
 
-    fn update_state(&self, state: StateTensors, last: &StepOutput) -> StateTensors {
+    fn update_state(&self, state: NamedTensors, last: &StepOutput) -> NamedTensors {
         each!(&self.network, network => network.update_state(state, last))
     }
 
-    fn blend(&self, picture: Tensor<4>, previous: Tensor<4>, state: &StateTensors) -> Tensor<4> {
+    fn blend(&self, picture: Tensor<4>, previous: Tensor<4>, state: &NamedTensors) -> Tensor<4> {
         each!(&self.network, network => network.blend(picture, previous, state))
     }
 }

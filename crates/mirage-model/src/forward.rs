@@ -1,7 +1,7 @@
 //! One forward pass with inputs and outputs by the names that each network gives them.
 
 use crate::{
-    AnyModel, AnyTensor, ModelError, StateTensors, TensorSpec, config::Size, error::nearest_hint,
+    AnyModel, AnyTensor, ModelError, NamedTensors, TensorSpec, config::Size, error::nearest_hint,
 };
 
 /// A network's own forward pass, by name.
@@ -111,8 +111,8 @@ impl Ordered {
     }
 
     /// The inputs that are left, as the state.
-    pub(crate) fn state(self) -> StateTensors {
-        StateTensors::new(self.0.collect())
+    pub(crate) fn state(self) -> NamedTensors {
+        NamedTensors::new(self.0.collect())
     }
 }
 

@@ -37,6 +37,6 @@ pub use config::{
 pub use error::ModelError;
 pub use network::{LiveStreamUNet, StressNetwork};
 pub use parameters::{ParameterInfo, named_parameters, parameter_count};
-pub use stream_model::{StepInput, StepOutput, StreamModel};
-pub use tensor::{AnyTensor, StateTensors, TensorSpec};
+pub use stream_model::{FrameFormat, StepInput, StepOutput, StreamModel};
+pub use tensor::{AnyTensor, NamedTensors, TensorSpec};
 pub use weights::{Misfit, WeightLayout};

@@ -157,13 +157,14 @@ impl AnyTensor {
     }
 }
 
-/// The tensors of a stream's declared state, by name, in the order of
-/// [`StreamModel::state_specs`](crate::StreamModel::state_specs).
+/// Tensors by name: a stream's declared state, in the order of
+/// [`StreamModel::state_specs`](crate::StreamModel::state_specs), or its conditioning inputs, in that of
+/// [`StreamModel::condition_specs`](crate::StreamModel::condition_specs).
 #[derive(Debug, Clone, Default)]
-pub struct StateTensors(Vec<(String, AnyTensor)>);
+pub struct NamedTensors(Vec<(String, AnyTensor)>);
 
-impl StateTensors {
-    /// A state from its named tensors.
+impl NamedTensors {
+    /// From names and tensors.
     #[must_use]
     pub fn new(tensors: Vec<(String, AnyTensor)>) -> Self {
         Self(tensors)
@@ -184,8 +185,8 @@ impl StateTensors {
     /// The tensor of that name as kind and rank `T`.
     ///
     /// # Panics
-    /// If the state has no such tensor. Who builds a state builds it from `state_specs`; states from outside pass through
-    /// [`AnyModel::forward_named`](crate::AnyModel::forward_named), which checks them.
+    /// If there is no such tensor: it is not among the model's `state_specs` or `condition_specs`, or of another kind or
+    /// rank there. In a capture the panic becomes the capture's error.
     #[must_use]
     pub fn expect<T: TryFrom<AnyTensor>>(&self, name: &str) -> T {
         self.get(name)
@@ -193,7 +194,7 @@ impl StateTensors {
             .and_then(|tensor| T::try_from(tensor).ok())
             .unwrap_or_else(|| {
                 panic!(
-                    "state `{name}` is missing or of another kind: build states from `state_specs`"
+                    "the model reads `{name}`, which its `state_specs` or `condition_specs` do not declare with this kind and rank"
                 )
             })
     }

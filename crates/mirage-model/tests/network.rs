@@ -10,7 +10,7 @@ use common::{
     SIDE, floats, frame, inputs, max_difference, noise, outputs, picture, preset, psnr, tiny,
 };
 use mirage_model::{
-    AnyTensor, ModelConfig, StateTensors, StreamModel, build, named_parameters, parameter_count,
+    AnyTensor, ModelConfig, NamedTensors, StreamModel, build, named_parameters, parameter_count,
     presets,
 };
 
@@ -144,7 +144,7 @@ fn untrained_output_keeps_the_picture_and_changes_it() {
     let device = Device::flex();
     for model in [preset("lsd-tiny", &device), preset("lsd-light", &device)] {
         let name = model.config().name.clone();
-        let initial = StateTensors::initial(&model.state_specs(1), &device).expect("state");
+        let initial = NamedTensors::initial(&model.state_specs(1), &device).expect("state");
         let (output, _) = frame(
             &model,
             0,
@@ -170,7 +170,7 @@ fn untrained_output_keeps_the_picture_and_changes_it() {
 fn first_frame_has_no_blend_and_later_ones_have() {
     let device = Device::flex();
     let model = tiny(&device);
-    let state = |frames| StateTensors::new(inputs(&model, SIDE, frames, &device).split_off(4));
+    let state = |frames| NamedTensors::new(inputs(&model, SIDE, frames, &device).split_off(4));
     let now = picture(SIDE, 0, &device);
     let previous = noise(SIDE, 9, &device);
     let blended = |frames| {
@@ -198,9 +198,9 @@ fn first_frame_has_no_blend_and_later_ones_have() {
 fn memory_is_a_ring() {
     let device = Device::flex();
     let model = tiny(&device);
-    let mut state = StateTensors::initial(&model.state_specs(1), &device).expect("state");
+    let mut state = NamedTensors::initial(&model.state_specs(1), &device).expect("state");
     let mut previous = Tensor::zeros([1, 3, SIDE, SIDE], &device);
-    let tokens = |state: &StateTensors| -> Vec<Vec<f32>> {
+    let tokens = |state: &NamedTensors| -> Vec<Vec<f32>> {
         let memory: Tensor<3> = state.expect("memory");
         let values = floats(memory.into());
         values
@@ -271,7 +271,7 @@ fn slots_not_written_yet_are_not_seen() {
 fn closed_loop_is_stable() {
     let device = Device::flex();
     let model = tiny(&device);
-    let mut state = StateTensors::initial(&model.state_specs(1), &device).expect("state");
+    let mut state = NamedTensors::initial(&model.state_specs(1), &device).expect("state");
     let mut previous = Tensor::zeros([1, 3, SIDE, SIDE], &device);
     for time in 0..200 {
         (previous, state) = frame(&model, time, previous, state, SIDE, &device);

@@ -13,7 +13,7 @@ use burn::{
 };
 use common::{floats, noise, picture, timestep};
 use mirage_model::{
-    AnyModel, AnyTensor, ModelConfig, ModelError, Size, StateTensors, StepInput, StreamModel,
+    AnyModel, AnyTensor, ModelConfig, ModelError, NamedTensors, Size, StepInput, StreamModel,
     WeightLayout, build, named_parameters, parameter_count,
 };
 
@@ -310,13 +310,14 @@ fn a_batch_is_its_pictures() {
 fn denoise(model: &AnyModel, frame: &Tensor<4>, previous: &Tensor<4>, seed: u64) -> Tensor<4> {
     let device = Device::flex();
     let noise = noise(frame.dims()[3], seed, &device);
-    let state = StateTensors::default();
+    let state = NamedTensors::default();
     let step = StepInput {
         sample: frame.clone().mul_scalar(0.95) + noise.mul_scalar(0.31),
         frame: frame.clone(),
         previous: previous.clone(),
         timestep: timestep(20, &device),
         state: state.clone(),
+        conditions: NamedTensors::default(),
     };
     let result = model.denoise(step);
     model.blend(result.picture, previous.clone(), &state)

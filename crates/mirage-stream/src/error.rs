@@ -7,6 +7,14 @@ pub enum StreamError {
     /// A setting is out of its range.
     #[error("{0}")]
     Setting(String),
+    /// A conditioning input that the program does not take, or that is not set.
+    #[error("input `{name}` {reason}")]
+    Input {
+        /// The input's name.
+        name: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The model.
     #[error(transparent)]
     Model(#[from] mirage_model::ModelError),

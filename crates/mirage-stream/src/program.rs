@@ -1,25 +1,27 @@
 //! Programs captured from a model: a whole frame of a stream, or one forward pass.
 
 mod calls;
+mod declared;
+mod forward;
 #[cfg(test)]
 mod tests;
 
 use burn::tensor::{Int, Tensor, TensorData};
 use mirage_capture::{Captured, Inputs, Outputs, Spec, capture};
 use mirage_ir::DType;
-use mirage_model::{
-    AnyModel, AnyTensor, Size, StateTensors, StepInput, StepOutput, StreamModel, TensorSpec,
-};
+use mirage_model::{Size, StepInput, StepOutput, StreamModel};
 
+use self::declared::{Becomes, Declared, add, dtype};
+pub use self::forward::capture_forward;
 use crate::{StreamError, Trajectory};
 
-/// The input with the frame, f32 `[1,3,H,W]` in [-1, 1].
+/// The input with the frame, f32 `[1,C,H,W]` in [-1, 1].
 pub const FRAME: &str = "frame";
-/// The input with standard normal noise, f32 `[draws,3,H,W]`.
+/// The input with standard normal noise, f32 `[draws,C,H,W]`.
 pub const NOISE: &str = "noise";
-/// The state with the last output, f32 `[1,3,H,W]`.
+/// The state with the last output, f32 `[1,C,H,W]`.
 pub const PREVIOUS: &str = "previous";
-/// The output, f32 `[1,3,H,W]` in [-1, 1]; also what [`PREVIOUS`] becomes.
+/// The output, f32 `[1,C,H,W]` in [-1, 1]; also what [`PREVIOUS`] becomes.
 pub const OUTPUT: &str = "output";
 
 /// The most steps of a frame that stand in its program one after the other. So passes see across
@@ -32,10 +34,14 @@ pub const MAX_INLINED_STEPS: usize = 8;
 /// output, update the model's state. One graph and one execution a frame; up to
 /// [`MAX_INLINED_STEPS`] steps are in the graph itself, more are calls of one body.
 ///
+/// Inputs are [`FRAME`], [`NOISE`] and the model's conditioning inputs; states are [`PREVIOUS`] and
+/// the model's own.
+///
 /// # Errors
-/// A size that the model cannot run at; a model that cannot be captured.
-pub fn capture_frame(
-    model: &AnyModel,
+/// A size that the model cannot run at; a state or a conditioning input that a program has no room
+/// for; a model that cannot be captured.
+pub fn capture_frame<M: StreamModel>(
+    model: &M,
     size: Size,
     trajectory: &Trajectory,
 ) -> Result<Captured, StreamError> {
@@ -47,61 +53,62 @@ pub fn capture_frame(
 }
 
 /// What a frame program is made of.
-struct FrameProgram<'a> {
-    model: &'a AnyModel,
+struct FrameProgram<'a, M> {
+    model: &'a M,
     trajectory: &'a Trajectory,
+    /// The shape of a frame as the model sees it.
     picture: [usize; 4],
-    states: Vec<TensorSpec>,
+    declared: Declared,
 }
 
-impl<'a> FrameProgram<'a> {
-    fn new(
-        model: &'a AnyModel,
-        size: Size,
-        trajectory: &'a Trajectory,
-    ) -> Result<Self, StreamError> {
-        model.config().validate_size(size)?;
+impl<'a, M: StreamModel> FrameProgram<'a, M> {
+    fn new(model: &'a M, size: Size, trajectory: &'a Trajectory) -> Result<Self, StreamError> {
+        model.check_size(size)?;
+        let channels = model.frame_format().channels();
+        if channels == 0 {
+            let name = model.name();
+            return Err(StreamError::Setting(format!(
+                "model `{name}`: its frames have no channels"
+            )));
+        }
         Ok(FrameProgram {
             model,
             trajectory,
-            picture: [1, 3, size.height, size.width],
-            states: model.state_specs(1),
+            picture: [1, channels, size.height, size.width],
+            declared: Declared::of(model)?,
         })
     }
 
     /// With every step in the graph.
     fn inlined(&self) -> Result<Captured, StreamError> {
-        let name = self.model.config().name.clone();
-        Ok(capture(&name, self.model, &self.specs(), |model, x| {
+        let name = self.model.name();
+        Ok(capture(name, self.model, &self.specs(), |model, x| {
             self.frame(model, x, |step| model.denoise(step))
         })?)
     }
 
     /// Inputs and states.
     fn specs(&self) -> Vec<Spec> {
-        let [_, _, height, width] = self.picture;
-        let noise = [self.trajectory.draws(), 3, height, width];
+        let [_, channels, height, width] = self.picture;
+        let noise = [self.trajectory.draws(), channels, height, width];
         let mut specs = vec![
             Spec::input(FRAME, DType::F32, self.picture),
             Spec::input(NOISE, DType::F32, noise),
-            Spec::state(PREVIOUS, DType::F32, self.picture),
         ];
-        for state in &self.states {
+        for input in &self.declared.conditions {
+            specs.push(Spec::input(&input.name, dtype(input), input.shape.clone()));
+        }
+        specs.push(Spec::state(PREVIOUS, DType::F32, self.picture));
+        for state in &self.declared.states {
             specs.push(Spec::state(&state.name, dtype(state), state.shape.clone()));
         }
         specs
     }
 
-    /// The declared state.
-    fn state(&self, x: &Inputs) -> StateTensors {
-        let states = self.states.iter();
-        StateTensors::new(states.map(|s| (s.name.clone(), tensor(x, s))).collect())
-    }
-
     /// A frame, with `denoise` for the model's step.
     fn frame(
         &self,
-        model: &AnyModel,
+        model: &M,
         x: &Inputs,
         mut denoise: impl FnMut(StepInput) -> StepOutput,
     ) -> Outputs {
@@ -109,7 +116,8 @@ impl<'a> FrameProgram<'a> {
         let frame = x.float::<4>(FRAME);
         let previous = x.float::<4>(PREVIOUS);
         let noise = x.float::<4>(NOISE);
-        let state = self.state(x);
+        let state = Declared::tensors(&self.declared.states, x);
+        let conditions = Declared::tensors(&self.declared.conditions, x);
 
         let mut draw = 0;
         let mut fresh = || {
@@ -130,6 +138,7 @@ impl<'a> FrameProgram<'a> {
                 previous: previous.clone(),
                 timestep,
                 state: state.clone(),
+                conditions: conditions.clone(),
             });
             let clean = result.picture.clone();
             // The last step gives the clean picture as it is: its factors are 0 and 1.
@@ -154,72 +163,4 @@ impl<'a> FrameProgram<'a> {
         }
         outputs
     }
-}
-
-/// One forward pass with the model's own inputs and outputs; its state is among both.
-///
-/// # Errors
-/// A size that the model cannot run at; a model that cannot be captured.
-pub fn capture_forward(
-    model: &AnyModel,
-    batch: usize,
-    size: Size,
-) -> Result<Captured, StreamError> {
-    let inputs = model.input_specs(batch, size.height, size.width)?;
-    let specs: Vec<Spec> = inputs
-        .iter()
-        .map(|s| Spec::input(&s.name, dtype(s), s.shape.clone()))
-        .collect();
-    let name = model.config().name.clone();
-    Ok(capture(&name, model, &specs, |model, x| {
-        let values = inputs
-            .iter()
-            .map(|s| (s.name.clone(), tensor(x, s)))
-            .collect();
-        // The specs are the model's own, so it has nothing to refuse.
-        let outputs = model.forward_named(values).unwrap_or_default();
-        outputs
-            .into_iter()
-            .fold(Outputs::new(), |all, (name, tensor)| {
-                add(all, Becomes::Output, name, tensor)
-            })
-    })?)
-}
-
-/// The graph's name of an element type of a model. Models here use no type that the graph lacks.
-fn dtype(spec: &TensorSpec) -> DType {
-    mirage_capture::ir_dtype(spec.dtype).unwrap_or(DType::F32)
-}
-
-/// The captured input behind a model's own declaration.
-fn tensor(x: &Inputs, spec: &TensorSpec) -> AnyTensor {
-    match (spec.shape.len(), spec.dtype.is_float()) {
-        (1, true) => x.float::<1>(&spec.name).into(),
-        (2, true) => x.float::<2>(&spec.name).into(),
-        (3, true) => x.float::<3>(&spec.name).into(),
-        (1, false) => x.int::<1>(&spec.name).into(),
-        (2, false) => x.int::<2>(&spec.name).into(),
-        _ => x.float::<4>(&spec.name).into(),
-    }
-}
-
-/// What a tensor that a model gives becomes.
-#[derive(Clone, Copy)]
-enum Becomes {
-    Output,
-    State,
-}
-
-/// Adds a tensor of any kind and rank to the results.
-fn add(outputs: Outputs, role: Becomes, name: String, tensor: AnyTensor) -> Outputs {
-    macro_rules! each {
-        ($($variant:ident),*) => {
-            match (role, tensor) {
-                $((Becomes::Output, AnyTensor::$variant(t)) => outputs.output(name, t),
-                (Becomes::State, AnyTensor::$variant(t)) => outputs.state(name, t),)*
-                _ => outputs,
-            }
-        };
-    }
-    each!(Float1, Float2, Float3, Float4, Int1, Int2)
 }

@@ -1,24 +1,24 @@
 //! Frames through an executable.
 
+mod elements;
+mod ports;
+
 use std::time::{Duration, Instant};
 
-use mirage_backend::{Buffer, Executable, NodeClock, NodeTime};
-use mirage_ir::{DType, TensorData, interp::Tensor};
+use mirage_backend::{Executable, NodeClock, NodeTime};
+use mirage_ir::TensorData;
 use mirage_video::{Filter, Frame, Resizer};
 
-use crate::{
-    FrameTrace, Noise, StreamError,
-    program::{FRAME, NOISE},
-    trace::Lap,
-};
+use self::ports::Inputs;
+use crate::{FrameTrace, Noise, NoisePolicy, StreamError, trace::Lap};
 
 /// A stream that runs: an executable of a frame program, its noise, and the way from frames to
 /// tensors and back.
 pub struct Session {
     executable: Box<dyn Executable>,
+    inputs: Inputs,
     noise: Noise,
-    /// The noise on the device, while it stays the same.
-    fixed_noise: Option<Buffer>,
+    channels: usize,
     width: u32,
     height: u32,
     resizer: Resizer,
@@ -36,26 +36,43 @@ pub struct Made {
 }
 
 impl Session {
-    /// A stream at its start. The executable must be of a program by
+    /// A stream at its start, with the noise of a seed. The executable must be of a program by
     /// [`capture_frame`](crate::capture_frame).
     ///
     /// # Errors
     /// An executable without the inputs of a frame program.
-    pub fn new(executable: Box<dyn Executable>, noise: Noise) -> Result<Self, StreamError> {
-        let missing = |name| StreamError::Setting(format!("the program has no input `{name}`"));
-        let find = |name| executable.inputs().iter().find(|p| &*p.name == name);
-        let frame = find(FRAME).ok_or_else(|| missing(FRAME))?;
-        find(NOISE).ok_or_else(|| missing(NOISE))?;
-        let (height, width) = (frame.ty.shape[2] as u32, frame.ty.shape[3] as u32);
+    pub fn new(
+        executable: Box<dyn Executable>,
+        seed: u64,
+        policy: NoisePolicy,
+    ) -> Result<Self, StreamError> {
+        let inputs = Inputs::new(&*executable)?;
+        let [_, channels, height, width] = inputs.frame_type().shape[..] else {
+            return Err(StreamError::Setting(format!(
+                "the program's frame is {}: a session takes frames [1, C, H, W]",
+                inputs.frame_type()
+            )));
+        };
         Ok(Session {
-            noise,
-            fixed_noise: None,
-            width,
-            height,
+            noise: Noise::new(seed, policy, inputs.noise_len()),
+            inputs,
+            channels,
+            width: width as u32,
+            height: height as u32,
             resizer: Resizer::new(Filter::Lanczos3),
             frames: 0,
             executable,
         })
+    }
+
+    /// Sets a conditioning input of the model. It stays on the device, as it is, for every frame from
+    /// the next on until it is set again; [`Self::restart`] leaves it.
+    ///
+    /// # Errors
+    /// A name that is not a conditioning input of the model; another shape or dtype than it declares;
+    /// what the backend says.
+    pub fn set_input(&mut self, name: &str, data: &TensorData) -> Result<(), StreamError> {
+        self.inputs.set(&*self.executable, name, data)
     }
 
     /// Width and height that the model runs at.
@@ -102,6 +119,20 @@ impl Session {
         Ok(Made { frame, time })
     }
 
+    /// The next frame of a stream of latents, `[C,H,W]` in row-major sequence; gives the output,
+    /// likewise.
+    ///
+    /// # Errors
+    /// Latents of another size; what the backend says; an output that is not finite.
+    pub fn next_latents(&mut self, index: u64, latents: &[f32]) -> Result<Vec<f32>, StreamError> {
+        self.load_floats(latents)?;
+        let outputs = self.executable.execute(&self.inputs.buffers)?;
+        let output = elements::to_f32(&self.executable.download(&outputs[0])?);
+        mirage_video::check_finite(index, &output).map_err(StreamError::NotFinite)?;
+        self.frames += 1;
+        Ok(output)
+    }
+
     /// As [`Self::next_at_size`]: the output as it is, f32 `[3,H,W]` in about [-1, 1].
     ///
     /// # Errors
@@ -118,13 +149,13 @@ impl Session {
     /// # Errors
     /// As [`Self::next_at_size`].
     pub fn execute_at_size(&mut self, frame: &Frame) -> Result<Duration, StreamError> {
-        let inputs = self.inputs(frame)?;
+        self.load(frame)?;
         self.executable.synchronize()?;
         let start = Instant::now();
-        self.executable.execute(&inputs)?;
+        self.executable.execute(&self.inputs.buffers)?;
         self.executable.synchronize()?;
         let time = start.elapsed();
-        self.executed(inputs);
+        self.frames += 1;
         Ok(time)
     }
 
@@ -141,12 +172,12 @@ impl Session {
         &mut self,
         frame: &Frame,
     ) -> Result<(Duration, Vec<NodeTime>), StreamError> {
-        let inputs = self.inputs(frame)?;
+        self.load(frame)?;
         self.executable.synchronize()?;
         let start = Instant::now();
-        let (_, nodes) = self.executable.profile(&inputs)?;
+        let (_, nodes) = self.executable.profile(&self.inputs.buffers)?;
         let time = start.elapsed();
-        self.executed(inputs);
+        self.frames += 1;
         Ok((time, nodes))
     }
 
@@ -155,13 +186,14 @@ impl Session {
     /// # Errors
     /// As [`Self::next_at_size`].
     pub fn trace_at_size(&mut self, frame: &Frame) -> Result<(Frame, FrameTrace), StreamError> {
-        let (inputs, upload) = Lap::of("upload", || self.inputs(frame));
-        let inputs = inputs?;
-        let (profiled, execute) = Lap::of("execute", || self.executable.profile(&inputs));
+        let (loaded, upload) = Lap::of("upload", || self.load(frame));
+        loaded?;
+        let (profiled, execute) =
+            Lap::of("execute", || self.executable.profile(&self.inputs.buffers));
         let (outputs, nodes) = profiled?;
         let (data, download) = Lap::of("download", || self.executable.download(&outputs[0]));
-        let planar = to_f32(&data?);
-        self.executed(inputs);
+        let planar = elements::to_f32(&data?);
+        self.frames += 1;
         mirage_video::check_finite(frame.index, &planar).map_err(StreamError::NotFinite)?;
         let picture = Frame::from_planar(self.width, self.height, frame.index, &planar)?;
         let trace = FrameTrace {
@@ -174,79 +206,31 @@ impl Session {
     }
 
     fn execute(&mut self, frame: &Frame) -> Result<Vec<f32>, StreamError> {
-        let inputs = self.inputs(frame)?;
-        let outputs = self.executable.execute(&inputs)?;
-        let data = self.executable.download(&outputs[0])?;
-        self.keep_noise(inputs);
-        Ok(to_f32(&data))
+        self.load(frame)?;
+        let outputs = self.executable.execute(&self.inputs.buffers)?;
+        Ok(elements::to_f32(&self.executable.download(&outputs[0])?))
     }
 
-    /// The inputs of the next execution, on the device.
-    fn inputs(&mut self, frame: &Frame) -> Result<Vec<Buffer>, StreamError> {
-        let mut planar = vec![0.0; 3 * self.width as usize * self.height as usize];
+    /// Puts a picture and its noise on the device.
+    fn load(&mut self, frame: &Frame) -> Result<(), StreamError> {
+        if self.channels != 3 {
+            return Err(StreamError::Setting(format!(
+                "the model's frames have {} channels, a picture has 3: call `next_latents`",
+                self.channels
+            )));
+        }
+        let mut planar = vec![0.0; self.inputs.frame_type().numel()];
         frame.to_planar(&mut planar)?;
-        let mut inputs = Vec::with_capacity(2);
-        for port in self.executable.inputs() {
-            inputs.push(match &*port.name {
-                FRAME => upload(&*self.executable, FRAME, &planar)?,
-                _ => match self.fixed_noise.take() {
-                    Some(noise) => noise,
-                    None => upload(&*self.executable, NOISE, &self.noise.frame(self.frames))?,
-                },
-            });
+        self.load_floats(&planar)
+    }
+
+    fn load_floats(&mut self, frame: &[f32]) -> Result<(), StreamError> {
+        self.inputs.check_set(&*self.executable)?;
+        self.inputs.set_frame(&*self.executable, frame)?;
+        if self.frames == 0 || !self.noise.is_fixed() {
+            let noise = self.noise.frame(self.frames);
+            self.inputs.set_noise(&*self.executable, &noise)?;
         }
-        Ok(inputs)
-    }
-
-    fn executed(&mut self, inputs: Vec<Buffer>) {
-        self.frames += 1;
-        self.keep_noise(inputs);
-    }
-
-    /// Keeps the noise on the device while it stays the same.
-    fn keep_noise(&mut self, mut inputs: Vec<Buffer>) {
-        if self.noise.is_fixed() {
-            let mut ports = self.executable.inputs().iter();
-            let at = ports.position(|p| &*p.name == NOISE);
-            self.fixed_noise = at.map(|at| inputs.swap_remove(at));
-        }
-    }
-}
-
-/// Puts f32 elements on the device as the executable's input of this name, in its dtype.
-fn upload(executable: &dyn Executable, name: &str, values: &[f32]) -> Result<Buffer, StreamError> {
-    let port = executable
-        .inputs()
-        .iter()
-        .find(|p| &*p.name == name)
-        .ok_or_else(|| StreamError::Setting(format!("the program has no input `{name}`")))?;
-    let setting = |e: String| StreamError::Setting(format!("input `{name}`: {e}"));
-    let mut data = TensorData::from_f32(port.ty.shape.clone(), values).map_err(setting)?;
-    if port.ty.dtype != DType::F32 {
-        let wide = Tensor::from_data(&data).map_err(|e| setting(e.to_string()))?;
-        data = wide
-            .to_data(port.ty.dtype)
-            .map_err(|e| setting(e.to_string()))?;
-    }
-    Ok(executable.upload(&data, &port.ty)?)
-}
-
-fn to_f32(data: &TensorData) -> Vec<f32> {
-    match data.dtype {
-        DType::F16 => data
-            .bytes()
-            .chunks_exact(2)
-            .map(|b| half::f16::from_le_bytes([b[0], b[1]]).to_f32())
-            .collect(),
-        DType::BF16 => data
-            .bytes()
-            .chunks_exact(2)
-            .map(|b| half::bf16::from_le_bytes([b[0], b[1]]).to_f32())
-            .collect(),
-        _ => data
-            .bytes()
-            .chunks_exact(4)
-            .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
-            .collect(),
+        Ok(())
     }
 }

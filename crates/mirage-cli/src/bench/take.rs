@@ -146,7 +146,6 @@ fn bench<'a>(
 ) -> Bench<'a> {
     Bench {
         size: job.size,
-        trajectory: &job.trajectory,
         captured,
         backend,
         options: args.backend.options(),

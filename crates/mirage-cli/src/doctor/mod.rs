@@ -165,7 +165,6 @@ impl CheckArgs {
         if self.measure {
             let bench = Bench {
                 size,
-                trajectory: &trajectory,
                 captured: &captured,
                 backend,
                 options: self.backend.options(),

@@ -20,7 +20,7 @@ use mirage_bench::{
 use mirage_model::{ModelConfig, Size, parameter_count};
 use mirage_pass::{Manager, PassSpec, PipelineSpec, Plan, Registry};
 use mirage_stream::{
-    Noise, NoisePolicy, Session, Trace, Trajectory, capture_frame, prepare, profile, trace_live,
+    NoisePolicy, Session, Trace, Trajectory, capture_frame, prepare, profile, trace_live,
 };
 use mirage_video::{Pipeline, SinkOptions, SourceOptions, open_sink, open_source};
 
@@ -70,9 +70,8 @@ impl ProfileArgs {
             prepared.executable.memory(),
             prepared.executable.notes().to_vec(),
         );
-        let elements = job.trajectory.draws() * 3 * job.size.width * job.size.height;
-        let noise = Noise::new(self.model.seed, NoisePolicy::Fixed, elements);
-        let mut session = Session::new(prepared.executable, noise).failure()?;
+        let seed = self.model.seed;
+        let mut session = Session::new(prepared.executable, seed, NoisePolicy::Fixed).failure()?;
 
         let watch = Watch::start();
         let times = self.measure(&mut session, &stop, progress)?;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use mirage_backend::{Backend, Executable};
 use mirage_model::{ModelConfig, Size};
 use mirage_pass::{PipelineSpec, Plan, Registry, plan};
-use mirage_stream::{Noise, NoisePolicy, SamplerConfig, Session, Trajectory};
+use mirage_stream::{NoisePolicy, SamplerConfig, Session, Trajectory};
 use mirage_video::SourceOptions;
 
 use super::{RunArgs, arguments::NoiseArg};
@@ -78,8 +78,7 @@ impl Job {
             NoiseArg::Fixed => NoisePolicy::Fixed,
             NoiseArg::Fresh => NoisePolicy::Fresh,
         };
-        let elements = self.trajectory.draws() * 3 * self.size.width * self.size.height;
-        Session::new(executable, Noise::new(args.model.seed, policy, elements)).failure()
+        Session::new(executable, args.model.seed, policy).failure()
     }
 }
 

@@ -86,7 +86,6 @@ impl TuneArgs {
         drop(model);
         let bench = Bench {
             size,
-            trajectory: &trajectory,
             captured: &captured,
             backend,
             options: self.backend.options(),

@@ -39,6 +39,19 @@ pub enum Prediction {
     Sample,
 }
 
+impl Default for Schedule {
+    /// 1000 timesteps, betas from 0.00085 to 0.012 whose square roots run evenly (Rombach et al. 2022).
+    fn default() -> Self {
+        Self {
+            train_timesteps: 1000,
+            betas: BetaSchedule::ScaledLinear,
+            beta_start: 0.00085,
+            beta_end: 0.012,
+            prediction: Prediction::Sample,
+        }
+    }
+}
+
 impl Schedule {
     /// `β_t` for every timestep.
     #[must_use]

@@ -7,6 +7,8 @@ use crate::ModelError;
 type Complaint = (&'static str, String);
 
 const MAX_SIDE: usize = 16_384;
+/// `2^MAX_HALVINGS` is the longest side.
+const MAX_HALVINGS: usize = MAX_SIDE.ilog2() as usize;
 const MAX_CHANNELS: usize = 16_384;
 const MAX_LEVELS: usize = 8;
 /// The widest layers of the stress network have 16 times its base channels.
@@ -55,9 +57,26 @@ impl ModelConfig {
     /// A side that is zero, too large or no multiple of [`side_multiple`](Self::side_multiple); names the multiple and the
     /// nearest size that works.
     pub fn validate_size(&self, size: Size) -> Result<(), ModelError> {
-        let multiple = self.side_multiple();
+        size.check_halvings(&self.name, self.halvings())
+    }
+
+    fn check_name(&self) -> Result<(), Complaint> {
+        require(!self.name.trim().is_empty(), "name", || {
+            "must not be empty".to_owned()
+        })
+    }
+}
+
+impl Size {
+    /// Checks that a network that halves the sides `halvings` times can run at this size; `model` names it in the error.
+    ///
+    /// # Errors
+    /// [`ModelError::Size`] for a side that is zero, above 16384 or no multiple of `2^halvings`: it says the multiple and the
+    /// nearest size that works.
+    pub fn check_halvings(self, model: &str, halvings: usize) -> Result<(), ModelError> {
+        let multiple = 1 << halvings.min(MAX_HALVINGS);
         let fits = |side: usize| side > 0 && side <= MAX_SIDE && side.is_multiple_of(multiple);
-        if fits(size.width) && fits(size.height) {
+        if fits(self.width) && fits(self.height) {
             return Ok(());
         }
         let nearest = |side: usize| {
@@ -65,19 +84,13 @@ impl ModelConfig {
             (side + multiple / 2) / multiple * multiple
         };
         Err(ModelError::Size {
-            model: self.name.clone(),
-            width: size.width,
-            height: size.height,
+            model: model.to_owned(),
+            width: self.width,
+            height: self.height,
             multiple,
-            halvings: self.halvings(),
-            nearest_width: nearest(size.width),
-            nearest_height: nearest(size.height),
-        })
-    }
-
-    fn check_name(&self) -> Result<(), Complaint> {
-        require(!self.name.trim().is_empty(), "name", || {
-            "must not be empty".to_owned()
+            halvings,
+            nearest_width: nearest(self.width),
+            nearest_height: nearest(self.height),
         })
     }
 }

@@ -19,7 +19,7 @@ use super::{
     time::TimestepEmbedding,
 };
 use crate::{
-    AnyTensor, ModelError, StateTensors, StepInput, StepOutput, StreamModel, TensorSpec,
+    AnyTensor, ModelError, NamedTensors, StepInput, StepOutput, StreamModel, TensorSpec,
     config::{LiveStreamUNetConfig, Size},
     forward::{NamedForward, Ordered},
 };
@@ -129,12 +129,12 @@ impl StreamModel for LiveStreamUNet {
         self.memory.specs(batch)
     }
 
-    fn update_state(&self, state: StateTensors, last: &StepOutput) -> StateTensors {
+    fn update_state(&self, state: NamedTensors, last: &StepOutput) -> NamedTensors {
         self.memory.write(&state, last.features.clone())
     }
 
     /// `picture + g·(previous − picture)`, with `g` the learned weight, or 0 on the first frame.
-    fn blend(&self, picture: Tensor<4>, previous: Tensor<4>, state: &StateTensors) -> Tensor<4> {
+    fn blend(&self, picture: Tensor<4>, previous: Tensor<4>, state: &NamedTensors) -> Tensor<4> {
         let weight = sigmoid(self.blend.val()).reshape([1, 1, 1, 1]);
         let gate = ContextMemory::has_history(state);
         picture.clone() + (previous - picture) * (weight * gate)
@@ -173,6 +173,7 @@ impl NamedForward for LiveStreamUNet {
             previous: previous.clone(),
             timestep,
             state: state.clone(),
+            conditions: NamedTensors::default(),
         });
         let output = self.blend(result.picture.clone(), previous, &state);
         let mut outputs = vec![("output".to_owned(), output.into())];

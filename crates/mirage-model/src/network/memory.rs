@@ -6,7 +6,7 @@ use burn::{
     tensor::{Bool, DType, Device, Int, Tensor},
 };
 
-use crate::{StateTensors, TensorSpec};
+use crate::{NamedTensors, TensorSpec};
 
 /// State: the tokens, `[B, slots, dim]` f32.
 pub(crate) const MEMORY: &str = "memory";
@@ -60,7 +60,7 @@ impl ContextMemory {
     }
 
     /// What cross-attention sees.
-    pub(crate) fn read(&self, state: &StateTensors) -> Context {
+    pub(crate) fn read(&self, state: &NamedTensors) -> Context {
         let memory: Tensor<3> = state.expect(MEMORY);
         let frames: Tensor<1, Int> = state.expect(FRAMES);
         let [batch, _, dim] = memory.dims();
@@ -80,7 +80,7 @@ impl ContextMemory {
     }
 
     /// The state after a frame with these innermost features, `[B, C, h, w]`: their token in the next slot, one frame more.
-    pub(crate) fn write(&self, state: &StateTensors, features: Tensor<4>) -> StateTensors {
+    pub(crate) fn write(&self, state: &NamedTensors, features: Tensor<4>) -> NamedTensors {
         let memory: Tensor<3> = state.expect(MEMORY);
         let frames: Tensor<1, Int> = state.expect(FRAMES);
         let [batch, channels, height, width] = features.dims();
@@ -99,14 +99,14 @@ impl ContextMemory {
         let written = slot.equal(cursor.expand([self.slots]));
         let written = written.reshape([1, self.slots, 1]).expand(shape);
 
-        StateTensors::new(vec![
+        NamedTensors::new(vec![
             (MEMORY.to_owned(), memory.mask_where(written, token).into()),
             (FRAMES.to_owned(), frames.add_scalar(1_i64).into()),
         ])
     }
 
     /// 1 if a frame was written before, else 0; `[1, 1, 1, 1]` f32.
-    pub(crate) fn has_history(state: &StateTensors) -> Tensor<4> {
+    pub(crate) fn has_history(state: &NamedTensors) -> Tensor<4> {
         let frames: Tensor<1, Int> = state.expect(FRAMES);
         frames.greater_elem(0_i64).float().reshape([1, 1, 1, 1])
     }

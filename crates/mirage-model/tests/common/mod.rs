@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "each test binary uses a part")]
 
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
-use mirage_model::{AnyModel, AnyTensor, ModelConfig, StateTensors, StepInput, StreamModel, build};
+use mirage_model::{AnyModel, AnyTensor, ModelConfig, NamedTensors, StepInput, StreamModel, build};
 
 pub(crate) const SIDE: usize = 32;
 
@@ -60,16 +60,17 @@ pub(crate) fn frame(
     model: &AnyModel,
     time: usize,
     previous: Tensor<4>,
-    state: StateTensors,
+    state: NamedTensors,
     side: usize,
     device: &Device,
-) -> (Tensor<4>, StateTensors) {
+) -> (Tensor<4>, NamedTensors) {
     let step = StepInput {
         sample: noise(side, time as u64, device),
         frame: picture(side, time, device),
         previous: previous.clone(),
         timestep: timestep(999, device),
         state: state.clone(),
+        conditions: NamedTensors::default(),
     };
     let result = model.denoise(step);
     let output = model.blend(result.picture.clone(), previous, &state);

@@ -13,14 +13,14 @@ use mirage_ir::{
 };
 use mirage_model::{StepInput, StepOutput, StreamModel};
 
-use super::{FRAME, FrameProgram, PREVIOUS, dtype};
+use super::{Declared, FRAME, FrameProgram, PREVIOUS, dtype};
 use crate::StreamError;
 
 /// The name of the body.
 const STEP: &str = "step";
 /// The body's inputs that are not the program's too.
-const SAMPLE: &str = "sample";
-const TIMESTEP: &str = "timestep";
+pub(super) const SAMPLE: &str = "sample";
+pub(super) const TIMESTEP: &str = "timestep";
 /// The body's outputs.
 const PICTURE: &str = "picture";
 const FEATURES: &str = "features";
@@ -30,7 +30,7 @@ fn of_step(i: usize, what: &str) -> String {
     format!("{STEP}.{i}.{what}")
 }
 
-impl FrameProgram<'_> {
+impl<M: StreamModel> FrameProgram<'_, M> {
     /// With a call for every step.
     pub(super) fn called(&self) -> Result<Captured, StreamError> {
         let step = self.step(true)?;
@@ -53,8 +53,9 @@ impl FrameProgram<'_> {
             Spec::input(PREVIOUS, DType::F32, self.picture),
             Spec::input(TIMESTEP, DType::I64, [1]),
         ];
-        for state in &self.states {
-            specs.push(Spec::input(&state.name, dtype(state), state.shape.clone()));
+        let Declared { states, conditions } = &self.declared;
+        for given in states.iter().chain(conditions) {
+            specs.push(Spec::input(&given.name, dtype(given), given.shape.clone()));
         }
         Ok(capture(STEP, self.model, &specs, |model, x| {
             let step = model.denoise(StepInput {
@@ -62,7 +63,8 @@ impl FrameProgram<'_> {
                 frame: x.float(FRAME),
                 previous: x.float(PREVIOUS),
                 timestep: x.int(TIMESTEP),
-                state: self.state(x),
+                state: Declared::tensors(states, x),
+                conditions: Declared::tensors(conditions, x),
             });
             let outputs = Outputs::new().output(PICTURE, step.picture);
             match with_features {
@@ -85,24 +87,28 @@ impl FrameProgram<'_> {
                 ));
             }
         }
-        let name = self.model.config().name.clone();
-        Ok(capture(&name, self.model, &specs, |model, x| {
-            let mut given = Vec::new();
-            let frame = self.frame(model, x, |step| {
-                let i = given.len();
-                given.push((step.sample, step.timestep));
-                StepOutput {
-                    picture: x.float(&of_step(i, PICTURE)),
-                    features: x.float(&of_step(i, FEATURES)),
-                }
-            });
-            let given = given.into_iter().enumerate();
-            given.fold(frame, |outputs, (i, (sample, timestep))| {
-                outputs
-                    .output(of_step(i, SAMPLE), sample)
-                    .output(of_step(i, TIMESTEP), timestep)
-            })
-        })?)
+        Ok(capture(
+            self.model.name(),
+            self.model,
+            &specs,
+            |model, x| {
+                let mut given = Vec::new();
+                let frame = self.frame(model, x, |step| {
+                    let i = given.len();
+                    given.push((step.sample, step.timestep));
+                    StepOutput {
+                        picture: x.float(&of_step(i, PICTURE)),
+                        features: x.float(&of_step(i, FEATURES)),
+                    }
+                });
+                let given = given.into_iter().enumerate();
+                given.fold(frame, |outputs, (i, (sample, timestep))| {
+                    outputs
+                        .output(of_step(i, SAMPLE), sample)
+                        .output(of_step(i, TIMESTEP), timestep)
+                })
+            },
+        )?)
     }
 }
 
@@ -264,9 +270,11 @@ impl<'s> Join<'s> {
             .chain(inputs)
             .map(|p| p.value)
             .chain(states.map(|s| s.input));
-        found
-            .next()
-            .ok_or_else(|| self.error(format!("a step takes `{name}`, which the frame has not")))
+        found.next().ok_or_else(|| {
+            self.error(format!(
+                "a step takes `{name}`, which is no input or state of the frame"
+            ))
+        })
     }
 
     fn error(&self, message: String) -> GraphError {
@@ -278,7 +286,7 @@ impl<'s> Join<'s> {
 }
 
 /// The number of the step in a name that [`of_step`] made.
-fn given_by(name: &str) -> Option<&str> {
+pub(super) fn given_by(name: &str) -> Option<&str> {
     let (step, rest) = name.split_once('.')?;
     let (i, _) = rest.split_once('.')?;
     (step == STEP).then_some(i)

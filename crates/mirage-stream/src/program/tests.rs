@@ -12,6 +12,8 @@ use mirage_ir::{
 use mirage_model::{ModelConfig, build};
 use mirage_pass::{Manager, PipelineReport, Registry, plan};
 
+use mirage_model::AnyModel;
+
 use super::*;
 use crate::{Noise, NoisePolicy, SamplerConfig};
 

@@ -8,9 +8,7 @@ use mirage_ir::cost::graph_cost;
 use mirage_machine::Watch;
 use mirage_model::{AnyModel, ModelConfig, Size, parameter_count};
 use mirage_pass::{Manager, Plan, Registry};
-use mirage_stream::{
-    Noise, NoisePolicy, SamplerConfig, Session, Trajectory, capture_frame, prepare,
-};
+use mirage_stream::{NoisePolicy, SamplerConfig, Session, Trajectory, capture_frame, prepare};
 use mirage_sweep::{
     Outcome, memory,
     resolution::{Built, FORMAT, Facts, Found, ResolutionReport, SCHEMA, sweep},
@@ -161,9 +159,8 @@ impl Job<'_> {
             compile_ms: prepared.compile_time.as_secs_f64() * 1e3,
         };
         let seed = self.args.model.seed;
-        let elements = self.trajectory.draws() * 3 * side * side;
-        let noise = Noise::new(seed, NoisePolicy::Fixed, elements);
-        let session = Session::new(prepared.executable, noise).map_err(|e| failed(&e))?;
+        let session =
+            Session::new(prepared.executable, seed, NoisePolicy::Fixed).map_err(|e| failed(&e))?;
         let scene = scene(FRAMES, session.size(), seed).map_err(|e| failed(&e))?;
         Ok(Built {
             frame: Box::new(Stream {

@@ -15,7 +15,7 @@ use self::{
     unet::UNet,
 };
 use crate::{
-    AnyTensor, ModelError, StateTensors, StepInput, StepOutput, StreamModel, TensorSpec,
+    AnyTensor, ModelError, StepInput, StepOutput, StreamModel, TensorSpec,
     config::{Size, StressConfig},
     forward::{NamedForward, Ordered},
 };
@@ -87,27 +87,11 @@ fn from_unit(picture: Tensor<4>) -> Tensor<4> {
     picture.mul_scalar(2.0).sub_scalar(1.0)
 }
 
+/// Its blending is the temporal stage's, within a step.
 impl StreamModel for StressNetwork {
     fn denoise(&self, step: StepInput) -> StepOutput {
         let output = self.forward(to_unit(step.sample), to_unit(step.previous), step.timestep);
-        let picture = from_unit(output.clamp(0.0, 1.0));
-        StepOutput {
-            features: picture.clone(),
-            picture,
-        }
-    }
-
-    fn state_specs(&self, _batch: usize) -> Vec<TensorSpec> {
-        Vec::new()
-    }
-
-    fn update_state(&self, state: StateTensors, _last: &StepOutput) -> StateTensors {
-        state
-    }
-
-    /// The picture: the temporal stage has blended already.
-    fn blend(&self, picture: Tensor<4>, _previous: Tensor<4>, _state: &StateTensors) -> Tensor<4> {
-        picture
+        StepOutput::new(from_unit(output.clamp(0.0, 1.0)))
     }
 }
 
