@@ -53,7 +53,8 @@ CONF
   (cd "$cache" && apt-get -q download "llvm-23-dev=$version" >>"$apt/log" 2>&1) || { cat "$apt/log"; fail "apt-get download"; }
   unset APT_CONFIG
 }
-newest() { ls -t "$cache"/llvm-23-dev_*_amd64.deb 2>/dev/null | head -1; }
+# Nothing where there is none yet, which is no failure.
+newest() { { ls -t "$cache"/llvm-23-dev_*_amd64.deb 2>/dev/null || true; } | head -1; }
 deb=$(newest)
 if [ -z "$deb" ] || ! dpkg-deb --info "$deb" >/dev/null 2>&1; then
   rm -f "$cache"/*.deb

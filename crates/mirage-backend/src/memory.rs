@@ -117,7 +117,7 @@ impl MemoryNeed {
         let mut found = Vec::new();
         if self.halves && half <= there {
             found.push(format!(
-                "with the passes `fp16,sdpa` or `bf16,sdpa` it needs about {} MiB, which fits",
+                "in half precision it needs about {} MiB, which fits",
                 mib(half)
             ));
         } else if self.halves {
@@ -127,7 +127,8 @@ impl MemoryNeed {
             ));
         }
         if self.scores {
-            found.push("the pass `sdpa` leaves out the attention's matrices of scores".to_owned());
+            found
+                .push("attention as one operation does not hold its matrices of scores".to_owned());
         }
         found.push("a smaller size or model takes less".to_owned());
         found.join("; ")
@@ -251,8 +252,8 @@ mod tests {
         assert_eq!(
             refusal(&need(), 2500 * MIB),
             "backend `b`: not enough memory: the graph needs at least 4000 MiB (3000 of weights, 1 of \
-             states, 999 of activations), the device has 2500 MiB: with the passes `fp16,sdpa` or \
-             `bf16,sdpa` it needs about 2000 MiB, which fits; a smaller size or model takes less"
+             states, 999 of activations), the device has 2500 MiB: in half precision it needs about 2000 \
+             MiB, which fits; a smaller size or model takes less"
         );
         let none = refusal(&need(), 100 * MIB);
         assert!(
@@ -260,7 +261,7 @@ mod tests {
             "{none}"
         );
         let f32_weights = refusal(&need().without_halves(), 2500 * MIB);
-        assert!(!f32_weights.contains("fp16"), "{f32_weights}");
+        assert!(!f32_weights.contains("half precision"), "{f32_weights}");
         let none_free = need().check("b", Room::Free(100 * MIB));
         let told = none_free.expect_err("it does not fit").to_string();
         assert!(told.contains("this machine has 100 MiB free"), "{told}");
@@ -280,7 +281,10 @@ mod tests {
         // Queries, keys, scores, of which softmax needs one matrix, and the result of the last product.
         assert_eq!(need.bytes(), 2 * (3 * 64 * 8 + 64 * 64));
         let told = refusal(&need, 100);
-        assert!(told.contains("the pass `sdpa` leaves out"), "{told}");
+        assert!(
+            told.contains("attention as one operation does not hold"),
+            "{told}"
+        );
         assert!(!told.contains("half precision"), "{told}");
     }
 

@@ -5,7 +5,7 @@
 //! in f64, without and with a static plan.
 //!
 //! ```ignore
-//! mirage_testkit::conformance!(MyBackend);
+//! mirage_testkit::conformance!(&MyBackend);
 //! ```
 
 #![allow(
@@ -22,7 +22,7 @@ pub use graphs::{ENCODER, encoder, one, region, ty};
 pub use run::{between, compile, execute, noise, noisy, planned};
 pub use suite::{Expectations, Suite};
 
-/// Makes the conformance tests for a backend. The second argument sets what it is held to:
+/// Makes the conformance tests for a backend: an expression of type `&dyn Backend`. The second argument sets what it is held to:
 /// [`Expectations::default`] if there is none. A backend that has no device here passes without a run and prints
 /// that it was skipped.
 ///
@@ -54,6 +54,8 @@ macro_rules! conformance {
             layers::sampling_at_places_of_a_grid,
             layers::attention_with_everything,
             layers::true_in_a_mask_leaves_the_key_out,
+            layers::a_query_without_keys_gives_zeros,
+            layers::what_is_held_elsewhere_is_not_written_over,
             plans::a_closed_loop_agrees_with_its_definition,
             plans::the_planned_peak_is_less_than_all_activations,
             random::f32_graphs_agree_with_their_definition,
@@ -67,7 +69,7 @@ macro_rules! conformance {
         $(
             #[test]
             fn $name() {
-                match $crate::Suite::new(&$backend, $expectations) {
+                match $crate::Suite::new($backend, $expectations) {
                     Some(suite) => $crate::suite::$module::$name(&suite),
                     None => $crate::suite::skipped(stringify!($name)),
                 }

@@ -4,7 +4,7 @@ use mirage_example_host_backend::HostBackend;
 use mirage_testkit::Expectations;
 
 mirage_testkit::conformance!(
-    HostBackend,
+    &HostBackend,
     Expectations {
         graphs: 60,
         ..Expectations::default()

@@ -154,8 +154,8 @@ fn record(
     let outputs = outputs?;
     let recording = recording.map_err(|e| {
         failed(format!(
-            "a frame cannot be recorded as a CUDA graph: {e:?}; without the pass graph_capture it runs \
-             operation by operation"
+            "a frame cannot be recorded as a CUDA graph: {e:?}; without the graph attribute `static_plan` \
+             it runs operation by operation"
         ))
     })?;
     Ok((recording, outputs))

@@ -8,7 +8,7 @@ use mirage_plugin::host::{Origin, origin_of_backend};
 
 use crate::plugins;
 
-fn backend(name: &str) -> &'static dyn Backend {
+pub(crate) fn backend(name: &str) -> &'static dyn Backend {
     plugins();
     find(name).unwrap()
 }

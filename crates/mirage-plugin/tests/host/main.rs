@@ -6,6 +6,7 @@
 )]
 
 mod backends;
+mod conformance;
 #[path = "../common/libraries.rs"]
 mod libraries;
 mod passes;

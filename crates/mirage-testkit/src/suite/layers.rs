@@ -1,9 +1,9 @@
 //! Layers in the corners that random graphs seldom reach.
 
-use mirage_ir::{Graph, Op, ops::*, text};
+use mirage_ir::{DType, Graph, Op, interp::Tensor, ops::*, text};
 
 use super::Suite;
-use crate::{noisy, ty};
+use crate::{noisy, one, ty};
 
 fn conv(n: usize, stride: usize, padding: usize, dilation: usize, groups: usize) -> Conv {
     let all = |v| vec![v; n];
@@ -294,8 +294,7 @@ pub fn true_in_a_mask_leaves_the_key_out(suite: &Suite<'_>) {
     )
     .unwrap();
     let (params, mut inputs) = noisy(&graph);
-    inputs[2] =
-        mirage_ir::interp::Tensor::float([1, 1, 1, 6], [-1.0, 1.0, -1.0, 1.0, 1.0, 1.0]).unwrap();
+    inputs[2] = Tensor::float([1, 1, 1, 6], [-1.0, 1.0, -1.0, 1.0, 1.0, 1.0]).unwrap();
     let run = mirage_ir::interp::run(&graph, &params, &inputs, &[]).unwrap();
     assert!(
         run.outputs[1]
@@ -306,4 +305,61 @@ pub fn true_in_a_mask_leaves_the_key_out(suite: &Suite<'_>) {
     );
     let d = suite.difference(&graph, &params, &inputs, &[]);
     assert!(d.max_rel < 1e-5, "{d:?}");
+}
+
+/// Attention with scale, cap, causality, mask and bias, alone and together; the mask leaves the first query
+/// without a key, whose result is 0.
+pub fn a_query_without_keys_gives_zeros(suite: &Suite<'_>) {
+    let plain = Attention::default();
+    let masked = Attention {
+        mask: true,
+        ..plain.clone()
+    };
+    let all = Attention {
+        scale: Some(2.0),
+        softcap: Some(1.5),
+        causal: true,
+        mask: true,
+        bias: true,
+    };
+    let left_out: Vec<bool> = (0..35).map(|i| i < 7 || i % 3 == 0).collect();
+    for (dtype, name) in suite.floats() {
+        for op in [&plain, &masked, &all] {
+            let t = |s: &str| format!("{name}{s}");
+            let mut operands = vec![t("[2,3,5,8]"), t("[2,3,7,8]"), t("[2,3,7,6]")];
+            operands.extend(op.mask.then(|| "bool[1,1,5,7]".to_owned()));
+            operands.extend(op.bias.then(|| t("[2,3,5,7]")));
+            let operands: Vec<&str> = operands.iter().map(String::as_str).collect();
+            let graph = one(op.clone(), &operands);
+            let (params, mut inputs) = noisy(&graph);
+            if op.mask {
+                inputs[3] = Tensor::bool([1, 1, 5, 7], left_out.clone()).unwrap();
+            }
+            let d = suite.difference(&graph, &params, &inputs, &[]);
+            assert!(d.max_rel <= suite.bound(dtype), "{d:?}\n{graph}");
+        }
+    }
+}
+
+/// An engine that works in place must not write over what another value still reads.
+pub fn what_is_held_elsewhere_is_not_written_over(suite: &Suite<'_>) {
+    // Every value is used twice, once through a view, so that an activation in place would show.
+    let graph = text::parse(
+        r#"graph "aliases" {
+            input %0 "x": f32[4,6]
+            %1: f32[24] = reshape(%0) {shape = [24]}
+            %2: f32[24] = relu(%1)
+            %3: f32[6,4] = permute(%0) {axes = [1, 0]}
+            %4: f32[6,4] = silu(%3)
+            %5: f32[4,6] = add_scalar(%0) {value = 0.0}
+            %6: f32[4,6] = gelu(%5)
+            %7: f32[24] = reshape(%5) {shape = [24]}
+            output "relu" = %2
+            output "silu" = %4
+            output "x" = %7
+            output "gelu" = %6
+        }"#,
+    )
+    .unwrap();
+    suite.agrees(&graph, suite.bound(DType::F32));
 }

@@ -1,3 +1,3 @@
 //! What every backend has to do.
 
-mirage_testkit::conformance!(mirage_backend_cpu::CpuBackend);
+mirage_testkit::conformance!(&mirage_backend_cpu::CpuBackend);

@@ -1,0 +1,11 @@
+//! What every backend has to do, of one that is on the other side of the C ABI.
+
+use mirage_testkit::Expectations;
+
+mirage_testkit::conformance!(
+    crate::backends::backend("reference"),
+    Expectations {
+        graphs: 60,
+        ..Expectations::default()
+    }
+);
