@@ -2,7 +2,7 @@
 
 use mirage_ir::{DType, Graph, Node, Order, TensorData, TensorType, ops};
 
-use crate::{Kernel, NodeContext, Stopwatch};
+use crate::{Kernel, NodeContext, Stopwatch, by_definition};
 
 /// A tensor of an engine. Cloning it copies a handle, not elements. Its shape is the physical one: the
 /// dimensions in the sequence in which they lie in memory, outermost first.
@@ -71,11 +71,14 @@ pub trait Engine: Clone + Send + Sync + 'static {
         None
     }
 
-    /// The generic kernel of a node that is no region.
+    /// The generic kernel of a node that is no region. The default computes the operation by its
+    /// definition, on the host: [`by_definition`].
     ///
     /// # Errors
     /// The operation cannot run here; the message says why.
-    fn generic(&self, cx: &NodeContext<'_>) -> Result<Kernel<Self::Tensor>, String>;
+    fn generic(&self, cx: &NodeContext<'_>) -> Result<Kernel<Self::Tensor>, String> {
+        by_definition(self, cx)
+    }
 
     /// The memory order in which this operand is wanted if it is a weight and all nodes that read it want
     /// the same. It is converted once, at compile. The default is row-major for the weights of

@@ -15,6 +15,7 @@
 mod bodies;
 mod catch;
 mod context;
+mod definition;
 mod engine;
 mod flatten;
 mod layout;
@@ -26,6 +27,7 @@ mod stopwatch;
 
 pub use catch::catch;
 pub use context::NodeContext;
+pub use definition::by_definition;
 pub use engine::{Engine, Packing, Tensor};
 pub use layout::{Align, in_memory, place};
 pub use planned::{HostKernels, Planned};

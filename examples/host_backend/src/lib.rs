@@ -1,8 +1,12 @@
-//! A backend on `mirage-runtime`: the engine runs every operation by its definition, and two kernels of its
-//! own work on memory that the runtime plans. `tests/it.rs` holds it to what every backend has to do.
+//! A backend in a shared library of its own, on `mirage-runtime`: it brings a tensor and two kernels, and
+//! every other operation is computed by its definition. Slow, and right.
+//! `tests/it.rs` holds it to what every backend has to do, and `crates/mirage-plugin/tests/host/conformance.rs`
+//! does so through the C ABI.
 //!
-//! A backend that is worth having replaces [`Engine::generic`] by calls of a library and has more kernels.
-//! To use it from the program, export it as a plugin: docs/writing-a-plugin.md.
+//! A backend that is worth having implements [`Engine::generic`] by calls of a library and has more kernels.
+//!
+//! `cargo build --release -p mirage-example-host-backend`, then
+//! `mirage run --size 16x16 --frames 2 --backend host --plugin target/release/libmirage_example_host_backend.so`.
 
 mod array;
 mod kernels;
@@ -15,12 +19,14 @@ use mirage_ir::{
     interp::Tensor,
     target::{Capabilities, Capability, Subject, Support},
 };
-use mirage_runtime::{Align, Engine, Kernel, NodeContext, Planned, Slots};
+use mirage_runtime::{Engine, Planned, Slots};
 
 use crate::{array::Array, kernels::Kernels};
 
 /// See the crate.
 pub struct HostBackend;
+
+mirage_plugin::export! { backends: [&HostBackend] }
 
 const NAME: &str = "host";
 
@@ -30,7 +36,7 @@ impl Backend for HostBackend {
             name: NAME,
             version: env!("CARGO_PKG_VERSION"),
             engine: "the definitions of mirage-ir",
-            summary: "an example: every operation by its definition, on planned memory",
+            summary: "computes operations by their definitions, in f64; for comparisons",
         }
     }
 
@@ -51,6 +57,10 @@ impl Backend for HostBackend {
         }
     }
 
+    fn tolerance(&self) -> f64 {
+        1e-5
+    }
+
     fn compile(
         &self,
         graph: &Graph,
@@ -65,18 +75,18 @@ impl Backend for HostBackend {
         }
         Ok(if graph.has_flag(GraphFlag::StaticPlan) {
             let kernels = Arc::new(Kernels);
-            Box::new(Planned::compile(&Definitions, kernels, graph, params)?)
+            Box::new(Planned::compile(&Host, kernels, graph, params)?)
         } else {
-            Box::new(Slots::compile(&Definitions, graph, params)?)
+            Box::new(Slots::compile(&Host, graph, params)?)
         })
     }
 }
 
-/// Runs operations by their definitions, in f64, and rounds each result to its dtype.
+/// Tensors in host memory.
 #[derive(Clone, Copy)]
-struct Definitions;
+struct Host;
 
-impl Engine for Definitions {
+impl Engine for Host {
     type Tensor = Array;
 
     fn name(&self) -> &'static str {
@@ -98,28 +108,5 @@ impl Engine for Definitions {
 
     fn zeros(&self, shape: &[usize], dtype: DType) -> Result<Array, String> {
         Array::of(&Tensor::zeros(&TensorType::new(dtype, shape)), dtype)
-    }
-
-    fn generic(&self, cx: &NodeContext<'_>) -> Result<Kernel<Array>, String> {
-        let (op, types) = (cx.node.op.clone(), cx.outputs.clone());
-        if op.name() == "extern" || op.is::<mirage_ir::ops::Unknown>() {
-            return Err(format!("{} has no definition", op.name()));
-        }
-        // Definitions are about logical row-major tensors.
-        let from: Vec<Align> = cx.inputs.iter().map(Align::to_logical).collect();
-        let to: Vec<Align> = types.iter().map(Align::from_logical).collect();
-        Ok(Box::new(move |args| {
-            let operands = from.iter().enumerate();
-            let operands: Result<Vec<Tensor>, String> = operands
-                .map(|(i, align)| align.view(args.take(i)).tensor())
-                .collect();
-            let operands = operands?;
-            let operands: Vec<&Tensor> = operands.iter().collect();
-            let results = op.eval(&operands, &types).map_err(|e| e.to_string())?;
-            for (i, (result, ty)) in results.iter().zip(&types).enumerate() {
-                args.set(i, to[i].lay_out(Array::of(result, ty.dtype)?));
-            }
-            Ok(())
-        }))
     }
 }

@@ -3,7 +3,7 @@
 use mirage_testkit::Expectations;
 
 mirage_testkit::conformance!(
-    crate::backends::backend("reference"),
+    crate::backends::backend("host"),
     Expectations {
         graphs: 60,
         ..Expectations::default()

@@ -26,6 +26,7 @@ fn plugins() -> &'static [&'static Plugin] {
             libraries::from_c(folder.path(), "bad", Some("FINE")),
             libraries::from_rust("mirage_example_pass"),
             libraries::from_rust("mirage_example_backend"),
+            libraries::from_rust("mirage_example_host_backend"),
             libraries::from_rust("panics"),
         ];
         let count = files.len();

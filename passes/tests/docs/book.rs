@@ -1,0 +1,90 @@
+//! Pages, links and graphs of the book.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use mirage_ir::{text, verify};
+
+fn docs() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs")
+}
+
+/// Every page below a folder.
+fn pages(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(pages(&path));
+        } else if path.extension().is_some_and(|e| e == "md") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+/// The targets of a page's links, outside of code blocks.
+fn links(page: &str) -> Vec<String> {
+    let mut in_code = false;
+    let lines = page.lines().filter(|line| {
+        in_code ^= line.trim_start().starts_with("```");
+        !in_code
+    });
+    lines
+        .flat_map(|line| line.split("](").skip(1))
+        .filter_map(|rest| rest.split_once(')'))
+        .map(|(target, _)| target.to_owned())
+        .collect()
+}
+
+#[test]
+fn every_page_is_in_the_summary() {
+    let summary = fs::read_to_string(docs().join("SUMMARY.md")).unwrap();
+    let listed = links(&summary);
+    for page in pages(&docs()) {
+        let name = page.strip_prefix(docs()).unwrap().to_string_lossy();
+        let is_listed = name == "SUMMARY.md" || listed.iter().any(|l| *l == name);
+        assert!(is_listed, "docs/{name} is not in docs/SUMMARY.md");
+    }
+}
+
+#[test]
+fn links_lead_to_files() {
+    for page in pages(&docs()) {
+        let text = fs::read_to_string(&page).unwrap();
+        for target in links(&text) {
+            let (file, _) = target.split_once('#').unwrap_or((&target, ""));
+            if file.is_empty() || file.contains("://") {
+                continue;
+            }
+            let there = page.parent().unwrap().join(file);
+            assert!(
+                there.exists(),
+                "{} links to {target}, which does not exist",
+                page.display()
+            );
+        }
+    }
+}
+
+/// Whole graphs in pages are graphs. Parts of one, which do not begin with `graph`, are not looked at.
+#[test]
+fn graphs_in_pages_are_valid() {
+    let mut seen = 0;
+    for page in pages(&docs()) {
+        let source = fs::read_to_string(&page).unwrap();
+        for block in source.split("```text\n").skip(1) {
+            let block = block.split("```").next().unwrap();
+            if !block.starts_with("graph \"") {
+                continue;
+            }
+            let graph = text::parse(block);
+            let graph = graph.unwrap_or_else(|e| panic!("{}: {e}\n{block}", page.display()));
+            verify(&graph).unwrap_or_else(|e| panic!("{}: {e}\n{block}", page.display()));
+            seen += 1;
+        }
+    }
+    assert!(seen > 10, "pages have graphs: {seen}");
+}
