@@ -52,7 +52,7 @@ fn page(registry: &Registry) -> String {
 }
 
 fn of_phase(registry: &Registry, phase: Phase) -> Vec<&'static dyn Pass> {
-    let passes = registry.names().filter_map(|name| registry.get(name).ok());
+    let passes = registry.names().filter_map(|name| registry.get(name));
     passes.filter(|pass| pass.info().phase == phase).collect()
 }
 
@@ -135,7 +135,8 @@ fn blocks(source: &str, kind: &str) -> Vec<String> {
     let mut found = Vec::new();
     while lines.by_ref().any(|line| line == start) {
         let block = lines.by_ref().take_while(|line| *line != "//! ```");
-        let text = block.map(|line| line.trim_start_matches("//!").trim_start_matches(' '));
+        let text = block.map(|line| line.trim_start_matches("//!"));
+        let text = text.map(|line| line.strip_prefix(' ').unwrap_or(line));
         found.push(text.fold(String::new(), |text, line| text + line + "\n"));
     }
     found
