@@ -63,6 +63,7 @@ macro_rules! conformance {
             random::half_precision_graphs_agree_within_their_precision,
             random::graphs_of_mixed_dtypes_agree,
             random::graphs_that_call_bodies_agree,
+            random::regions_round_where_a_cast_is,
         }
     };
     (@each $backend:expr, $expectations:expr, $($module:ident :: $name:ident,)*) => {

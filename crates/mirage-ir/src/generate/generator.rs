@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use super::{
-    Generated, Options, call, contraction, elementwise, lookup, normalization, rng::Rng, scalar,
-    shape, spatial,
+    Generated, Options, call, contraction, elementwise, lookup, normalization, rng::Rng, rounding,
+    scalar, shape, spatial,
 };
 use crate::{
     DType, Graph, GraphBuilder, GraphError, Op, OpError, Params, TensorType, ValueId,
@@ -117,6 +117,9 @@ impl<'a> Generator<'a> {
             lookup::RECIPES,
         ]
         .concat();
+        if rounding::applies(self.options) {
+            recipes.extend(rounding::RECIPES);
+        }
         if self.options.calls {
             // Often enough among so many others.
             let share = recipes.len() / 8;

@@ -21,6 +21,7 @@ mod generator;
 mod lookup;
 mod normalization;
 mod rng;
+mod rounding;
 mod scalar;
 mod shape;
 mod spatial;
@@ -34,7 +35,8 @@ use crate::{DType, Graph, GraphError, Params, interp::Tensor};
 pub struct Options {
     /// The most nodes; now and then a few more, which keep values small.
     pub max_nodes: usize,
-    /// The float dtypes of inputs and parameters, and what casts go to; at least one.
+    /// The float dtypes of inputs and parameters, and what casts go to; at least one. With f32 and a half
+    /// among them there are regions in which f32 values pass through halves and back.
     pub dtypes: Vec<DType>,
     /// The names of the operations to use, or all of them.
     pub ops: Option<Vec<String>>,

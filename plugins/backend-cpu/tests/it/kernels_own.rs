@@ -1,9 +1,10 @@
 //! The backend's own kernels against the definition in f64: odd sizes, both orders, borders,
 //! broadcasts, regions with all that may follow a product.
 
-use crate::support::{check, difference, noisy, ty};
+use crate::support::{check, compile, difference, execute, noisy, planned, ty};
 use mirage_ir::{
-    Attrs, Graph, GraphBuilder, Op, TensorType, ValueId,
+    Attrs, DType, Graph, GraphBuilder, Op, Params, TensorType, ValueId,
+    interp::{self, Tensor},
     ops::*,
     regions::{self, ELEMENTWISE},
 };
@@ -404,4 +405,44 @@ fn long_elementwise_work_is_divided_without_a_seam() {
     }
     check(Unary::Silu, &["f32[50001]"], 1e-6);
     check(Unary::Gelu, &["f32[50001]"], 1e-6);
+}
+
+/// A cast inside of a region is a rounding: the values differ from those of a region without it, and what a
+/// half cannot hold is infinite.
+#[test]
+fn a_cast_in_an_elementwise_region_rounds() {
+    for (half, numbers) in [
+        ("bf16", [0.1, 1.0 / 3.0, -2.7, 1e30]),
+        ("f16", [0.1, 16_777_217.0, -70_000.0, 3e-8]),
+    ] {
+        let source = format!(
+            r#"graph "g" {{
+              input %0 "x": f32[4]
+              %1: f32[4] = region(%0) {{kind = "elementwise"}} graph "elementwise" {{
+                input %0 "x0": f32[4]
+                %1: f32[4] = mul_scalar(%0) {{value = 3.0}}
+                %2: {half}[4] = cast(%1) {{dtype = "{half}"}}
+                %3: f32[4] = cast(%2) {{dtype = "f32"}}
+                %4: f32[4] = mul_scalar(%3) {{value = 2.0}}
+                output "out" = %4
+              }}
+              output "y" = %1
+            }}"#
+        );
+        let graph = mirage_ir::text::parse(&source).unwrap();
+        let x = Tensor::float([4], numbers.to_vec()).unwrap();
+        let x = x.rounded(DType::F32).unwrap();
+        let want = interp::run(&graph, &Params::new(), &[x.clone()], &[]).unwrap();
+        for graph in [graph.clone(), planned(&graph)] {
+            let mut executable = compile(&graph, &Params::new()).unwrap();
+            let got = execute(executable.as_mut(), &[x.clone()], &[]).unwrap();
+            assert!(
+                got.outputs[0].same_bits(&want.outputs[0]),
+                "{half}: {got:?} instead of {want:?}"
+            );
+        }
+        let infinite = want.outputs[0].floats().unwrap().iter();
+        let infinite = infinite.filter(|x| x.is_infinite()).count();
+        assert_eq!(infinite, if half == "f16" { 2 } else { 0 });
+    }
 }

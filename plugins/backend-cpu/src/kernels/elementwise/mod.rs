@@ -3,6 +3,7 @@
 
 mod operand;
 mod program;
+mod round;
 mod steps;
 
 use mirage_ir::{DType, TensorType};

@@ -17,6 +17,10 @@ pub(super) enum Step {
     Select(usize, usize, usize),
     /// Whether it is not 0.
     ToBool(usize),
+    /// Rounded as f16 holds it.
+    ToF16(usize),
+    /// Rounded as bf16 holds it.
+    ToBf16(usize),
     Copy(usize),
 }
 
@@ -30,7 +34,7 @@ pub(super) struct Program {
 impl Program {
     /// The program of a node: a function of elements on f32, or an elementwise region of such.
     pub(super) fn of(graph: &Graph, node: &Node) -> Option<Self> {
-        // Halves are computed in f32 from operand to result.
+        // Halves are computed in f32 from operand to result; a cast to one rounds as its dtype does.
         let fits = |dtype| matches!(dtype, DType::F32 | DType::F16 | DType::BF16 | DType::Bool);
         if let Some(region) = node.op.get::<Region>() {
             let body = node.op.body().filter(|_| region.kind == ELEMENTWISE)?;
@@ -38,19 +42,29 @@ impl Program {
                 return None;
             };
             let known = body.values().iter().all(|v| fits(v.ty.dtype));
-            return known
-                .then(|| Program::of_body(body, result.value))
-                .flatten();
+            let program = known.then(|| Program::of_body(body, result.value));
+            return Some(program??.stored_in(body.ty(result.value).dtype));
         }
         let mut types = node.inputs.iter().chain(&node.outputs);
         if !types.all(|&v| fits(graph.ty(v).dtype)) {
             return None;
         }
         let registers: Vec<usize> = (0..node.inputs.len()).collect();
-        Some(Program {
+        let program = Program {
             operands: node.inputs.len(),
             steps: vec![step(node, &registers)?],
-        })
+        };
+        Some(program.stored_in(graph.ty(node.output()).dtype))
+    }
+
+    /// The program of a result that is rounded to this dtype when it is stored: its last step need not.
+    fn stored_in(mut self, dtype: DType) -> Self {
+        if let Some(last) = self.steps.last_mut()
+            && let (Step::ToF16(r), DType::F16) | (Step::ToBf16(r), DType::BF16) = (*last, dtype)
+        {
+            *last = Step::Copy(r);
+        }
+        self
     }
 
     fn of_body(body: &Graph, result: ValueId) -> Option<Self> {
@@ -97,6 +111,8 @@ fn step(node: &Node, r: &[usize]) -> Option<Step> {
         let cast = node.op.get::<Cast>()?;
         Some(match cast.dtype {
             DType::Bool => Step::ToBool(r[0]),
+            DType::F16 => Step::ToF16(r[0]),
+            DType::BF16 => Step::ToBf16(r[0]),
             _ => Step::Copy(r[0]),
         })
     }

@@ -3,7 +3,7 @@
 use mirage_ir::ops::{Binary, Unary};
 
 use super::super::math;
-use super::program::Step;
+use super::{program::Step, round};
 
 impl Step {
     /// Computes the step for every element; `register` gives registers below its own.
@@ -20,6 +20,8 @@ impl Step {
                 }
             }
             Step::ToBool(a) => map(register(a), out, |x| truth(x != 0.0)),
+            Step::ToF16(a) => map(register(a), out, round::to_f16),
+            Step::ToBf16(a) => map(register(a), out, round::to_bf16),
             Step::Copy(a) => out.copy_from_slice(register(a)),
         }
     }

@@ -31,10 +31,14 @@ pub(crate) enum Step {
     Select(usize, usize, usize),
     /// Whether it is not 0.
     Truth(usize),
+    /// Rounded as f16 holds it.
+    ToF16(usize),
+    /// Rounded as bf16 holds it.
+    ToBf16(usize),
     Copy(usize),
 }
 
-/// A tree with one result. Half precision is computed in f32 from operand to result.
+/// A tree with one result. Half precision is computed in f32 from operand to result; a cast to it rounds.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Program {
     pub(crate) operands: usize,
@@ -106,6 +110,8 @@ fn step(node: &Node, r: &[usize]) -> Option<Step> {
         let cast = node.op.get::<Cast>()?;
         Some(match cast.dtype {
             DType::Bool => Step::Truth(r[0]),
+            DType::F16 => Step::ToF16(r[0]),
+            DType::BF16 => Step::ToBf16(r[0]),
             _ => Step::Copy(r[0]),
         })
     }

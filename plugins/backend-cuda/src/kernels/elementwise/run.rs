@@ -1,6 +1,7 @@
 //! A program, step by step, in the registers of each unit.
 
 use cubecl::prelude::*;
+use half::{bf16, f16};
 use mirage_ir::{
     ops::{Binary, Unary},
     regions::Activation,
@@ -106,6 +107,12 @@ fn step<N: Size>(registers: &Sequence<Vector<f32, N>>, #[comptime] step: Step) -
                 .index(comptime!(a))
                 .not_equal(&Vector::<f32, N>::new(0.0)),
         ),
+        Step::ToF16(a) => {
+            Vector::<f32, N>::cast_from(Vector::<f16, N>::cast_from(*registers.index(comptime!(a))))
+        }
+        Step::ToBf16(a) => Vector::<f32, N>::cast_from(Vector::<bf16, N>::cast_from(
+            *registers.index(comptime!(a)),
+        )),
         Step::Copy(a) => *registers.index(comptime!(a)),
     }
 }
