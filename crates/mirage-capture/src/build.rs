@@ -167,6 +167,9 @@ impl Build {
         };
         match translate(operation, &mut sketch) {
             Ok(()) if sketch.defines(operation.outputs()) => {
+                for note in sketch.notes() {
+                    tracing::warn!(path, "{}: {note}", burn_op::name(operation));
+                }
                 self.values.extend(sketch.commit(&mut self.builder)?);
                 return Ok(());
             }

@@ -9,6 +9,14 @@ pub enum CaptureError {
     /// The closure panicked.
     #[error("the module panicked while it was recorded: {0}")]
     Panicked(String),
+    /// The closure reads the values of a tensor that the recording computes.
+    #[error(
+        "the module reads the values of a tensor while it is recorded, where a tensor has none \
+         ({0}): compute with tensors instead. For `one_hot(n)`, which reads its indices, write \
+         `indices.unsqueeze_dim(d).equal(Tensor::arange(0..n, &device).unsqueeze()).float()`; for an \
+         `if` on a value, `mask_where`"
+    )]
+    ReadsValues(String),
     /// The closure asked for an input that was not declared.
     #[error("there is no input or state called `{name}`: declared are {declared}")]
     UnknownInput {

@@ -94,17 +94,23 @@ fn scope(
 }
 
 fn panic_error(payload: Box<dyn Any + Send>) -> CaptureError {
-    match payload.downcast::<CaptureError>() {
-        Ok(error) => *error,
-        Err(payload) => CaptureError::Panicked(
-            payload
-                .downcast_ref::<String>()
-                .cloned()
-                .or_else(|| payload.downcast_ref::<&str>().map(|s| (*s).to_owned()))
-                .unwrap_or_else(|| "no message".to_owned()),
-        ),
+    let payload = match payload.downcast::<CaptureError>() {
+        Ok(error) => return *error,
+        Err(payload) => payload,
+    };
+    let message = payload
+        .downcast_ref::<String>()
+        .cloned()
+        .or_else(|| payload.downcast_ref::<&str>().map(|s| (*s).to_owned()))
+        .unwrap_or_else(|| "no message".to_owned());
+    match message.contains(NO_VALUE) {
+        true => CaptureError::ReadsValues(message),
+        false => CaptureError::Panicked(message),
     }
 }
+
+/// What burn's recording device says when a closure reads values. The test of the error holds it.
+const NO_VALUE: &str = "has no concrete value";
 
 /// Recording devices that no capture uses. burn gives out 65536 of them in the life of a process
 /// and allows one scope a device at a time.

@@ -154,17 +154,26 @@ fn interpolate(op: &InterpolateOpIr, s: &mut Sketch) -> Rule {
         InterpolateModeIr::Lanczos3 => return Err(Refusal::NoRule),
     };
     let nearest = matches!(mode, ResizeMode::Nearest | ResizeMode::NearestExact);
-    let align_corners = op.options.align_corners && !nearest;
-    apply(
-        s,
-        Resize {
-            size: op.output_size,
-            mode,
-            align_corners,
-        },
-        [&op.x],
-        &op.out,
-    )
+    let resize = Resize {
+        size: op.output_size,
+        mode,
+        align_corners: op.options.align_corners && !nearest,
+    };
+    if let &[_, _, height, width] = &op.x.shape[..] {
+        for (what, n, m) in [
+            ("rows", height, resize.size[0]),
+            ("columns", width, resize.size[1]),
+        ] {
+            if n > 0 && !resize.differs_from_rounded(n, m).is_empty() {
+                s.note(format!(
+                    "nearest resizing from {n} to {m} {what}: the graph takes the element at ⌊o·n/m⌋ \
+                     exactly; burn rounds n/m and takes another for outputs {:?}",
+                    resize.differs_from_rounded(n, m)
+                ));
+            }
+        }
+    }
+    apply(s, resize, [&op.x], &op.out)
 }
 
 /// A mask that is true leaves a key out, in burn as in the graph.

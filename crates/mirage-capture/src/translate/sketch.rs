@@ -35,6 +35,7 @@ pub(crate) struct Sketch {
     steps: Vec<(Op, Vec<Val>)>,
     operands: HashMap<TensorId, Val>,
     results: Vec<(TensorId, Val)>,
+    notes: Vec<String>,
 }
 
 impl Sketch {
@@ -47,12 +48,23 @@ impl Sketch {
             steps: Vec::new(),
             operands: HashMap::new(),
             results: Vec::new(),
+            notes: Vec::new(),
         };
         for (id, value, ty) in operands {
             let val = sketch.value(Source::Graph(value), ty.clone());
             sketch.operands.insert(id, val);
         }
         sketch
+    }
+
+    /// Says what a user should know of the translation: where it differs from what burn computes.
+    pub(crate) fn note(&mut self, note: String) {
+        self.notes.push(note);
+    }
+
+    /// What was noted.
+    pub(crate) fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     fn value(&mut self, source: Source, ty: TensorType) -> Val {

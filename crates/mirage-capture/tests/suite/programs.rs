@@ -272,12 +272,36 @@ fn a_panic_is_an_error_and_the_next_capture_works() {
         let _ = doubled.clone().into_data();
         doubled
     });
-    assert!(matches!(e, CaptureError::Panicked(_)), "{e}");
+    assert!(matches!(e, CaptureError::ReadsValues(_)), "{e}");
     assert!(
         capture("good", &linear(), &[x([2, 3])], |m, x| m
             .forward(x.float::<2>("x")))
         .is_ok()
     );
+}
+
+#[test]
+fn one_hot_reads_values_and_what_the_error_says_instead_is_captured() {
+    let indices = Spec::input("i", DType::I64, [5]);
+    let e = error(&[indices], |_, x| x.int::<1>("i").one_hot::<2>(4));
+    let text = e.to_string();
+    assert!(matches!(e, CaptureError::ReadsValues(_)), "{text}");
+    assert!(
+        text.contains("one_hot") && text.contains("arange"),
+        "{text}"
+    );
+
+    let given = [("i", ints(3, [5], 4))];
+    let captured = check(&linear(), &given, &[], |_, x| {
+        let classes = Tensor::<1, Int>::arange(0..4, &x.device());
+        let rows = x.int::<1>("i").unsqueeze_dim::<2>(1);
+        rows.equal(classes.unsqueeze()).float()
+    });
+    let inputs = [interp::Tensor::int([5], vec![3, 0, 2, 0, 1]).unwrap()];
+    let run = interp::run(&captured.graph, &captured.params, &inputs, &[]).unwrap();
+    let places = [3, 0, 2, 0, 1].map(|hot| (0..4).map(move |i| f64::from(u8::from(i == hot))));
+    let expected: Vec<f64> = places.into_iter().flatten().collect();
+    assert_eq!(run.outputs[0].floats().unwrap(), expected);
 }
 
 fn cumsum() -> Extern {

@@ -17,6 +17,10 @@ pub(super) const KINDS: &[Kind] = &[kind::<Cast>(), kind::<Reorder>()];
 
 /// To another dtype. To a float type: rounded to nearest even; float to integer: truncated and
 /// saturated, NaN to 0; integer to integer: wrapped; to bool: whether it is not 0; from bool: 0 or 1.
+///
+/// An engine may hold integers in fewer bits than the graph says: burn-flex computes the integers of
+/// burn's default in 32 bits, the graph in the 64 that burn records. Values beyond ±2³¹ then wrap or
+/// saturate otherwise than here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Cast {

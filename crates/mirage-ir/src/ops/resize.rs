@@ -31,9 +31,13 @@ pub struct Resize {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ResizeMode {
-    /// The element at ⌊output·n/m⌋.
+    /// The element at ⌊output·n/m⌋, in exact arithmetic.
+    ///
+    /// Engines compute ⌊output·(n/m)⌋ from a rounded n/m, burn-flex in f64 and libtorch in f32. At a few
+    /// sizes an element then lies one before: from 30 to 22, output 11 is element 15 here and 14 in
+    /// burn-flex. [`Resize::differs_from_rounded`] says where; capture warns there.
     Nearest,
-    /// The element at ⌊(output + ½)·n/m⌋.
+    /// The element at ⌊(output + ½)·n/m⌋, in exact arithmetic; what is said of `Nearest` holds here too.
     NearestExact,
     /// Linear in both directions; the border element is repeated.
     Bilinear,
@@ -152,6 +156,19 @@ impl Resize {
             .collect()
     }
 
+    /// The outputs of one dimension of `m` from `n` whose element an engine that rounds n/m to f64 may
+    /// take from one before, as burn-flex does; none for the modes that are not nearest.
+    pub fn differs_from_rounded(&self, n: usize, m: usize) -> Vec<usize> {
+        let shift = match self.mode {
+            ResizeMode::Nearest => 0.0,
+            ResizeMode::NearestExact => 0.5,
+            ResizeMode::Bilinear | ResizeMode::Bicubic => return Vec::new(),
+        };
+        let rounded = |o: usize| ((o as f64 + shift) * (n as f64 / m as f64)).floor() as usize;
+        let differs = |o: &usize| self.taps(*o, n, m)[0].0 != rounded(*o).min(n - 1);
+        (0..m).filter(differs).collect()
+    }
+
     /// Where output element `o` of `m` lies among `n` input elements: the one before it and how far
     /// behind that it is.
     fn source(&self, o: usize, n: usize, m: usize) -> (i64, f64) {
@@ -255,5 +272,28 @@ fn cubic(distance: f64) -> f64 {
         ((A + 2.0) * x - (A + 3.0)) * x * x + 1.0
     } else {
         ((A * x - 5.0 * A) * x + 8.0 * A) * x - 4.0 * A
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exact_places_differ_from_rounded_ones_at_few_sizes() {
+        let resize = |mode| Resize {
+            size: [1, 1],
+            mode,
+            align_corners: false,
+        };
+        let nearest = resize(ResizeMode::Nearest);
+        assert_eq!(nearest.differs_from_rounded(30, 22), [11]);
+        assert_eq!(nearest.taps(11, 30, 22), [(15, 1.0)]);
+        assert!(!nearest.differs_from_rounded(122, 14).is_empty());
+        for (n, m) in [(32, 64), (64, 32), (48, 16), (7, 5), (360, 720)] {
+            assert!(nearest.differs_from_rounded(n, m).is_empty(), "{n} to {m}");
+        }
+        let bilinear = resize(ResizeMode::Bilinear);
+        assert!(bilinear.differs_from_rounded(30, 22).is_empty());
     }
 }
