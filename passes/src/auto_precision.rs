@@ -27,9 +27,11 @@ use mirage_ir::{
     DType, Graph,
     target::{Subject, Support},
 };
-use mirage_pass::{Need, Numerics, Outcome, Pass, PassContext, PassError, PassInfo, Phase};
+use mirage_pass::{
+    Need, Numerics, Outcome, Pass, PassContext, PassError, PassInfo, Phase, TypedOptions,
+};
 
-use crate::lower_precision::{self, OPTIONS};
+use crate::lower_precision::{self, Options};
 
 /// See the module.
 pub(crate) struct AutoPrecision;
@@ -41,7 +43,7 @@ static INFO: PassInfo = PassInfo {
         Need::new(Subject::operation("conv"), DType::BF16),
         Need::new(Subject::operation("conv"), DType::F16),
     ],
-    options: OPTIONS,
+    options: Options::SPECS,
     changes_interface: true,
     ..PassInfo::new(
         "auto_precision",

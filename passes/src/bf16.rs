@@ -29,9 +29,11 @@
 //! ```
 
 use mirage_ir::{DType, Graph, target::Subject};
-use mirage_pass::{Need, Numerics, Outcome, Pass, PassContext, PassError, PassInfo, Phase};
+use mirage_pass::{
+    Need, Numerics, Outcome, Pass, PassContext, PassError, PassInfo, Phase, TypedOptions,
+};
 
-use crate::lower_precision::{self, OPTIONS, WORTH_TRYING};
+use crate::lower_precision::{self, Options, WORTH_TRYING};
 
 /// See the module.
 pub(crate) struct Bf16;
@@ -43,7 +45,7 @@ static INFO: PassInfo = PassInfo {
         Need::new(Subject::operation("conv"), DType::BF16),
         Need::new(Subject::operation("linear"), DType::BF16),
     ],
-    options: OPTIONS,
+    options: Options::SPECS,
     worth_trying: WORTH_TRYING,
     changes_interface: true,
     ..PassInfo::new(

@@ -29,9 +29,11 @@
 //! ```
 
 use mirage_ir::{DType, Graph, target::Subject};
-use mirage_pass::{Need, Numerics, Outcome, Pass, PassContext, PassError, PassInfo, Phase};
+use mirage_pass::{
+    Need, Numerics, Outcome, Pass, PassContext, PassError, PassInfo, Phase, TypedOptions,
+};
 
-use crate::lower_precision::{self, OPTIONS, WORTH_TRYING};
+use crate::lower_precision::{self, Options, WORTH_TRYING};
 
 /// See the module.
 pub(crate) struct Fp16;
@@ -43,7 +45,7 @@ static INFO: PassInfo = PassInfo {
         Need::new(Subject::operation("conv"), DType::F16),
         Need::new(Subject::operation("linear"), DType::F16),
     ],
-    options: OPTIONS,
+    options: Options::SPECS,
     worth_trying: WORTH_TRYING,
     changes_interface: true,
     ..PassInfo::new(
@@ -74,7 +76,6 @@ mod tests {
         target::{Capabilities, Capability},
         text,
     };
-    use mirage_pass::Options;
 
     use super::*;
 
@@ -101,17 +102,17 @@ mod tests {
           %4: f32[1,8] = layer_norm(%3, %2) {eps = 1e-5}
           output "y" = %4
         }"#;
-        let norms = |options: &Options| {
+        let norms = |options: &mirage_pass::Options| {
             let mut graph = text::parse(text).expect("the graph parses");
             let cx = PassContext::new(&wide, options);
             Fp16.run(&mut graph, &cx).expect("the pass runs");
             let norm = graph.nodes().iter().find(|n| n.op.is::<LayerNorm>());
             graph.ty(norm.expect("the norm stays").output()).dtype
         };
-        assert_eq!(norms(&Options::defaults(&INFO)), DType::F16);
+        assert_eq!(norms(&mirage_pass::Options::defaults(&INFO)), DType::F16);
         let softmax = text.replace("layer_norm(%3, %2) {eps = 1e-5}", "softmax(%3) {dim = 1}");
         let mut graph = text::parse(&softmax).expect("the graph parses");
-        let options = Options::defaults(&INFO);
+        let options = mirage_pass::Options::defaults(&INFO);
         let cx = PassContext::new(&wide, &options);
         Fp16.run(&mut graph, &cx).expect("the pass runs");
         let kept = graph.nodes().iter().find(|n| n.op.is::<Softmax>());

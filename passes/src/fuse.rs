@@ -70,46 +70,42 @@ use mirage_ir::{
     regions::KnownRegion,
 };
 use mirage_pass::{
-    Numerics, OptionKind, OptionSpec, Outcome, Pass, PassContext, PassError, PassInfo, Phase,
+    Choice, Numerics, Outcome, Pass, PassContext, PassError, PassInfo, Phase, Set, TypedOptions,
     rewrite::{Patch, View},
 };
 
 /// See the module.
 pub(crate) struct Fuse;
 
-const KINDS: &[&str] = &[
-    "act_group_norm",
-    "act_layer_norm",
-    "add_layer_norm",
-    "conv_act",
-    "conv_norm_act",
-    "elementwise",
-    "group_norm_silu",
-    "layer_norm_linear",
-    "linear_act",
-];
+mirage_pass::choices! {
+    /// A kind of region.
+    enum Kind {
+        ActGroupNorm = "act_group_norm",
+        ActLayerNorm = "act_layer_norm",
+        AddLayerNorm = "add_layer_norm",
+        ConvAct = "conv_act",
+        ConvNormAct = "conv_norm_act",
+        Elementwise = "elementwise",
+        GroupNormSilu = "group_norm_silu",
+        LayerNormLinear = "layer_norm_linear",
+        LinearAct = "linear_act",
+    }
+}
+
+mirage_pass::options! {
+    /// The options of `fuse`.
+    struct Options {
+        /// the kinds of regions to form
+        kinds: Set<Kind> = "act_group_norm+act_layer_norm+add_layer_norm+conv_act+conv_norm_act+elementwise+group_norm_silu+layer_norm_linear+linear_act";
+        /// the most operations in an elementwise region
+        max_body: usize = 32 in 2..=256;
+        /// form regions that the backend has no kernel for too: it runs their bodies
+        force: bool = false;
+    }
+}
 
 static INFO: PassInfo = PassInfo {
-    options: &[
-        OptionSpec {
-            name: "kinds",
-            kind: OptionKind::Set(KINDS),
-            default: "act_group_norm+act_layer_norm+add_layer_norm+conv_act+conv_norm_act+elementwise+group_norm_silu+layer_norm_linear+linear_act",
-            doc: "the kinds of regions to form",
-        },
-        OptionSpec {
-            name: "max_body",
-            kind: OptionKind::Int { min: 2, max: 256 },
-            default: "32",
-            doc: "the most operations in an elementwise region",
-        },
-        OptionSpec {
-            name: "force",
-            kind: OptionKind::Bool,
-            default: "false",
-            doc: "form regions that the backend has no kernel for too: it runs their bodies",
-        },
-    ],
+    options: Options::SPECS,
     // Long chains hold more operands in registers at once than some processors have.
     worth_trying: &[("max_body", "8"), ("max_body", "128")],
     ..PassInfo::new(
@@ -128,32 +124,32 @@ type Rule = fn(&Fusing, &View, &mut Patch) -> Result<usize, GraphError>;
 
 /// In the order in which they are tried: a kind stands before those that are part of it, and
 /// elementwise trees take what the named kinds leave.
-const RULES: &[(&str, Rule)] = &[
-    ("conv_norm_act", |f, v, p| {
+const RULES: &[(Kind, Rule)] = &[
+    (Kind::ConvNormAct, |f, v, p| {
         named::each_node(norm_product::conv_norm_act, f, v, p)
     }),
-    ("layer_norm_linear", |f, v, p| {
+    (Kind::LayerNormLinear, |f, v, p| {
         named::each_node(norm_product::layer_norm_linear, f, v, p)
     }),
-    ("group_norm_silu", |f, v, p| {
+    (Kind::GroupNormSilu, |f, v, p| {
         named::each_node(norm::group_norm_silu, f, v, p)
     }),
-    ("conv_act", |f, v, p| {
+    (Kind::ConvAct, |f, v, p| {
         named::each_node(product::conv_act, f, v, p)
     }),
-    ("linear_act", |f, v, p| {
+    (Kind::LinearAct, |f, v, p| {
         named::each_node(product::linear_act, f, v, p)
     }),
-    ("add_layer_norm", |f, v, p| {
+    (Kind::AddLayerNorm, |f, v, p| {
         named::each_node(norm::add_layer_norm, f, v, p)
     }),
-    ("act_group_norm", |f, v, p| {
+    (Kind::ActGroupNorm, |f, v, p| {
         named::each_node(norm::act_group_norm, f, v, p)
     }),
-    ("act_layer_norm", |f, v, p| {
+    (Kind::ActLayerNorm, |f, v, p| {
         named::each_node(norm::act_layer_norm, f, v, p)
     }),
-    ("elementwise", elementwise::trees),
+    (Kind::Elementwise, elementwise::trees),
 ];
 
 impl Pass for Fuse {
@@ -162,11 +158,13 @@ impl Pass for Fuse {
     }
 
     fn run(&self, graph: &mut Graph, cx: &PassContext<'_>) -> Result<Outcome, PassError> {
+        let options = Options::read(cx.options)?;
         let mut formed = BTreeMap::new();
         let mut without = Vec::new();
-        for (kind, rule) in rules(cx) {
+        for (kind, rule) in rules(&options, cx) {
             let fusing = Fusing {
-                kind,
+                kind: kind.name(),
+                options: &options,
                 prologue: Prologue::of(graph),
                 live: live_nodes(graph),
                 cx,
@@ -175,12 +173,12 @@ impl Pass for Fuse {
             let mut patch = Patch::new(graph);
             let count = rule(&fusing, &view, &mut patch)?;
             if count > 0 {
-                formed.insert(*kind, count);
+                formed.insert(kind.name(), count);
                 let next = patch.apply()?;
                 *graph = next;
             }
-            if !cx.options.bool("force") && !has_any_kernel(cx, kind) {
-                without.push(*kind);
+            if !options.force && !has_any_kernel(cx, *kind) {
+                without.push(kind.name());
             }
         }
         let notes: Vec<String> = formed
@@ -203,21 +201,22 @@ impl Pass for Fuse {
 
 /// The rules for the kinds asked for. Those with a kernel come first, so that `force` takes nothing
 /// from a kernel for the body of a larger region.
-fn rules(cx: &PassContext<'_>) -> Vec<&'static (&'static str, Rule)> {
-    let asked = |(kind, _): &&(&str, Rule)| cx.options.has("kinds", kind);
+fn rules(options: &Options, cx: &PassContext<'_>) -> Vec<&'static (Kind, Rule)> {
+    let asked = |(kind, _): &&(Kind, Rule)| options.kinds.contains(*kind);
     let mut rules: Vec<_> = RULES.iter().filter(asked).collect();
-    rules.sort_by_key(|(kind, _)| !has_any_kernel(cx, kind));
+    rules.sort_by_key(|(kind, _)| !has_any_kernel(cx, *kind));
     rules
 }
 
-fn has_any_kernel(cx: &PassContext<'_>, kind: &str) -> bool {
-    let has = |dtype| cx.capabilities.has_region(kind, dtype);
+fn has_any_kernel(cx: &PassContext<'_>, kind: Kind) -> bool {
+    let has = |dtype| cx.capabilities.has_region(kind.name(), dtype);
     DType::ALL.into_iter().any(has)
 }
 
 /// What the rules share.
 struct Fusing<'a> {
-    kind: &'a str,
+    kind: &'static str,
+    options: &'a Options,
     prologue: Prologue,
     /// For each node whether a result needs it: what nobody needs forms no region.
     live: Vec<bool>,
@@ -227,7 +226,7 @@ struct Fusing<'a> {
 impl Fusing<'_> {
     /// Whether a region of the rule's kind is wanted in this dtype.
     fn wants(&self, ty: &TensorType) -> bool {
-        self.cx.options.bool("force") || self.cx.capabilities.has_region(self.kind, ty.dtype)
+        self.options.force || self.cx.capabilities.has_region(self.kind, ty.dtype)
     }
 
     /// Whether the value is computed in every execution, and by one taker alone: it may vanish into a
@@ -261,14 +260,14 @@ mod tests {
         target::{Capabilities, Capability, Subject},
         text,
     };
-    use mirage_pass::Options;
+    use mirage_pass::Options as Values;
 
     use super::*;
 
     fn everything() -> Capabilities {
         let line = |kind| Capability::new(Subject::region(kind), [DType::F32, DType::F16]);
         Capabilities {
-            lines: KINDS.iter().map(|kind| line(kind)).collect(),
+            lines: Kind::NAMES.iter().map(|kind| line(kind)).collect(),
         }
     }
 
@@ -290,12 +289,12 @@ mod tests {
         let known = regions::KINDS.iter().map(|k| k.name);
         let mut known: Vec<&str> = known.chain([regions::ELEMENTWISE]).collect();
         known.sort_unstable();
-        assert_eq!(KINDS, known);
-        let mut ruled: Vec<&str> = RULES.iter().map(|(kind, _)| *kind).collect();
+        assert_eq!(Kind::NAMES, known);
+        let mut ruled: Vec<&str> = RULES.iter().map(|(kind, _)| kind.name()).collect();
         ruled.sort_unstable();
-        assert_eq!(KINDS, ruled);
-        let defaults = Options::defaults(&INFO);
-        assert!(KINDS.iter().all(|kind| defaults.has("kinds", kind)));
+        assert_eq!(Kind::NAMES, ruled);
+        let defaults = Options::read(&Values::defaults(&INFO)).unwrap();
+        assert!(defaults.kinds.iter().eq(Kind::ALL.iter().copied()));
     }
 
     const CHAIN: &str = r#"graph "g" {
@@ -307,7 +306,7 @@ mod tests {
 
     fn outcome(options: &[(&str, &str)], capabilities: &Capabilities) -> Outcome {
         let mut graph = text::parse(CHAIN).unwrap();
-        let options = Options::from_pairs(&INFO, options.iter().copied()).unwrap();
+        let options = Values::from_pairs(&INFO, options.iter().copied()).unwrap();
         Fuse.run(&mut graph, &PassContext::new(capabilities, &options))
             .unwrap()
     }
@@ -336,7 +335,7 @@ mod tests {
           %6: f32[1,4,2,2] = silu(%5)
           output "y" = %6
         }"#;
-        let options = Options::from_pairs(&INFO, [("force", "true")]).unwrap();
+        let options = Values::from_pairs(&INFO, [("force", "true")]).unwrap();
         let kinds = |capabilities: &Capabilities| -> Vec<String> {
             let mut graph = text::parse(source).unwrap();
             Fuse.run(&mut graph, &PassContext::new(capabilities, &options))

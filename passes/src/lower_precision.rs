@@ -23,29 +23,28 @@ use mirage_ir::{
     },
     target::Support,
 };
-use mirage_pass::{OptionKind, OptionSpec, Outcome, PassContext, PassError, rewrite::Rebuild};
+use mirage_pass::{Outcome, PassContext, PassError, Set, TypedOptions, rewrite::Rebuild};
 
-const NORM: &str = "norm";
-const SOFTMAX: &str = "softmax";
-const REDUCE: &str = "reduce";
-const POWER: &str = "power";
-const TIMESTEP: &str = "timestep";
+mirage_pass::choices! {
+    /// Operations that may stay f32.
+    pub(crate) enum Group {
+        Norm = "norm",
+        Softmax = "softmax",
+        Reduce = "reduce",
+        Power = "power",
+        Timestep = "timestep",
+    }
+}
 
-/// The options of both passes.
-pub(crate) const OPTIONS: &[OptionSpec] = &[
-    OptionSpec {
-        name: "keep",
-        kind: OptionKind::Set(&[NORM, SOFTMAX, REDUCE, POWER, TIMESTEP]),
-        default: "norm+softmax+reduce+power+timestep",
-        doc: "operations that stay f32",
-    },
-    OptionSpec {
-        name: "inputs",
-        kind: OptionKind::Bool,
-        default: "false",
-        doc: "declare float inputs, outputs and states in the low dtype too, instead of casting at the border",
-    },
-];
+mirage_pass::options! {
+    /// The options of `fp16`, `bf16` and `auto_precision`.
+    pub(crate) struct Options {
+        /// operations that stay f32
+        keep: Set<Group> = "norm+softmax+reduce+power+timestep";
+        /// declare float inputs, outputs and states in the low dtype too, instead of casting at the border
+        inputs: bool = false;
+    }
+}
 
 /// What is worth measuring beside the defaults: fewer casts, at the price of digits.
 pub(crate) const WORTH_TRYING: &[(&str, &str)] =
@@ -57,6 +56,7 @@ pub(crate) fn run(
     low: DType,
     cx: &PassContext<'_>,
 ) -> Result<Outcome, PassError> {
+    let options = Options::read(cx.options)?;
     let prologue = Prologue::of(graph);
     let is_work = |n: &Node| is_lowered(graph, n) && !prologue.is_fixed(n.output());
     if !graph.nodes().iter().any(is_work) {
@@ -65,12 +65,12 @@ pub(crate) fn run(
         )));
     }
     // A body's inputs are what its calls give it.
-    let source = if cx.options.bool("inputs") && !cx.is_body {
+    let source = if options.inputs && !cx.is_body {
         lower_border(graph, low)?
     } else {
         graph.clone()
     };
-    let mut lowering = Lowering::new(&source, low, cx);
+    let mut lowering = Lowering::new(&source, low, cx, options.keep);
     for node in source.nodes() {
         lowering.node(node)?;
     }
@@ -97,15 +97,15 @@ fn is_opaque(op: &Op) -> bool {
 }
 
 /// The group of the option `keep` that an operation belongs to.
-fn group(op: &Op) -> Option<&'static str> {
+fn group(op: &Op) -> Option<Group> {
     if op.is::<GroupNorm>() || op.is::<LayerNorm>() || op.is::<BatchNorm>() {
-        return Some(NORM);
+        return Some(Group::Norm);
     }
     if op.is::<Softmax>() {
-        return Some(SOFTMAX);
+        return Some(Group::Softmax);
     }
     if op.is::<Reduce>() {
-        return Some(REDUCE);
+        return Some(Group::Reduce);
     }
     let is_power = match (
         op.get::<Unary>(),
@@ -120,7 +120,7 @@ fn group(op: &Op) -> Option<&'static str> {
         (_, _, Some(s)) => s.f == Binary::Pow,
         _ => false,
     };
-    is_power.then_some(POWER)
+    is_power.then_some(Group::Power)
 }
 
 /// The graph with its float ports in the low dtype and casts to f32 inside.
@@ -186,6 +186,7 @@ struct Lowering<'g, 'c> {
     graph: &'g Graph,
     low: DType,
     cx: &'c PassContext<'c>,
+    keep: Set<Group>,
     rebuild: Rebuild<'g>,
     prologue: Prologue,
     /// A value of the new graph in another dtype.
@@ -197,11 +198,12 @@ struct Lowering<'g, 'c> {
 }
 
 impl<'g, 'c> Lowering<'g, 'c> {
-    fn new(graph: &'g Graph, low: DType, cx: &'c PassContext<'c>) -> Self {
+    fn new(graph: &'g Graph, low: DType, cx: &'c PassContext<'c>, keep: Set<Group>) -> Self {
         Lowering {
             graph,
             low,
             cx,
+            keep,
             rebuild: Rebuild::new(graph),
             prologue: Prologue::of(graph),
             casts: HashMap::new(),
@@ -223,7 +225,8 @@ impl<'g, 'c> Lowering<'g, 'c> {
             return Ok(());
         }
         let is_prologue = self.prologue.is_fixed(node.output());
-        let keeps_timestep = self.from_integer[node.output().index()] && self.keeps(TIMESTEP);
+        let keeps_timestep =
+            self.from_integer[node.output().index()] && self.keep.contains(Group::Timestep);
         if is_prologue || is_opaque(&node.op) || keeps_timestep {
             return self.emit(node, DType::F32);
         }
@@ -234,7 +237,7 @@ impl<'g, 'c> Lowering<'g, 'c> {
         }
         let follows = self.follows(node)?;
         match group(&node.op) {
-            Some(group) if self.keeps(group) && !self.is_wide(node) => {
+            Some(group) if self.keep.contains(group) && !self.is_wide(node) => {
                 self.emit(node, DType::F32)?;
                 if follows == self.low {
                     self.narrow_outputs(node)?;
@@ -247,15 +250,11 @@ impl<'g, 'c> Lowering<'g, 'c> {
 
     /// Whether the node is a norm that the backend computes in f32 inside.
     fn is_wide(&self, node: &Node) -> bool {
-        group(&node.op) == Some(NORM)
+        group(&node.op) == Some(Group::Norm)
             && self
                 .cx
                 .capabilities
                 .is_f32_inside(&node.op.name(), self.low)
-    }
-
-    fn keeps(&self, group: &str) -> bool {
-        self.cx.options.has("keep", group)
     }
 
     /// An f32 value is derived from an integer if it is one cast, or follows from one through

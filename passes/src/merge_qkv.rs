@@ -45,29 +45,25 @@ use mirage_ir::{
     ops::{Concat, Full, Linear, Slice},
 };
 use mirage_pass::{
-    Numerics, OptionKind, OptionSpec, Outcome, Pass, PassContext, PassError, PassInfo, Phase,
-    rewrite::Patch,
+    Numerics, Outcome, Pass, PassContext, PassError, PassInfo, Phase, TypedOptions, rewrite::Patch,
 };
 
 /// See the module.
 pub(crate) struct MergeQkv;
 
+mirage_pass::options! {
+    /// The options of `merge_qkv`.
+    struct Options {
+        /// merge no fewer layers than this
+        min: usize = 2 in 2..=64;
+        /// merge also where copying the slices moves more bytes than reading the input once saves
+        force: bool = false;
+    }
+}
+
 static INFO: PassInfo = PassInfo {
     tags: &["attention"],
-    options: &[
-        OptionSpec {
-            name: "min",
-            kind: OptionKind::Int { min: 2, max: 64 },
-            default: "2",
-            doc: "merge no fewer layers than this",
-        },
-        OptionSpec {
-            name: "force",
-            kind: OptionKind::Bool,
-            default: "false",
-            doc: "merge also where copying the slices moves more bytes than reading the input once saves",
-        },
-    ],
+    options: Options::SPECS,
     // What a copy costs against a read is the machine's to say.
     worth_trying: &[("force", "true")],
     ..PassInfo::new(
@@ -87,11 +83,11 @@ impl Pass for MergeQkv {
     }
 
     fn run(&self, graph: &mut Graph, cx: &PassContext<'_>) -> Result<Outcome, PassError> {
-        let min = usize::try_from(cx.options.int("min")).unwrap_or(2);
+        let Options { min, force } = Options::read(cx.options)?;
         let (mut patch, mut lines) = (Patch::new(graph), Vec::new());
         let mut merged = 0;
         for group in siblings(graph).into_values().filter(|g| g.len() > 1) {
-            let chosen = if cx.options.bool("force") {
+            let chosen = if force {
                 group.clone()
             } else {
                 gainful(graph, &group)

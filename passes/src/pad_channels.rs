@@ -49,9 +49,7 @@ use mirage_ir::{
     analysis::Prologue,
     cost::{GraphCost, graph_cost},
 };
-use mirage_pass::{
-    Numerics, OptionKind, OptionSpec, Outcome, Pass, PassContext, PassError, PassInfo, Phase,
-};
+use mirage_pass::{Numerics, Outcome, Pass, PassContext, PassError, PassInfo, Phase, TypedOptions};
 
 use crate::alignment::{Layer, Misaligned, alignment};
 use padding::Padding;
@@ -59,26 +57,20 @@ use padding::Padding;
 /// See the module.
 pub(crate) struct PadChannels;
 
+mirage_pass::options! {
+    /// The options of `pad_channels`.
+    struct Options {
+        /// the number that channel counts become multiples of; 0 asks the backend
+        multiple: usize = 0 in 0..=64;
+        /// the most that floating-point operations and bytes of the whole graph may grow, as a fraction
+        max_overhead: f64 = 0.25 in 0.0..=1000.0;
+    }
+}
+
 static INFO: PassInfo = PassInfo {
     tags: &["layout"],
     before: &["channels_last"],
-    options: &[
-        OptionSpec {
-            name: "multiple",
-            kind: OptionKind::Int { min: 0, max: 64 },
-            default: "0",
-            doc: "the number that channel counts become multiples of; 0 asks the backend",
-        },
-        OptionSpec {
-            name: "max_overhead",
-            kind: OptionKind::Float {
-                min: 0.0,
-                max: 1000.0,
-            },
-            default: "0.25",
-            doc: "the most that floating-point operations and bytes of the whole graph may grow, as a fraction",
-        },
-    ],
+    options: Options::SPECS,
     worth_trying: &[("multiple", "8"), ("multiple", "16")],
     ..PassInfo::new(
         "pad_channels",
@@ -97,9 +89,10 @@ impl Pass for PadChannels {
     }
 
     fn run(&self, graph: &mut Graph, cx: &PassContext<'_>) -> Result<Outcome, PassError> {
-        let multiple = |op: &str, dtype: DType| match usize::try_from(cx.options.int("multiple")) {
-            Ok(given) if given > 0 => given,
-            _ => cx.capabilities.channel_multiple(op, dtype),
+        let options = Options::read(cx.options)?;
+        let multiple = |op: &str, dtype: DType| match options.multiple {
+            0 => cx.capabilities.channel_multiple(op, dtype),
+            given => given,
         };
         let found = alignment(graph, multiple);
         let (blocked, found): (Vec<_>, Vec<_>) =
@@ -116,7 +109,7 @@ impl Pass for PadChannels {
         let next = padding.finish()?;
         let growth = Growth::between(&graph_cost(graph), &graph_cost(&next));
         let what = summary(&found);
-        let allowed = cx.options.float("max_overhead");
+        let allowed = options.max_overhead;
         if growth.fraction() > allowed {
             return Ok(Outcome::unchanged(format!(
                 "{what} would cost {growth}: more than the option max_overhead allows ({:.1} %)",

@@ -40,7 +40,7 @@ use mirage_ir::{
     target::Subject,
 };
 use mirage_pass::{
-    Need, Numerics, OptionKind, OptionSpec, Outcome, Pass, PassContext, PassError, PassInfo, Phase,
+    Need, Numerics, Outcome, Pass, PassContext, PassError, PassInfo, Phase, TypedOptions,
     rewrite::{Patch, View, rewrite},
 };
 
@@ -49,15 +49,18 @@ use crate::permutes::{is_identity, unpermuted};
 /// See the module.
 pub(crate) struct Sdpa;
 
+mirage_pass::options! {
+    /// The options of `sdpa`.
+    struct Options {
+        /// take a finite fill of -1e4 or less as a mask, as -∞ always is: a query whose keys are all masked then gives 0 instead of the mean of v
+        masks: bool = false;
+    }
+}
+
 static INFO: PassInfo = PassInfo {
     tags: &["attention"],
     needs: &[Need::new(Subject::operation("attention"), DType::F32)],
-    options: &[OptionSpec {
-        name: "masks",
-        kind: OptionKind::Bool,
-        default: "false",
-        doc: "take a finite fill of -1e4 or less as a mask, as -∞ always is: a query whose keys are all masked then gives 0 instead of the mean of v",
-    }],
+    options: Options::SPECS,
     ..PassInfo::new(
         "sdpa",
         2,
@@ -78,7 +81,7 @@ impl Pass for Sdpa {
     }
 
     fn run(&self, graph: &mut Graph, cx: &PassContext<'_>) -> Result<Outcome, PassError> {
-        let masks = cx.options.bool("masks");
+        let Options { masks } = Options::read(cx.options)?;
         let mut left: BTreeMap<&str, BTreeSet<Arc<str>>> = BTreeMap::new();
         let rewrites = rewrite(graph, |view, id, node, patch| {
             let Some((_, &[weights, v])) = view.made_by::<Matmul>(node.output()) else {

@@ -68,7 +68,10 @@ pub use manager::{
     BeginFault, Fault, GraphSummary, Manager, PassRun, PipelineError, PipelineReport, Remark,
     Reproducer, StepFailure,
 };
-pub use options::{OptionError, OptionKind, OptionSpec, OptionValue, Options};
+pub use options::{
+    Choice, One, OptionError, OptionKind, OptionSpec, OptionType, OptionValue, Options, Set,
+    TypedOptions,
+};
 pub use pass::{Outcome, Pass, PassContext, PassError};
 pub use plan::{Plan, Step};
 pub use planner::{PlanError, Rule, Stated, plan, plan_in_order};

@@ -1,10 +1,14 @@
 //! Options of passes: what a pass takes, and validated values.
 
+mod typed;
+
 use std::{collections::BTreeMap, fmt};
 
 use serde::Serialize;
 
 use crate::{PassInfo, suggest};
+
+pub use typed::{Choice, One, OptionType, Set, TypedOptions};
 
 /// What values an option takes.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -164,6 +168,22 @@ pub enum OptionError {
         /// What is wrong with the value, and what is expected.
         problem: String,
     },
+    /// The pass reads an option that its metadata does not have: a bug of the pass.
+    #[error("the pass reads the option `{option}`, which its metadata does not declare")]
+    Undeclared {
+        /// The option.
+        option: String,
+    },
+    /// The pass reads an option as another type than its metadata declares: a bug of the pass.
+    #[error("the pass reads the option `{option}` as {wanted}, but it is `{value}`")]
+    Type {
+        /// The option.
+        option: String,
+        /// Its value, as text.
+        value: String,
+        /// What the pass wants.
+        wanted: String,
+    },
 }
 
 impl OptionError {
@@ -172,7 +192,9 @@ impl OptionError {
         match self {
             OptionError::Unknown { option, .. }
             | OptionError::Twice { option }
-            | OptionError::Value { option, .. } => option,
+            | OptionError::Value { option, .. }
+            | OptionError::Undeclared { option }
+            | OptionError::Type { option, .. } => option,
         }
     }
 }
@@ -248,59 +270,23 @@ impl Options {
             .map(|(&name, (v, _))| (name, v))
     }
 
-    /// An option of kind Bool. A name that the pass did not declare so is a bug of the pass; a
-    /// release build then gives `false`. Likewise for the other kinds.
-    pub fn bool(&self, name: &str) -> bool {
-        match self.get(name) {
-            Some(OptionValue::Bool(v)) => *v,
-            other => wrong_kind(name, "a bool", other),
-        }
+    /// The value of an option as a type; a struct made by [`options!`](crate::options) reads all of a
+    /// pass's options so.
+    ///
+    /// # Errors
+    ///
+    /// If the pass declares no such option, or one of another type.
+    pub fn value<T: OptionType>(&self, name: &str) -> Result<T, OptionError> {
+        let option = || name.to_owned();
+        let value = self
+            .get(name)
+            .ok_or_else(|| OptionError::Undeclared { option: option() })?;
+        T::of(value).ok_or_else(|| OptionError::Type {
+            option: option(),
+            value: value.to_string(),
+            wanted: T::KIND.to_string(),
+        })
     }
-
-    /// An option of kind Int.
-    pub fn int(&self, name: &str) -> i64 {
-        match self.get(name) {
-            Some(OptionValue::Int(v)) => *v,
-            other => wrong_kind(name, "an integer", other),
-        }
-    }
-
-    /// An option of kind Float.
-    pub fn float(&self, name: &str) -> f64 {
-        match self.get(name) {
-            Some(OptionValue::Float(v)) => *v,
-            other => wrong_kind(name, "a number", other),
-        }
-    }
-
-    /// An option of kind Str or Choice.
-    pub fn str(&self, name: &str) -> &str {
-        match self.get(name) {
-            Some(OptionValue::Str(v)) => v,
-            other => wrong_kind(name, "text", other),
-        }
-    }
-
-    /// An option of kind Set: its members, each once.
-    pub fn set(&self, name: &str) -> &[&'static str] {
-        match self.get(name) {
-            Some(OptionValue::Set(v)) => v,
-            other => wrong_kind(name, "a set", other),
-        }
-    }
-
-    /// Whether the option of kind Set has this member.
-    pub fn has(&self, name: &str, member: &str) -> bool {
-        self.set(name).contains(&member)
-    }
-}
-
-fn wrong_kind<T: Default>(name: &str, kind: &str, found: Option<&OptionValue>) -> T {
-    debug_assert!(
-        false,
-        "the pass declares no option `{name}` that is {kind}: {found:?}"
-    );
-    T::default()
 }
 
 impl Serialize for Options {

@@ -2,7 +2,7 @@
 
 use mirage_ir::{Graph, GraphError, NodeId, target::Capabilities};
 
-use crate::{Options, PassInfo};
+use crate::{OptionError, Options, PassInfo};
 
 /// A rewriting of graphs. Implemented by a unit struct, which [`register!`](crate::register) makes
 /// known.
@@ -113,6 +113,9 @@ pub enum PassError {
     /// The graph could not be rebuilt.
     #[error(transparent)]
     Graph(#[from] GraphError),
+    /// The pass reads options that its metadata does not declare so: a bug of the pass.
+    #[error(transparent)]
+    Options(#[from] OptionError),
     /// Anything else.
     #[error("{0}")]
     Other(String),

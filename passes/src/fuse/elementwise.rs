@@ -76,7 +76,7 @@ pub(super) fn trees(fusing: &Fusing, view: &View, patch: &mut Patch) -> Result<u
 /// Every function of elements in its tree, by root. A node joins the tree of its only taker while
 /// there is room; otherwise it is a root.
 fn partition(fusing: &Fusing, view: &View) -> BTreeMap<NodeId, BTreeSet<NodeId>> {
-    let most = usize::try_from(fusing.cx.options.int("max_body")).unwrap_or(usize::MAX);
+    let most = fusing.options.max_body;
     let mut trees: BTreeMap<NodeId, BTreeSet<NodeId>> = BTreeMap::new();
     let mut root_of: HashMap<NodeId, NodeId> = HashMap::new();
     for (id, node) in view.graph().iter().rev() {

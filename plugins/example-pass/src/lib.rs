@@ -13,7 +13,7 @@ use mirage_ir::{
     ops::{Binary, Unary},
 };
 use mirage_pass::{
-    Numerics, OptionKind, OptionSpec, Outcome, Pass, PassContext, PassError, PassInfo, Phase,
+    Numerics, Outcome, Pass, PassContext, PassError, PassInfo, Phase, TypedOptions,
     rewrite::rewrite,
 };
 
@@ -22,13 +22,16 @@ struct SubtractNegated;
 
 mirage_plugin::export! { passes: [&SubtractNegated] }
 
+mirage_pass::options! {
+    /// The options of the pass.
+    struct Options {
+        /// also where the first of the two is negated
+        swap: bool = true;
+    }
+}
+
 static INFO: PassInfo = PassInfo {
-    options: &[OptionSpec {
-        name: "swap",
-        kind: OptionKind::Bool,
-        default: "true",
-        doc: "also where the first of the two is negated",
-    }],
+    options: Options::SPECS,
     ..PassInfo::new(
         "subtract_negated",
         1,
@@ -44,7 +47,7 @@ impl Pass for SubtractNegated {
     }
 
     fn run(&self, graph: &mut Graph, cx: &PassContext<'_>) -> Result<Outcome, PassError> {
-        let swap = cx.options.bool("swap");
+        let Options { swap } = Options::read(cx.options)?;
         let rewrites = rewrite(graph, |view, id, node, patch| {
             let Some([a, b]) = view.binary(node.output(), Binary::Add) else {
                 return Ok(());
@@ -70,13 +73,13 @@ impl Pass for SubtractNegated {
 #[cfg(test)]
 mod tests {
     use mirage_ir::{target::Capabilities, text};
-    use mirage_pass::Options;
+    use mirage_pass::Options as Values;
 
     use super::*;
 
     fn run(text: &str, options: &[(&str, &str)]) -> (String, Outcome) {
         let mut graph = text::parse(text).unwrap();
-        let options = Options::from_pairs(&INFO, options.iter().copied()).unwrap();
+        let options = Values::from_pairs(&INFO, options.iter().copied()).unwrap();
         let capabilities = Capabilities::default();
         let cx = PassContext::new(&capabilities, &options);
         let outcome = SubtractNegated.run(&mut graph, &cx).unwrap();

@@ -180,7 +180,7 @@ fn a_reproducer_keeps_options_and_reads_as_text() {
         Err(PassError::at(
             graph,
             id,
-            format!("cannot: {}", cx.options.str("how")),
+            format!("cannot: {}", cx.options.value::<String>("how")?),
         ))
     });
     let registry = Registry::new([pass]).expect("is right");

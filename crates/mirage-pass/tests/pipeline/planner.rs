@@ -58,7 +58,7 @@ fn naming_an_automatic_pass_sets_its_options_and_adds_no_step() {
     assert!(
         folds
             .iter()
-            .all(|s| !s.automatic && s.options.int("limit") == 4)
+            .all(|s| !s.automatic && s.options.value("limit") == Ok(4_i64))
     );
     assert!(!plan(&registry, "canonicalize").expect("is legal").steps[0].automatic);
 }
