@@ -64,10 +64,7 @@ impl<'g> Patch<'g> {
         if is != becomes {
             let message =
                 format!("{old} is {is} and cannot be replaced by a value of type {becomes}");
-            return Err(GraphError::Graph {
-                graph: self.graph.name().to_owned(),
-                message,
-            });
+            return Err(self.error(old, message));
         }
         self.replaced.insert(old, self.resolve(new));
         Ok(())
@@ -150,10 +147,35 @@ impl<'g> Patch<'g> {
     }
 
     fn find(&self, map: &HashMap<ValueId, ValueId>, value: ValueId) -> Result<ValueId, GraphError> {
-        map.get(&value).copied().ok_or_else(|| GraphError::Graph {
-            graph: self.graph.name().to_owned(),
-            message: format!("a replacement is used before it is computed ({value})"),
+        let found = map.get(&value).copied();
+        found.ok_or_else(|| {
+            let message = format!("the replacement {value} is used before it is computed");
+            self.error(value, message)
         })
+    }
+
+    /// An error about a value, with the node that defines it: its operation and module path.
+    fn error(&self, value: ValueId, message: String) -> GraphError {
+        let graph = self.graph.name().to_owned();
+        let own = value.index() < self.graph.values().len();
+        let node = match own {
+            true => self.graph.producer(value),
+            false => {
+                let defines = |new: &&NewNode| new.node.outputs.contains(&value);
+                let new = self.nodes.iter().find(defines);
+                new.map(|new| (new.anchor, &new.node))
+            }
+        };
+        match node {
+            Some((id, node)) => GraphError::Node {
+                graph,
+                node: id.index(),
+                op: node.op.name().into_owned(),
+                path: node.path.to_string(),
+                message,
+            },
+            None => GraphError::Graph { graph, message },
+        }
     }
 
     /// Every node in topological order. Operands of the graph's own nodes are resolved here; those of
