@@ -40,7 +40,7 @@ static INFO: PassInfo = PassInfo {
         1,
         "computes equal things once",
         Phase::Simplify,
-        Numerics::Exact,
+        Numerics::BitIdentical,
     )
 };
 

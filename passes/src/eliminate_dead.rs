@@ -34,7 +34,7 @@ static INFO: PassInfo = PassInfo {
         1,
         "removes nodes that no result needs and parameters that no node takes",
         Phase::Simplify,
-        Numerics::Exact,
+        Numerics::BitIdentical,
     )
 };
 

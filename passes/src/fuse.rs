@@ -113,7 +113,7 @@ static INFO: PassInfo = PassInfo {
         2,
         "forms regions that the backend has kernels for",
         Phase::Fuse,
-        Numerics::Exact,
+        Numerics::SameDefinition,
     )
 };
 

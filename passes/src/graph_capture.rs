@@ -30,7 +30,7 @@ static INFO: PassInfo = PassInfo {
         1,
         "asks the backend for a static plan, replayed every frame",
         Phase::Runtime,
-        Numerics::Exact,
+        Numerics::SameDefinition,
     )
 };
 

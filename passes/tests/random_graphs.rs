@@ -14,7 +14,7 @@ use mirage_ir::{
     verify,
 };
 use mirage_pass::{
-    Manager, Numerics, Options, Outcome, PassContext, PassSpec, PipelineSpec, Plan, Registry, plan,
+    Manager, Options, Outcome, PassContext, PassSpec, PipelineSpec, Plan, Registry, plan,
 };
 
 fn registry() -> Registry {
@@ -51,52 +51,48 @@ fn interpret(graph: &Graph, g: &Generated) -> Run {
     interp::run(graph, &g.params, &g.inputs, &g.states).unwrap()
 }
 
-fn difference(a: &Run, b: &Run) -> f64 {
-    let pairs = a
-        .outputs
-        .iter()
-        .chain(&a.states)
-        .zip(b.outputs.iter().chain(&b.states));
-    pairs.fold(0.0, |worst: f64, (a, b)| {
-        let d = Difference::between(a, b).unwrap();
+/// How far the results of a graph that a plan made are from those of the graph before, if that is more
+/// than the plan's passes promise: by bits where they promise bits.
+fn broken(plan: &Plan, after: &Run, before: &Run) -> Option<String> {
+    let results = |run: &Run| [&run.outputs[..], &run.states].concat();
+    let (is, was) = (results(after), results(before));
+    let bound = plan.interpreter_bound();
+    if bound == 0.0 {
+        let same = is.iter().zip(&was).all(|(is, was)| is.same_bits(was));
+        return (!same).then(|| "other bits".to_owned());
+    }
+    let pairs = is.iter().zip(&was);
+    let worst = pairs.fold(0.0, |worst: f64, (is, was)| {
+        let d = Difference::between(is, was).unwrap();
         // Outputs near zero have no scale of their own.
         worst.max(d.max_abs.min(d.max_rel))
-    })
+    });
+    (worst > bound).then(|| format!("off by {worst:.3e}, promised is {bound:e}"))
 }
 
-/// The bound in f64: what reassociating costs is far below f32's rounding, which folded constants
-/// have.
-fn bound(plan: &Plan) -> f64 {
-    plan.steps
-        .iter()
-        .fold(1e-6, |bound: f64, step| match step.info().numerics {
-            Numerics::LowersPrecision { tolerance } => bound + tolerance,
-            Numerics::Reassociates => bound + 1e-5,
-            _ => bound,
-        })
-}
-
-/// Passes whose patterns are too long for the generator to meet; they have tests of their own.
-const NEEDS_MORE: [&str; 4] = ["fold_batch_norm", "merge_qkv", "pad_channels", "sdpa"];
+/// The least number of passes that find something in random graphs: patterns of the others are too long
+/// for the generator to meet. Every pass is held to its promise on its own example in `examples.rs`.
+const FIRE: usize = 12;
 
 #[test]
 fn every_pass_alone_is_valid_exact_enough_and_idempotent() {
     let registry = registry();
     let capabilities = capabilities();
+    let mut firing = Vec::new();
     for pass in registry.iter() {
         let info = pass.info();
         let step = Plan::single(pass, Options::defaults(info));
-        let mut fired = 0;
+        let mut fired = false;
         for seed in 0..300 {
             let g = generate(seed, &options()).unwrap();
             let (after, report) = Manager::new()
                 .run(&step, &g.graph, &capabilities)
                 .unwrap_or_else(|e| panic!("{} on seed {seed}: {e}", info.name));
-            fired += usize::from(report.passes[0].rewrites > 0);
-            let d = difference(&interpret(&after, &g), &interpret(&g.graph, &g));
+            fired |= report.passes[0].rewrites > 0;
+            let broken = broken(&step, &interpret(&after, &g), &interpret(&g.graph, &g));
             assert!(
-                d <= bound(&step),
-                "{} on seed {seed}: off by {d:.3e}\n{}",
+                broken.is_none(),
+                "{} on seed {seed}: {broken:?}\n{}",
                 info.name,
                 g.graph
             );
@@ -113,12 +109,9 @@ fn every_pass_alone_is_valid_exact_enough_and_idempotent() {
                 info.name
             );
         }
-        assert!(
-            fired > 0 || NEEDS_MORE.contains(&info.name),
-            "{} never fired",
-            info.name
-        );
+        firing.extend(fired.then_some(info.name));
     }
+    assert!(firing.len() >= FIRE, "only these fired: {firing:?}");
 }
 
 #[test]
@@ -147,10 +140,10 @@ fn random_legal_sets_agree_with_the_graph_as_it_was() {
         let (after, _) = Manager::new()
             .run(&plan, &g.graph, &capabilities)
             .unwrap_or_else(|e| panic!("`{spec}` on seed {seed}: {e}"));
-        let d = difference(&interpret(&after, &g), &interpret(&g.graph, &g));
+        let broken = broken(&plan, &interpret(&after, &g), &interpret(&g.graph, &g));
         assert!(
-            d <= bound(&plan),
-            "`{spec}` on seed {seed}: off by {d:.3e}\n{}",
+            broken.is_none(),
+            "`{spec}` on seed {seed}: {broken:?}\n{}",
             g.graph
         );
     }

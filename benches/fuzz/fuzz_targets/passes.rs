@@ -65,12 +65,7 @@ fn bound(case: &Case) -> f64 {
         _ => f64::from(2.0_f32.powi(-24)),
     });
     let rounding = 64.0 * roundings.fold(0.0, f64::max);
-    let steps = case.plan.steps.iter();
-    steps.fold(rounding, |sum, step| match step.info().numerics {
-        Numerics::LowersPrecision { tolerance } => sum + tolerance,
-        Numerics::Reassociates => sum + 1e-5,
-        _ => sum,
-    })
+    rounding + case.plan.interpreter_bound()
 }
 
 /// The last pass on its own result.

@@ -9,7 +9,7 @@ use mirage_ir::{
 };
 use serde::Serialize;
 
-use crate::OptionSpec;
+use crate::{Numerics, OptionSpec};
 
 /// The tag of passes that clean up after others: they change no meaning, and the planner runs those
 /// of them that are [`PassInfo::always`] between phases.
@@ -60,40 +60,6 @@ impl Phase {
 impl fmt::Display for Phase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
-    }
-}
-
-/// What a pass may change in the numbers that a graph computes. It is a promise for the graph in
-/// real arithmetic of its dtypes; kernels promise against the operations that they implement.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Numerics {
-    /// Bit-identical results.
-    Exact,
-    /// The same function in another sequence of operations: rounding of f32 only.
-    Reassociates,
-    /// Results in fewer bits.
-    LowersPrecision {
-        /// The bound on the error, relative to the largest absolute value of the output.
-        tolerance: f64,
-    },
-    /// Another function, judged by a metric.
-    Lossy {
-        /// The metric, such as `psnr`.
-        metric: &'static str,
-    },
-}
-
-impl fmt::Display for Numerics {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Numerics::Exact => f.pad("exact"),
-            Numerics::Reassociates => f.pad("reassociates"),
-            Numerics::LowersPrecision { tolerance } => {
-                write!(f, "lowers precision (tolerance {tolerance})")
-            }
-            Numerics::Lossy { metric } => write!(f, "lossy (judged by {metric})"),
-        }
     }
 }
 

@@ -16,7 +16,7 @@
 //! impl Pass for MarkStatic {
 //!     fn info(&self) -> &'static PassInfo {
 //!         static INFO: PassInfo =
-//!             PassInfo::new("mark_static", 1, "sets `static_plan`", Phase::Runtime, Numerics::Exact);
+//!             PassInfo::new("mark_static", 1, "sets `static_plan`", Phase::Runtime, Numerics::SameDefinition);
 //!         &INFO
 //!     }
 //!
@@ -52,6 +52,7 @@ mod info;
 pub mod instrument;
 mod interface;
 mod manager;
+mod numerics;
 mod options;
 mod pass;
 mod plan;
@@ -62,12 +63,13 @@ mod suggest;
 
 pub use fingerprint::Fingerprint;
 pub use grammar::{GrammarError, PassSpec, PipelineSpec, Place, TomlError};
-pub use info::{CLEANUP, Need, Numerics, PassInfo, Phase};
+pub use info::{CLEANUP, Need, PassInfo, Phase};
 pub use interface::check_interface;
 pub use manager::{
     BeginFault, Fault, GraphSummary, Manager, PassRun, PipelineError, PipelineReport, Remark,
     Reproducer, StepFailure,
 };
+pub use numerics::Numerics;
 pub use options::{
     Choice, One, OptionError, OptionKind, OptionSpec, OptionType, OptionValue, Options, Set,
     TypedOptions,

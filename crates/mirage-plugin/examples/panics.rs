@@ -11,8 +11,13 @@ struct Panics;
 
 impl Pass for Panics {
     fn info(&self) -> &'static PassInfo {
-        static INFO: PassInfo =
-            PassInfo::new("panics", 1, "panics", Phase::Simplify, Numerics::Exact);
+        static INFO: PassInfo = PassInfo::new(
+            "panics",
+            1,
+            "panics",
+            Phase::Simplify,
+            Numerics::BitIdentical,
+        );
         &INFO
     }
 

@@ -32,7 +32,8 @@
  *                 needs: [{op, dtype}], options: [option],
  *                 worth_trying: [[option, value]], changes_interface: false, always: false}
  *                phase     "legalize" | "simplify" | "precision" | "layout" | "fuse" | "runtime"
- *                numerics  "exact" | "reassociates" | {"lowers_precision": {tolerance}} | {"lossy": {metric}}
+ *                numerics  "bit_identical" | "same_definition" | "reassociates" | {"lowers_precision": {tolerance}}
+ *                          | {"lossy": {metric}}; "exact", of earlier versions, is "same_definition"
  *                All after numerics may be left out.
  *   option       {name, kind, default, doc}; default is text
  *                kind      "bool" | {"int": {min, max}} | {"float": {min, max}} | "str" | {"choice": []} | {"set": []}

@@ -97,7 +97,8 @@ fn leak_all(texts: Vec<String>) -> &'static [&'static str] {
 impl NumericsForm {
     fn of(numerics: Numerics) -> Self {
         match numerics {
-            Numerics::Exact => NumericsForm::Exact,
+            Numerics::BitIdentical => NumericsForm::BitIdentical,
+            Numerics::SameDefinition => NumericsForm::SameDefinition,
             Numerics::Reassociates => NumericsForm::Reassociates,
             Numerics::LowersPrecision { tolerance } => NumericsForm::LowersPrecision { tolerance },
             Numerics::Lossy { metric } => NumericsForm::Lossy {
@@ -108,7 +109,8 @@ impl NumericsForm {
 
     fn leak(self) -> Numerics {
         match self {
-            NumericsForm::Exact => Numerics::Exact,
+            NumericsForm::BitIdentical => Numerics::BitIdentical,
+            NumericsForm::SameDefinition => Numerics::SameDefinition,
             NumericsForm::Reassociates => Numerics::Reassociates,
             NumericsForm::LowersPrecision { tolerance } => Numerics::LowersPrecision { tolerance },
             NumericsForm::Lossy { metric } => Numerics::Lossy {

@@ -66,10 +66,17 @@ pub struct PassForm {
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs, reason = "the variants are those of Numerics")]
 pub enum NumericsForm {
-    Exact,
+    BitIdentical,
+    /// `exact` is what it was called when both were one.
+    #[serde(alias = "exact")]
+    SameDefinition,
     Reassociates,
-    LowersPrecision { tolerance: f64 },
-    Lossy { metric: String },
+    LowersPrecision {
+        tolerance: f64,
+    },
+    Lossy {
+        metric: String,
+    },
 }
 
 /// [`mirage_pass::Need`], owned.

@@ -7,7 +7,7 @@ use mirage_ir::{
     interp::{self, Difference, Tensor},
 };
 use mirage_model::AnyModel;
-use mirage_pass::{Numerics, Plan};
+use mirage_pass::Plan;
 
 use crate::{Noise, NoisePolicy, StreamError};
 
@@ -104,11 +104,7 @@ pub fn difference(candidate: &[Tensor], reference: &[Tensor]) -> Result<Differen
 /// What a plan's result on a backend may differ by, in units of the output's largest element: what
 /// the backend promises of f32, or the loosest of the plan's passes where that is more.
 pub fn bound(plan: &Plan, backend: &dyn Backend) -> f64 {
-    let steps = plan.steps.iter().map(|step| step.info().numerics);
-    steps.fold(backend.tolerance(), |bound, numerics| match numerics {
-        Numerics::LowersPrecision { tolerance } => bound.max(tolerance),
-        _ => bound,
-    })
+    plan.backend_bound(backend.tolerance())
 }
 
 fn find<'a>(tensors: &'a [Named], name: &str) -> Result<&'a TensorData, StreamError> {

@@ -14,7 +14,7 @@ use mirage_ir::{
     target::{Capabilities, Capability, Subject},
     verify,
 };
-use mirage_pass::{Manager, Numerics, Options, Outcome, PassContext, PipelineSpec, Plan, Registry};
+use mirage_pass::{Manager, Options, Outcome, PassContext, PipelineSpec, Plan, Registry};
 
 pub(crate) struct Network {
     pub(crate) b: GraphBuilder,
@@ -256,16 +256,7 @@ fn single(registry: &Registry, spec: &str) -> Plan {
 }
 
 fn bound(plan: &Plan) -> f64 {
-    let of_step = |numerics| match numerics {
-        Numerics::LowersPrecision { tolerance } => tolerance,
-        Numerics::Reassociates => 1e-5,
-        _ => 0.0,
-    };
-    plan.steps
-        .iter()
-        .map(|s| of_step(s.info().numerics))
-        .sum::<f64>()
-        + 1e-6
+    plan.interpreter_bound()
 }
 
 /// A backend that wants this multiple of channels everywhere.

@@ -37,7 +37,7 @@ static INFO: PassInfo = PassInfo {
         1,
         "x + (-y) is x - y",
         Phase::Simplify,
-        Numerics::Exact,
+        Numerics::BitIdentical,
     )
 };
 

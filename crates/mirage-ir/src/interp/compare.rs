@@ -16,6 +16,21 @@ pub struct Difference {
     pub rel_l2: f64,
 }
 
+impl Tensor {
+    /// Whether both have one shape and class and the same elements, floats by their bits: 0 is not −0, and
+    /// a NaN is the same NaN.
+    pub fn same_bits(&self, other: &Tensor) -> bool {
+        let elements = match (self.elements(), other.elements()) {
+            (Elements::Float(a), Elements::Float(b)) => {
+                let bits = |v: &[f64]| v.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+                bits(a) == bits(b)
+            }
+            (a, b) => a == b,
+        };
+        self.shape() == other.shape() && elements
+    }
+}
+
 impl Difference {
     /// Of two tensors of one shape and class; integers and bools count as numbers.
     pub fn between(candidate: &Tensor, reference: &Tensor) -> Result<Self, OpError> {

@@ -127,7 +127,10 @@ impl Instrument for NumericsDiff {
             (Ok(before), Ok(after)) => match difference(after, before) {
                 Ok(difference) => {
                     let info = step.step.info();
-                    let kept = keeps(info.numerics, difference);
+                    let kept = match info.numerics.interpreter_bound() {
+                        0.0 => after.iter().zip(before).all(|(a, b)| a.same_bits(b)),
+                        bound => difference.max_rel <= bound,
+                    };
                     run.remark(self.name(), describe(info.numerics, difference, kept));
                     let (step, pass) = (step.index, info.name);
                     self.effects.push(NumericEffect {
@@ -160,18 +163,6 @@ fn difference(candidates: &[Tensor], references: &[Tensor]) -> Result<Difference
         .try_fold(Difference::default(), |worst, (c, r)| {
             Ok(worst.max(Difference::between(c, r).map_err(|e| e.to_string())?))
         })
-}
-
-/// Whether a pass of this class may make such a difference. Those that keep f32's accuracy may
-/// fold constants in f32, which f64 can tell: hence not 0 for them.
-fn keeps(numerics: Numerics, difference: Difference) -> bool {
-    let bound = match numerics {
-        Numerics::Exact => 1e-6,
-        Numerics::Reassociates => 1e-5,
-        Numerics::LowersPrecision { tolerance } => tolerance,
-        Numerics::Lossy { .. } => f64::INFINITY,
-    };
-    difference.max_rel <= bound
 }
 
 fn describe(numerics: Numerics, difference: Difference, kept: bool) -> String {

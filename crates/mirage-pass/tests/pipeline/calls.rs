@@ -236,7 +236,7 @@ fn faults_in_a_body_name_it() {
 fn instruments_see_the_whole_program() {
     let zeroes = made(
         PassInfo {
-            numerics: Numerics::Exact,
+            numerics: Numerics::BitIdentical,
             ..info("zeroes", Phase::Simplify)
         },
         |graph, cx| {

@@ -41,7 +41,7 @@ pub(crate) fn idle(info: PassInfo) -> &'static dyn Pass {
 
 /// Metadata with nothing but a name and a phase.
 pub(crate) fn info(name: &'static str, phase: Phase) -> PassInfo {
-    PassInfo::new(name, 1, "made for a test", phase, Numerics::Exact)
+    PassInfo::new(name, 1, "made for a test", phase, Numerics::BitIdentical)
 }
 
 /// A registry like the real one in small: a legalizing pass, three cleanup passes, one or two

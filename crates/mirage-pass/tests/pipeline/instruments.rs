@@ -264,7 +264,11 @@ fn numeric_effects_are_measured_and_held_to_the_promise() {
     assert!(zero.difference.max_rel >= 0.999 && !zero.kept, "{zero:?}");
     let remark = &report.passes[2].remarks[0];
     assert_eq!(remark.by, "numerics");
-    assert!(remark.text.contains("BEYOND `exact`"), "{}", remark.text);
+    assert!(
+        remark.text.contains("BEYOND `bit-identical`"),
+        "{}",
+        remark.text
+    );
 }
 
 #[test]

@@ -15,7 +15,7 @@ static LINKED: PassInfo = PassInfo::new(
     3,
     "is registered",
     Phase::Runtime,
-    Numerics::Exact,
+    Numerics::BitIdentical,
 );
 
 impl Pass for Linked {

@@ -53,7 +53,7 @@ static SESSION: OnceLock<Session> = OnceLock::new();
 /// #     fn info(&self) -> &'static mirage_pass::PassInfo {
 /// #         static INFO: mirage_pass::PassInfo = mirage_pass::PassInfo::new(
 /// #             "nothing", 1, "does nothing",
-/// #             mirage_pass::Phase::Simplify, mirage_pass::Numerics::Exact);
+/// #             mirage_pass::Phase::Simplify, mirage_pass::Numerics::BitIdentical);
 /// #         &INFO
 /// #     }
 /// #     fn run(&self, _: &mut mirage_ir::Graph, _: &mirage_pass::PassContext<'_>)

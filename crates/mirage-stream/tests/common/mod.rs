@@ -14,7 +14,7 @@ use mirage_ir::{
     interp::{self, Tensor},
 };
 use mirage_model::TensorSpec;
-use mirage_pass::{Manager, Numerics, Plan, Registry, plan};
+use mirage_pass::{Manager, Plan, Registry, plan};
 use mirage_stream::{Noise, NoisePolicy, Prepared};
 
 /// Rounding of f32 through a whole network, relative to the output's largest value. The CPU backend's fast exponentials and
@@ -38,12 +38,7 @@ pub(crate) fn planned(registry: &Registry, passes: &str) -> Plan {
 
 /// The bound of a plan: rounding, or the loosest of its passes' promises.
 pub(crate) fn tolerance(plan: &Plan) -> f64 {
-    plan.steps
-        .iter()
-        .fold(F32, |bound, step| match step.info().numerics {
-            Numerics::LowersPrecision { tolerance } => bound.max(tolerance),
-            _ => bound,
-        })
+    plan.backend_bound(F32)
 }
 
 /// A pass as a pipeline names it, with options under which it acts on networks whose channels suit the backend already.

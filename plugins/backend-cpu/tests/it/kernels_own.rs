@@ -431,11 +431,11 @@ fn a_cast_in_an_elementwise_region_rounds() {
         );
         let graph = mirage_ir::text::parse(&source).unwrap();
         let x = Tensor::float([4], numbers.to_vec()).unwrap();
-        let x = x.rounded(DType::F32).unwrap();
-        let want = interp::run(&graph, &Params::new(), &[x.clone()], &[]).unwrap();
+        let x = [x.rounded(DType::F32).unwrap()];
+        let want = interp::run(&graph, &Params::new(), &x, &[]).unwrap();
         for graph in [graph.clone(), planned(&graph)] {
             let mut executable = compile(&graph, &Params::new()).unwrap();
-            let got = execute(executable.as_mut(), &[x.clone()], &[]).unwrap();
+            let got = execute(executable.as_mut(), &x, &[]).unwrap();
             assert!(
                 got.outputs[0].same_bits(&want.outputs[0]),
                 "{half}: {got:?} instead of {want:?}"

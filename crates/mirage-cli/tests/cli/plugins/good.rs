@@ -46,7 +46,7 @@ fn a_pass_in_c_is_planned_shown_and_run() {
     for word in [
         "negated twice is itself",
         "simplify",
-        "exact",
+        "bit-identical",
         "plugin `double-negation` 1.0",
     ] {
         assert!(text.contains(word), "`{word}` is not in:\n{text}");
