@@ -8,3 +8,4 @@ mod manager;
 mod metadata;
 mod planner;
 mod planner_properties;
+mod rewriting;

@@ -210,6 +210,30 @@ fn wrong_values_say_what_is_expected() {
 }
 
 #[test]
+fn an_option_that_a_pass_does_not_declare_so_is_an_error_not_a_default() {
+    let options = Options::defaults(&all_kinds());
+    let messages = [
+        options.value::<bool>("boool").expect_err("no such option"),
+        options.value::<bool>("int").expect_err("another type"),
+        options.value::<usize>("float").expect_err("another type"),
+        Options::from_pairs(&all_kinds(), [("int", "-2")])
+            .and_then(|given| given.value::<usize>("int"))
+            .expect_err("negative"),
+    ]
+    .map(|e| e.to_string());
+    assert_eq!(
+        messages.join("\n"),
+        "the pass reads the option `boool`, which its metadata does not declare\n\
+         the pass reads the option `int` as true or false, but it is `7`\n\
+         the pass reads the option `float` as an integer from 0 to 9223372036854775807, but it is `0.5`\n\
+         the pass reads the option `int` as an integer from 0 to 9223372036854775807, but it is `-2`"
+    );
+    // In a pass it ends the pipeline with the pass's name.
+    let error = PassError::from(options.value::<f64>("int").expect_err("another type"));
+    assert!(error.to_string().contains("option `int`"), "{error}");
+}
+
+#[test]
 fn suggestions_are_near() {
     let names = ["channels_last", "fp16", "bf16", "sdpa", "fuse"];
     assert_eq!(nearest("chanels-last", names), Some("channels_last"));
