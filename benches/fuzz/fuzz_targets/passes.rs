@@ -10,7 +10,7 @@ use mirage_ir::{
     interp::{self, Run, Tensor},
     text, wire,
 };
-use mirage_pass::{Manager, Numerics, PassContext};
+use mirage_pass::{Manager, PassContext};
 
 /// By how much more than one rounding of what goes in the roundings within a graph may move its
 /// results.
