@@ -6,7 +6,7 @@ use burn::{
         Linear, LinearConfig, Relu,
         conv::{Conv2d, Conv2dConfig},
     },
-    tensor::{Device, Distribution, Int, Tensor},
+    tensor::{Device, Distribution, Int, IntDType, Tensor},
 };
 use burn_backend::BoolStore;
 use burn_ir::{CustomOpIr, OperationIr, ScalarIr, TensorId, TensorIr};
@@ -293,7 +293,7 @@ fn one_hot_reads_values_and_what_the_error_says_instead_is_captured() {
 
     let given = [("i", ints(3, [5], 4))];
     let captured = check(&linear(), &given, &[], |_, x| {
-        let classes = Tensor::<1, Int>::arange(0..4, &x.device());
+        let classes = Tensor::<1, Int>::arange(0..4, &x.device()).cast(IntDType::I64);
         let rows = x.int::<1>("i").unsqueeze_dim::<2>(1);
         rows.equal(classes.unsqueeze()).float()
     });
