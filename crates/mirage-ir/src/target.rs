@@ -2,8 +2,6 @@
 
 mod subject;
 
-use std::borrow::Cow;
-
 use serde::{Deserialize, Serialize};
 
 use crate::{DType, GraphFlag, Order};
@@ -98,8 +96,7 @@ pub struct Capabilities {
 impl Capabilities {
     /// The line that counts for a subject in a dtype: the last one that covers both.
     pub fn find(&self, subject: &Subject, dtype: DType) -> Option<&Capability> {
-        let matches = |c: &&Capability| c.subject.covers(subject) && c.dtypes.contains(&dtype);
-        self.lines.iter().rev().find(matches)
+        self.last(dtype, |line| line.covers(subject))
     }
 
     /// How well the operation runs in this dtype; `None` if not at all.
@@ -117,8 +114,8 @@ impl Capabilities {
 
     /// Whether there is a kernel for this kind of region in this dtype.
     pub fn has_region(&self, kind: &str, dtype: DType) -> bool {
-        let subject = Subject::Region(Cow::Owned(kind.to_owned()));
-        self.find(&subject, dtype).is_some()
+        let is_it = |subject: &Subject| matches!(subject, Subject::Region(k) if k == kind);
+        self.last(dtype, is_it).is_some()
     }
 
     /// Whether the backend heeds this flag of a graph, for values of this dtype.
@@ -128,8 +125,8 @@ impl Capabilities {
 
     /// Whether the operation takes and gives this dtype and computes in f32 inside.
     pub fn is_f32_inside(&self, op: &str, dtype: DType) -> bool {
-        let subject = Subject::F32Inside(Cow::Owned(op.to_owned()));
-        self.find(&subject, dtype).is_some()
+        let is_it = |subject: &Subject| matches!(subject, Subject::F32Inside(o) if o == op);
+        self.last(dtype, is_it).is_some()
     }
 
     /// The number that the operation's kernels in this dtype want channel counts to be a multiple of;
@@ -152,7 +149,17 @@ impl Capabilities {
     }
 
     fn operation(&self, op: &str, dtype: DType) -> Option<&Capability> {
-        self.find(&Subject::Operation(Cow::Owned(op.to_owned())), dtype)
+        self.last(dtype, |subject| match subject {
+            Subject::AllOperations => true,
+            Subject::Operation(name) => name == op,
+            _ => false,
+        })
+    }
+
+    /// The last line in a dtype whose subject satisfies `is_it`.
+    fn last(&self, dtype: DType, is_it: impl Fn(&Subject) -> bool) -> Option<&Capability> {
+        let matches = |c: &&Capability| c.dtypes.contains(&dtype) && is_it(&c.subject);
+        self.lines.iter().rev().find(matches)
     }
 }
 
