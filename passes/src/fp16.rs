@@ -119,4 +119,47 @@ mod tests {
         let dtype = graph.ty(kept.expect("it stays").output()).dtype;
         assert_eq!(dtype, DType::F32, "only norms may be wide");
     }
+
+    /// A picture from bytes to bytes around a convolution.
+    const PICTURE: &str = r#"graph "g" {
+      input %0 "frame": u8[1,8]
+      param %1 "w": f32[8,8]
+      %2: f32[1,8] = cast(%0) {dtype = "f32"}
+      %3: f32[1,8] = div_scalar(%2) {value = 127.5}
+      %4: f32[1,8] = linear(%3, %1)
+      %5: f32[1,8] = mul_scalar(%4) {value = 127.5}
+      %6: f32[1,8] = round(%5)
+      %7: u8[1,8] = cast(%6) {dtype = "u8"}
+      output "output" = %7
+    }"#;
+
+    #[test]
+    fn a_picture_is_quantised_in_f32() {
+        let capabilities = Capabilities::default();
+        let dtypes = |inputs: &str| -> Vec<String> {
+            let mut graph = text::parse(PICTURE).expect("the graph parses");
+            let options = mirage_pass::Options::from_pairs(&INFO, [("inputs", inputs)]);
+            let options = options.expect("options");
+            let cx = PassContext::new(&capabilities, &options);
+            Fp16.run(&mut graph, &cx).expect("the pass runs");
+            mirage_ir::verify(&graph).expect("the graph is right");
+            let of =
+                |n: &mirage_ir::Node| format!("{} {}", n.op.name(), graph.ty(n.output()).dtype);
+            graph.nodes().iter().map(of).collect()
+        };
+        let leaving = ["cast f32", "mul_scalar f32", "round f32", "cast u8"];
+        let outside = dtypes("false");
+        assert!(
+            outside.ends_with(&leaving.map(str::to_owned)),
+            "{outside:?}"
+        );
+        assert_eq!(outside[..2], ["cast f32", "div_scalar f32"]);
+        let inside = dtypes("true");
+        assert!(inside.ends_with(&leaving.map(str::to_owned)), "{inside:?}");
+        assert_eq!(
+            inside[..2],
+            ["cast f16", "div_scalar f16"],
+            "bytes are exact in f16"
+        );
+    }
 }

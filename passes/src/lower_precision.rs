@@ -6,7 +6,8 @@
 //!   in f32 and give their result in the dtype that their operand had. Norms that the backend computes in
 //!   f32 inside need no casts around them: they follow their operands.
 //! - Everything *derived from an integer* up to the next lowered operation stays f32: that is the
-//!   embedding of the timestep, whose frequencies need the digits.
+//!   embedding of the timestep, whose frequencies need the digits. Bytes are pictures and do not count.
+//! - What only a *cast to integers* reads is f32: a picture's quantisation, which needs digits too.
 //! - The rest follows its operands: low where all of them are low, else f32. So a residual stream is
 //!   low, and a sampler's arithmetic on f32 pictures stays f32.
 //!
@@ -15,8 +16,8 @@
 use std::collections::HashMap;
 
 use mirage_ir::{
-    DType, Graph, GraphError, Node, Op, TensorType, ValueId,
-    analysis::Prologue,
+    DType, Graph, GraphError, Node, NodeId, Op, TensorType, ValueId,
+    analysis::{Prologue, Uses},
     ops::{
         Attention, BatchNorm, Binary, Cast, Conv, ConvTranspose, Extern, GroupNorm, LayerNorm,
         Linear, Matmul, Reduce, Softmax, Unary, Unknown, WithScalar,
@@ -163,6 +164,15 @@ fn lower_border(graph: &Graph, low: DType) -> Result<Graph, GraphError> {
     for node in graph.nodes() {
         b.set_path(node.path.clone());
         let inputs: Vec<ValueId> = node.inputs.iter().map(|v| map[v]).collect();
+        let to_f32 = |c: &Cast| c.dtype == DType::F32;
+        if node.op.get::<Cast>().is_some_and(to_f32) && graph.ty(node.inputs[0]).dtype == DType::U8
+        {
+            // Every byte is exact in either low dtype.
+            let narrow = b.op(Cast { dtype: low }, &inputs)?;
+            let wide = b.op(Cast { dtype: DType::F32 }, &[narrow])?;
+            map.insert(node.output(), wide);
+            continue;
+        }
         let outputs = b.push_typed(node.op.clone(), &inputs, graph.output_types(node));
         map.extend(node.outputs.iter().copied().zip(outputs));
     }
@@ -182,6 +192,26 @@ fn lower_border(graph: &Graph, low: DType) -> Result<Graph, GraphError> {
     Ok(b.finish_unverified())
 }
 
+/// For each value whether only casts to integers read it, and functions of it that they read.
+fn to_integer(graph: &Graph) -> Vec<bool> {
+    let uses = Uses::of(graph);
+    let mut found = vec![false; graph.values().len()];
+    let mut is_result = found.clone();
+    graph.results().for_each(|v| is_result[v.index()] = true);
+    for node in graph.nodes().iter().rev() {
+        let out = node.output();
+        let rounds = |user: &NodeId| {
+            let user = graph.node(*user);
+            let result = user.output();
+            (user.op.is::<Cast>() && graph.ty(result).dtype.is_int()) || found[result.index()]
+        };
+        let users = uses.users(out);
+        let only = !is_result[out.index()] && !users.is_empty() && users.iter().all(rounds);
+        found[out.index()] = only && graph.ty(out).dtype == DType::F32;
+    }
+    found
+}
+
 struct Lowering<'g, 'c> {
     graph: &'g Graph,
     low: DType,
@@ -193,6 +223,8 @@ struct Lowering<'g, 'c> {
     casts: HashMap<(ValueId, DType), ValueId>,
     /// For each value whether it is derived from an integer.
     from_integer: Vec<bool>,
+    /// For each value whether only casts to integers read it, and functions of it that they read.
+    to_integer: Vec<bool>,
     lowered: usize,
     slow: Vec<String>,
 }
@@ -208,6 +240,7 @@ impl<'g, 'c> Lowering<'g, 'c> {
             prologue: Prologue::of(graph),
             casts: HashMap::new(),
             from_integer: vec![false; graph.values().len()],
+            to_integer: to_integer(graph),
             lowered: 0,
             slow: Vec::new(),
         }
@@ -234,6 +267,9 @@ impl<'g, 'c> Lowering<'g, 'c> {
             self.lowered += 1;
             self.note_support(node);
             return self.emit(node, self.low);
+        }
+        if self.to_integer[node.output().index()] {
+            return self.emit(node, DType::F32);
         }
         let follows = self.follows(node)?;
         match group(&node.op) {
@@ -262,7 +298,9 @@ impl<'g, 'c> Lowering<'g, 'c> {
     fn trace_integers(&mut self, node: &Node) {
         let derived = node.inputs.iter().any(|v| {
             let ty = self.graph.ty(*v);
-            (node.op.is::<Cast>() && ty.dtype.is_int()) || self.from_integer[v.index()]
+            // Bytes are pictures, not timesteps.
+            let is_number = ty.dtype.is_int() && ty.dtype != DType::U8;
+            (node.op.is::<Cast>() && is_number) || self.from_integer[v.index()]
         });
         // A picture does not become a timestep because a mask or a gate made of integers meets it.
         let meets_picture = node.inputs.iter().any(|v| {

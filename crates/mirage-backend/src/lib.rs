@@ -10,7 +10,7 @@ mod traits;
 
 pub use buffer::Buffer;
 pub use error::BackendError;
-pub use ports::{Ports, check_data};
+pub use ports::{Ports, check_bytes, check_data};
 pub use registry::{BackendEntry, DuplicateBackend, backends, extend, find};
 pub use traits::{
     Backend, BackendInfo, CompileOptions, DeviceInfo, Executable, MemoryReport, NodeClock,

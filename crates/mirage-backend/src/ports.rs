@@ -118,3 +118,16 @@ pub fn check_data(data: &TensorData, ty: &TensorType, what: &str) -> Result<(), 
         "{what} must be {ty}, got {got}"
     )))
 }
+
+/// Checks that so many bytes are the elements of a tensor of this type.
+///
+/// # Errors
+/// They are not; the message names the type.
+pub fn check_bytes(len: usize, ty: &TensorType) -> Result<(), BackendError> {
+    match ty.bytes() {
+        want if want == len => Ok(()),
+        want => Err(BackendError::Argument(format!(
+            "{ty} takes {want} bytes, got {len}"
+        ))),
+    }
+}

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use mirage_ir::{Graph, NodeId, Params, TensorData, TensorType, target::Capabilities};
 
-use crate::{BackendError, Buffer, Ports};
+use crate::{BackendError, Buffer, Ports, check_bytes};
 
 /// Who a backend is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,6 +142,31 @@ pub trait Executable: Send {
 
     /// Takes a tensor from the device, waiting for it; elements are logical row-major.
     fn download(&self, buffer: &Buffer) -> Result<TensorData, BackendError>;
+
+    /// Overwrites a buffer with elements of its dtype and shape: bytes as in [`TensorData`]. By default
+    /// the buffer is replaced by a new one; an executable with a static plan allocates nothing for a
+    /// row-major type.
+    ///
+    /// # Errors
+    /// Bytes of another length; what the engine says.
+    fn upload_into(&self, bytes: &[u8], buffer: &mut Buffer) -> Result<(), BackendError> {
+        let ty = buffer.ty();
+        let data = TensorData::new(ty.dtype, ty.shape.clone(), bytes.to_vec());
+        let data = data.map_err(BackendError::Argument)?;
+        *buffer = self.upload(&data, buffer.ty())?;
+        Ok(())
+    }
+
+    /// As [`Self::download`], into bytes of the same length. By default they are copied from what
+    /// `download` gives; an executable with a static plan allocates nothing for a row-major type.
+    ///
+    /// # Errors
+    /// Bytes of another length; what the engine says.
+    fn download_into(&self, buffer: &Buffer, bytes: &mut [u8]) -> Result<(), BackendError> {
+        check_bytes(bytes.len(), buffer.ty())?;
+        bytes.copy_from_slice(self.download(buffer)?.bytes());
+        Ok(())
+    }
 
     /// Runs once: reads inputs and states, gives the outputs and moves the states on. After an error
     /// the states are as before.

@@ -125,10 +125,10 @@ impl Subject for Built {
 
 impl Ready {
     fn run(&mut self) -> std::result::Result<Duration, String> {
-        let frame = &self.scene[self.next];
+        let mut frame = self.scene[self.next].clone();
         self.next = (self.next + 1) % self.scene.len();
-        let made = self.session.next_at_size(frame);
-        let time = made.map_err(|e| e.to_string())?.time;
+        let time = self.session.run(&mut frame);
+        let time = time.map_err(|e| e.to_string())?;
         match self.slow_down > 0.0 {
             true => Ok(time + busy(time.mul_f64(self.slow_down))),
             false => Ok(time),
@@ -140,7 +140,8 @@ impl Ready {
         self.session.restart().map_err(|e| e.to_string())?;
         let mut ends: [Vec<f32>; 2] = Default::default();
         for (i, frame) in scene.iter().enumerate() {
-            let picture = self.session.planar_at_size(frame);
+            let run = self.session.run(&mut frame.clone());
+            let picture = run.and_then(|_| self.session.previous());
             let picture = picture.map_err(|e| e.to_string())?;
             if i == 0 {
                 ends[0].clone_from(&picture);
@@ -156,7 +157,7 @@ impl Ready {
     fn measured_peak(&mut self) -> std::result::Result<u64, String> {
         let held = self.session.executable().memory().held_bytes.unwrap_or(0);
         let frame = &self.scene[self.next];
-        let (done, allocated) = heap::peak_of(|| self.session.execute_at_size(frame));
+        let (done, allocated) = heap::peak_of(|| self.session.time(frame));
         done.map_err(|e| e.to_string())?;
         self.session.restart().map_err(|e| e.to_string())?;
         Ok(held + allocated)

@@ -1,6 +1,6 @@
 //! What a kernel for a node needs to know.
 
-use mirage_ir::{DType, Graph, Node, TensorType};
+use mirage_ir::{DType, Graph, Node, TensorType, ops, regions::ELEMENTWISE};
 
 use crate::{Align, layout};
 
@@ -52,16 +52,39 @@ impl NodeContext<'_> {
     }
 
     /// The same node with f32 in place of f16 and bf16: what a kernel sees that computes in f32 and has
-    /// its operands widened and its results rounded around it.
+    /// its operands widened and its results rounded around it. Likewise f32 in place of u8, where the
+    /// node casts or moves elements or is an elementwise region; arithmetic on bytes is not that on
+    /// floats.
     #[must_use]
     pub fn widened(&self) -> Self {
-        let all = |types: &[TensorType]| types.iter().map(widened).collect();
+        let with_bytes = widens_bytes(self.node);
+        let all = |types: &[TensorType]| {
+            let wide = |ty: &TensorType| match ty.dtype {
+                DType::U8 if with_bytes => ty.clone().with_dtype(DType::F32),
+                _ => widened(ty),
+            };
+            types.iter().map(wide).collect()
+        };
         NodeContext {
             inputs: all(&self.inputs),
             outputs: all(&self.outputs),
             ..self.clone()
         }
     }
+}
+
+/// Whether bytes may be f32 for a kernel of this node.
+fn widens_bytes(node: &Node) -> bool {
+    let op = &node.op;
+    let region = op.get::<ops::Region>();
+    region.is_some_and(|r| r.kind == ELEMENTWISE)
+        || op.is::<ops::Cast>()
+        || op.is::<ops::Concat>()
+        || op.is::<ops::Expand>()
+        || op.is::<ops::Permute>()
+        || op.is::<ops::Reorder>()
+        || op.is::<ops::Reshape>()
+        || op.is::<ops::Slice>()
 }
 
 /// The type, with f32 in place of f16 and bf16.

@@ -45,17 +45,18 @@ pub fn compare(
     let mut times: [Vec<Duration>; 2] = Default::default();
     let mut psnr = PsnrMean::default();
     for (i, frame) in frames.iter().enumerate() {
-        let (made, wanted) = if i % 2 == 0 {
-            let made = subject.next_at_size(frame)?;
-            (made, reference.next_at_size(frame)?)
+        let (mut made, mut wanted) = (frame.clone(), frame.clone());
+        let (mine, theirs) = if i % 2 == 0 {
+            let mine = subject.run(&mut made)?;
+            (mine, reference.run(&mut wanted)?)
         } else {
-            let wanted = reference.next_at_size(frame)?;
-            (subject.next_at_size(frame)?, wanted)
+            let theirs = reference.run(&mut wanted)?;
+            (subject.run(&mut made)?, theirs)
         };
-        psnr.add(&made.frame, &wanted.frame)?;
+        psnr.add(&made, &wanted)?;
         if i >= warmup {
-            times[0].push(made.time);
-            times[1].push(wanted.time);
+            times[0].push(mine);
+            times[1].push(theirs);
         }
         if !step(i + 1) {
             break;

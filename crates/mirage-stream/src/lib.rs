@@ -23,19 +23,19 @@ mod trace;
 
 pub use compare::{Comparison, compare};
 pub use error::StreamError;
-pub use live::{LiveOptions, LiveOutcome, run_live};
+pub use live::{LiveOptions, LiveOutcome, StageTimes, run_live};
 pub use noise::{Noise, NoisePolicy};
 pub use parity::{Named, bound, by_definition, by_execution, difference, parity_inputs};
 pub use prepare::{Prepared, prepare};
 pub use profile::{Profile, ProfiledExecution, profile};
 pub use program::{
-    FRAME, MAX_INLINED_STEPS, NOISE, OUTPUT, PREVIOUS, capture_forward, capture_frame,
+    FRAME, MAX_INLINED_STEPS, MEAN, NOISE, OUTPUT, PREVIOUS, capture_forward, capture_frame,
 };
 pub use report::{
     BackendReport, GraphChange, Machine, MemoryReportBytes, ModelReport, PassReport, REPORT_SCHEMA,
     RunReport, SamplerReport, main_dtype,
 };
 pub use sampler::{MAX_STEPS, SamplerConfig, Step, Trajectory};
-pub use session::{Made, Session};
+pub use session::Session;
 pub use statistics::{Percentiles, Ratio};
 pub use trace::{FrameTrace, Lap, Trace, trace_live};

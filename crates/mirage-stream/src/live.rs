@@ -2,7 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use mirage_video::{Accounting, Filter, Frame, Pipeline, Progress, Resizer, Sink, Source, Summary};
+use mirage_video::{
+    Accounting, Filter, Frame, Outcome, Pipeline, Progress, Sink, Source, Summary, resized_sink,
+    resized_source,
+};
+use serde::Serialize;
 
 use crate::{Percentiles, Session, StreamError};
 
@@ -15,6 +19,18 @@ pub struct LiveOptions {
     pub keep: usize,
 }
 
+/// How long frames take in the stages of a live run, each on a thread of its own; ms, `None` where no
+/// frame was left after the warm-up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct StageTimes {
+    /// Reading, decoding, and resizing to the model's size.
+    pub decode: Option<Percentiles>,
+    /// The network.
+    pub run: Option<Percentiles>,
+    /// Resizing back, encoding and writing.
+    pub encode: Option<Percentiles>,
+}
+
 /// How a live run went.
 #[derive(Debug)]
 pub struct LiveOutcome {
@@ -22,8 +38,10 @@ pub struct LiveOutcome {
     pub accounting: Accounting,
     /// Time of the network in a frame, ms, without the warm-up; `None` if no frame was left.
     pub times: Option<Percentiles>,
-    /// Delivered frames a second, from the end of the warm-up to the end of the last frame's run:
-    /// decoding, resizing, the network and the waits between. `None` if no frame was left.
+    /// Times of the stages, which work at the same time, without the warm-up.
+    pub stages: StageTimes,
+    /// Delivered frames a second, from the end of the warm-up to the end of the last frame's run: the
+    /// network and the waits for the other stages. `None` if no frame was left.
     pub fps: Option<f64>,
     /// Frames left out at the start.
     pub warmup: usize,
@@ -37,7 +55,8 @@ pub struct LiveOutcome {
     pub error: Option<StreamError>,
 }
 
-/// Runs a source through a session into a sink.
+/// Runs a source through a session into a sink. Frames are resized to the model's size on the source's
+/// thread and back on the sink's.
 pub fn run_live(
     session: &mut Session,
     pipeline: &Pipeline,
@@ -45,37 +64,62 @@ pub fn run_live(
     sink: Box<dyn Sink + Send>,
     options: LiveOptions,
     progress: impl FnMut(&Progress),
-) -> LiveOutcome {
+) -> Result<LiveOutcome, StreamError> {
     let mut clock = Clock::new(options.warmup);
     let mut kept = Vec::with_capacity(options.keep.min(4096));
-    let (width, height) = session.size();
-    let mut resizer = Resizer::new(Filter::Lanczos3);
-    let outcome = pipeline.run(
+    let outcome = through(
+        session,
+        pipeline,
         source,
         sink,
-        |frame: Frame| -> Result<Frame, StreamError> {
-            clock.start();
-            let small = resizer.resize(&frame, width, height)?;
-            let made = session.next_at_size(&small)?;
-            if kept.len() < options.keep {
-                kept.push(small);
-            }
-            let out = resizer.resize(&made.frame, frame.width(), frame.height())?;
-            clock.lap(made.time);
-            Ok(out)
-        },
         progress,
-    );
-    LiveOutcome {
+        |session, frame| {
+            clock.start();
+            if kept.len() < options.keep {
+                kept.push(frame.clone());
+            }
+            let time = session.run(frame)?;
+            clock.lap(time);
+            Ok(())
+        },
+    )?;
+    let warm = |times: &[Duration]| Percentiles::of(times.get(options.warmup..).unwrap_or(&[]));
+    Ok(LiveOutcome {
         accounting: outcome.accounting,
         times: Percentiles::of(&clock.times),
+        stages: StageTimes {
+            decode: warm(&outcome.timings.decode),
+            run: warm(&outcome.timings.run),
+            encode: warm(&outcome.timings.encode),
+        },
         fps: clock.fps(),
         warmup: clock.seen.min(options.warmup),
         summary: outcome.summary,
         kept,
         stopped: outcome.stopped,
         error: outcome.error.map(StreamError::from),
-    }
+    })
+}
+
+/// Runs a source through `process` into a sink, with frames of the model's size between.
+pub(crate) fn through(
+    session: &mut Session,
+    pipeline: &Pipeline,
+    source: Box<dyn Source + Send>,
+    sink: Box<dyn Sink + Send>,
+    progress: impl FnMut(&Progress),
+    mut process: impl FnMut(&mut Session, &mut Frame) -> Result<(), StreamError>,
+) -> Result<Outcome, StreamError> {
+    const FILTER: Filter = Filter::Lanczos3;
+    let (width, height) = (source.info().width, source.info().height);
+    let sink = resized_sink(sink, width, height, FILTER)?;
+    let (width, height) = session.size();
+    let source = resized_source(source, width, height, FILTER);
+    let run = |mut frame: Frame| -> Result<Frame, StreamError> {
+        process(session, &mut frame)?;
+        Ok(frame)
+    };
+    Ok(pipeline.run(source, sink, run, progress))
 }
 
 /// Times of frames after the warm-up.

@@ -35,7 +35,7 @@ pub fn parity_inputs(
             "frames" => whole(3),
             _ => {
                 let noise =
-                    Noise::new(seed.wrapping_add(i as u64), NoisePolicy::Fixed, count).frame(0);
+                    Noise::new(seed.wrapping_add(i as u64), NoisePolicy::Fixed).frame(0, count);
                 TensorData::from_f32(spec.shape.clone(), &noise)
             }
         };

@@ -55,11 +55,14 @@ pub fn profile(
         let counts = i >= warmup;
         // The warm-up takes turns too, so that both kinds are warm; the first counted is plain.
         if i % 2 == warmup % 2 {
-            let time = session.execute_at_size(frame)?;
+            let time = session.time(frame)?;
             found.plain.extend(counts.then_some(time));
         } else {
-            let (time, nodes) = session.profile_at_size(frame)?;
-            let execution = ProfiledExecution { time, nodes };
+            let trace = session.profile(&mut frame.clone())?;
+            let execution = ProfiledExecution {
+                time: trace.execute.time,
+                nodes: trace.nodes,
+            };
             found.profiled.extend(counts.then_some(execution));
         }
         if !go_on(i + 1) {

@@ -6,23 +6,29 @@ mod forward;
 #[cfg(test)]
 mod tests;
 
-use burn::tensor::{Int, Tensor, TensorData};
+use burn::tensor::{FloatDType, Int, IntDType, Tensor, TensorData};
 use mirage_capture::{Captured, Inputs, Outputs, Spec, capture};
 use mirage_ir::DType;
-use mirage_model::{Size, StepInput, StepOutput, StreamModel};
+use mirage_model::{FrameFormat, Size, StepInput, StepOutput, StreamModel};
 
 use self::declared::{Becomes, Declared, add, dtype};
 pub use self::forward::capture_forward;
 use crate::{StreamError, Trajectory};
 
-/// The input with the frame, f32 `[1,C,H,W]` in [-1, 1].
+/// The input with the frame: u8 `[1,H,W,C]` of a picture, f32 `[1,C,H,W]` of latents
+/// ([`FrameFormat`]). The program maps a byte x to x / 127.5 - 1.
 pub const FRAME: &str = "frame";
 /// The input with standard normal noise, f32 `[draws,C,H,W]`.
 pub const NOISE: &str = "noise";
-/// The state with the last output, f32 `[1,C,H,W]`.
+/// The state with the last output as the model gives it, f32 `[1,C,H,W]`; a picture is in about
+/// [-1, 1].
 pub const PREVIOUS: &str = "previous";
-/// The output, f32 `[1,C,H,W]` in [-1, 1]; also what [`PREVIOUS`] becomes.
+/// The output, of the type of [`FRAME`]. A picture is quantised: y becomes (y + 1) · 127.5, limited to
+/// 0 to 255 and rounded to the nearest integer, halves to even. Latents are what [`PREVIOUS`] becomes.
 pub const OUTPUT: &str = "output";
+/// The output with the mean of what [`PREVIOUS`] becomes, f32 `[1]`: it is finite if and only if every
+/// element is (an element that is NaN or infinite cannot be seen in a quantised picture).
+pub const MEAN: &str = "mean";
 
 /// The most steps of a frame that stand in its program one after the other. So passes see across
 /// steps, and what depends on a step's timestep alone is computed once at compile. With more, the
@@ -56,6 +62,7 @@ pub fn capture_frame<M: StreamModel>(
 struct FrameProgram<'a, M> {
     model: &'a M,
     trajectory: &'a Trajectory,
+    format: FrameFormat,
     /// The shape of a frame as the model sees it.
     picture: [usize; 4],
     declared: Declared,
@@ -64,7 +71,8 @@ struct FrameProgram<'a, M> {
 impl<'a, M: StreamModel> FrameProgram<'a, M> {
     fn new(model: &'a M, size: Size, trajectory: &'a Trajectory) -> Result<Self, StreamError> {
         model.check_size(size)?;
-        let channels = model.frame_format().channels();
+        let format = model.frame_format();
+        let channels = format.channels();
         if channels == 0 {
             let name = model.name();
             return Err(StreamError::Setting(format!(
@@ -74,6 +82,7 @@ impl<'a, M: StreamModel> FrameProgram<'a, M> {
         Ok(FrameProgram {
             model,
             trajectory,
+            format,
             picture: [1, channels, size.height, size.width],
             declared: Declared::of(model)?,
         })
@@ -91,10 +100,13 @@ impl<'a, M: StreamModel> FrameProgram<'a, M> {
     fn specs(&self) -> Vec<Spec> {
         let [_, channels, height, width] = self.picture;
         let noise = [self.trajectory.draws(), channels, height, width];
-        let mut specs = vec![
-            Spec::input(FRAME, DType::F32, self.picture),
-            Spec::input(NOISE, DType::F32, noise),
-        ];
+        let frame = match self.format {
+            FrameFormat::Picture { .. } => {
+                Spec::input(FRAME, DType::U8, [1, height, width, channels])
+            }
+            FrameFormat::Latents { .. } => Spec::input(FRAME, DType::F32, self.picture),
+        };
+        let mut specs = vec![frame, Spec::input(NOISE, DType::F32, noise)];
         for input in &self.declared.conditions {
             specs.push(Spec::input(&input.name, dtype(input), input.shape.clone()));
         }
@@ -113,7 +125,10 @@ impl<'a, M: StreamModel> FrameProgram<'a, M> {
         mut denoise: impl FnMut(StepInput) -> StepOutput,
     ) -> Outputs {
         let trajectory = self.trajectory;
-        let frame = x.float::<4>(FRAME);
+        let frame = match self.format {
+            FrameFormat::Picture { .. } => to_model(x.int(FRAME)),
+            FrameFormat::Latents { .. } => x.float(FRAME),
+        };
         let previous = x.float::<4>(PREVIOUS);
         let noise = x.float::<4>(NOISE);
         let state = Declared::tensors(&self.declared.states, x);
@@ -153,8 +168,14 @@ impl<'a, M: StreamModel> FrameProgram<'a, M> {
             last = Some(result);
         }
         let output = model.blend(sample, previous, &state);
-        let mut outputs = Outputs::new()
-            .output(OUTPUT, output.clone())
+        let outputs = match self.format {
+            FrameFormat::Picture { .. } => {
+                Outputs::new().output(OUTPUT, from_model(output.clone()))
+            }
+            FrameFormat::Latents { .. } => Outputs::new().output(OUTPUT, output.clone()),
+        };
+        let mut outputs = outputs
+            .output(MEAN, output.clone().mean())
             .state(PREVIOUS, output);
         if let Some(last) = last {
             for (name, tensor) in model.update_state(state, &last).into_inner() {
@@ -163,4 +184,20 @@ impl<'a, M: StreamModel> FrameProgram<'a, M> {
         }
         outputs
     }
+}
+
+/// From bytes `[1,H,W,C]` to f32 `[1,C,H,W]` in [-1, 1].
+fn to_model(bytes: Tensor<4, Int>) -> Tensor<4> {
+    let values = bytes
+        .cast(FloatDType::F32)
+        .div_scalar(127.5)
+        .sub_scalar(1.0);
+    values.permute([0, 3, 1, 2])
+}
+
+/// From f32 `[1,C,H,W]` in [-1, 1] to bytes `[1,H,W,C]`.
+fn from_model(values: Tensor<4>) -> Tensor<4, Int> {
+    let values = values.permute([0, 2, 3, 1]);
+    let scaled = values.add_scalar(1.0).mul_scalar(127.5);
+    scaled.clamp(0.0, 255.0).round().cast(IntDType::U8)
 }

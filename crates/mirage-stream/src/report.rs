@@ -9,7 +9,7 @@ use mirage_pass::{Numerics, PassRun, Phase, PipelineReport};
 use mirage_video::Accounting;
 use serde::Serialize;
 
-use crate::{Comparison, Percentiles, SamplerConfig};
+use crate::{Comparison, Percentiles, SamplerConfig, StageTimes};
 
 /// The version of the schema; grows when a field changes its meaning or goes away.
 pub const REPORT_SCHEMA: u32 = 1;
@@ -55,6 +55,8 @@ pub struct RunReport {
     pub p95: Option<f64>,
     /// 99th percentile, ms.
     pub p99: Option<f64>,
+    /// Times of the stages of the run, which work at the same time, without the warm-up.
+    pub stages: StageTimes,
     /// Delivered frames a second, without the warm-up.
     pub fps: Option<f64>,
     /// Frames in the output.

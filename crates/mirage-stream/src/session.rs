@@ -5,34 +5,28 @@ mod ports;
 
 use std::time::{Duration, Instant};
 
-use mirage_backend::{Executable, NodeClock, NodeTime};
+use mirage_backend::{Executable, NodeClock};
 use mirage_ir::TensorData;
-use mirage_video::{Filter, Frame, Resizer};
+use mirage_model::FrameFormat;
+use mirage_video::{Frame, check_finite};
 
-use self::ports::Inputs;
-use crate::{FrameTrace, Noise, NoisePolicy, StreamError, trace::Lap};
+use self::ports::{Inputs, Outputs};
+use crate::{FrameTrace, Noise, NoisePolicy, StreamError, program::PREVIOUS, trace::Lap};
 
-/// A stream that runs: an executable of a frame program, its noise, and the way from frames to
-/// tensors and back.
+/// A stream that runs: an executable of a frame program, its noise, and the buffers of what enters and
+/// leaves it.
+///
+/// With an executable that allocates nothing (a static plan), [`Self::run`] and [`Self::run_latents`]
+/// allocate nothing after the first frame.
 pub struct Session {
     executable: Box<dyn Executable>,
     inputs: Inputs,
+    outputs: Outputs,
     noise: Noise,
-    channels: usize,
+    format: FrameFormat,
     width: u32,
     height: u32,
-    resizer: Resizer,
     frames: u64,
-}
-
-/// A frame that a session made.
-#[derive(Clone, Debug)]
-pub struct Made {
-    /// The picture, in the size that went in.
-    pub frame: Frame,
-    /// From the picture in the model's size on the host to the result there: upload, execution,
-    /// download.
-    pub time: Duration,
 }
 
 impl Session {
@@ -40,29 +34,40 @@ impl Session {
     /// [`capture_frame`](crate::capture_frame).
     ///
     /// # Errors
-    /// An executable without the inputs of a frame program.
+    /// An executable without the inputs and outputs of a frame program.
     pub fn new(
         executable: Box<dyn Executable>,
         seed: u64,
         policy: NoisePolicy,
     ) -> Result<Self, StreamError> {
         let inputs = Inputs::new(&*executable)?;
-        let [_, channels, height, width] = inputs.frame_type().shape[..] else {
-            return Err(StreamError::Setting(format!(
-                "the program's frame is {}: a session takes frames [1, C, H, W]",
-                inputs.frame_type()
-            )));
-        };
+        let outputs = Outputs::new(&*executable)?;
+        let (format, [height, width]) = inputs.format()?;
         Ok(Session {
-            noise: Noise::new(seed, policy, inputs.noise_len()),
+            noise: Noise::new(seed, policy),
             inputs,
-            channels,
+            outputs,
+            format,
             width: width as u32,
             height: height as u32,
-            resizer: Resizer::new(Filter::Lanczos3),
             frames: 0,
             executable,
         })
+    }
+
+    /// Width and height of the model's frames.
+    pub fn size(&self) -> (u32, u32) {
+        (self.width, self.height)
+    }
+
+    /// What the model's frames are.
+    pub fn format(&self) -> FrameFormat {
+        self.format
+    }
+
+    /// The executable.
+    pub fn executable(&self) -> &dyn Executable {
+        &*self.executable
     }
 
     /// Sets a conditioning input of the model. It stays on the device, as it is, for every frame from
@@ -75,16 +80,6 @@ impl Session {
         self.inputs.set(&*self.executable, name, data)
     }
 
-    /// Width and height that the model runs at.
-    pub fn size(&self) -> (u32, u32) {
-        (self.width, self.height)
-    }
-
-    /// The executable.
-    pub fn executable(&self) -> &dyn Executable {
-        &*self.executable
-    }
-
     /// Back to the start of a stream: states zero, noise from frame 0.
     ///
     /// # Errors
@@ -94,65 +89,56 @@ impl Session {
         Ok(self.executable.reset_states()?)
     }
 
-    /// The next frame of the stream, resized to the model's size and back.
+    /// Replaces the next picture of the stream, which has the model's size, by the model's output. Gives
+    /// the time from the picture on the host to the output there: upload, execution, download.
     ///
     /// # Errors
-    /// What the backend says; an output that is no picture.
-    pub fn next(&mut self, frame: &Frame) -> Result<Made, StreamError> {
-        let small = self.resizer.resize(frame, self.width, self.height)?;
-        let Made { frame: made, time } = self.next_at_size(&small)?;
-        let frame = self.resizer.resize(&made, frame.width(), frame.height())?;
-        Ok(Made { frame, time })
-    }
-
-    /// As [`Self::next`] for a frame that has the model's size already.
-    ///
-    /// # Errors
-    /// As [`Self::next`], and a frame of another size.
-    pub fn next_at_size(&mut self, frame: &Frame) -> Result<Made, StreamError> {
+    /// A picture of another size; a conditioning input that is not set; what the backend says; an
+    /// output that is not finite. The picture is as it was then.
+    pub fn run(&mut self, frame: &mut Frame) -> Result<Duration, StreamError> {
         let start = Instant::now();
-        let planar = self.execute(frame)?;
-        let time = start.elapsed();
-        mirage_video::check_finite(frame.index, &planar).map_err(StreamError::NotFinite)?;
-        self.frames += 1;
-        let frame = Frame::from_planar(self.width, self.height, frame.index, &planar)?;
-        Ok(Made { frame, time })
+        self.load_picture(frame)?;
+        self.execute(frame.index)?;
+        self.outputs.picture(&*self.executable, frame.rgb_mut())?;
+        Ok(start.elapsed())
     }
 
-    /// The next frame of a stream of latents, `[C,H,W]` in row-major sequence; gives the output,
-    /// likewise.
+    /// As [`Self::run`] for a stream of latents, `[C,H,W]` in row-major sequence; `index` is the frame's
+    /// number in messages.
     ///
     /// # Errors
-    /// Latents of another size; what the backend says; an output that is not finite.
-    pub fn next_latents(&mut self, index: u64, latents: &[f32]) -> Result<Vec<f32>, StreamError> {
-        self.load_floats(latents)?;
-        let outputs = self.executable.execute(&self.inputs.buffers)?;
-        let output = elements::to_f32(&self.executable.download(&outputs[0])?);
-        mirage_video::check_finite(index, &output).map_err(StreamError::NotFinite)?;
-        self.frames += 1;
-        Ok(output)
+    /// As [`Self::run`].
+    pub fn run_latents(
+        &mut self,
+        index: u64,
+        latents: &mut [f32],
+    ) -> Result<Duration, StreamError> {
+        let start = Instant::now();
+        self.load_latents(latents)?;
+        self.execute(index)?;
+        self.outputs.latents(&*self.executable, latents)?;
+        Ok(start.elapsed())
     }
 
-    /// As [`Self::next_at_size`]: the output as it is, f32 `[3,H,W]` in about [-1, 1].
+    /// The last output before quantisation: what the next frame has as `previous`, f32 `[C,H,W]`.
     ///
     /// # Errors
-    /// As [`Self::next_at_size`].
-    pub fn planar_at_size(&mut self, frame: &Frame) -> Result<Vec<f32>, StreamError> {
-        let planar = self.execute(frame)?;
-        self.frames += 1;
-        Ok(planar)
+    /// What the backend says.
+    pub fn previous(&self) -> Result<Vec<f32>, StreamError> {
+        Ok(elements::to_f32(&self.executable.export_state(PREVIOUS)?))
     }
 
-    /// One execution for a frame of the model's size, without the way of the picture to the device
-    /// and back: how long it took. The states move on.
+    /// How long the execution for a picture takes, without the way to the device and back. The states
+    /// move on.
     ///
     /// # Errors
-    /// As [`Self::next_at_size`].
-    pub fn execute_at_size(&mut self, frame: &Frame) -> Result<Duration, StreamError> {
-        self.load(frame)?;
+    /// As [`Self::run`].
+    pub fn time(&mut self, frame: &Frame) -> Result<Duration, StreamError> {
+        self.load_picture(frame)?;
         self.executable.synchronize()?;
         let start = Instant::now();
-        self.executable.execute(&self.inputs.buffers)?;
+        let (inputs, outputs) = (&self.inputs.buffers, &mut self.outputs.buffers);
+        self.executable.execute_into(inputs, outputs)?;
         self.executable.synchronize()?;
         let time = start.elapsed();
         self.frames += 1;
@@ -164,73 +150,92 @@ impl Session {
         self.executable.node_clock()
     }
 
-    /// As [`Self::execute_at_size`], and how long each node took.
+    /// As [`Self::run`], and when each part of it and each node of the program ran.
     ///
     /// # Errors
-    /// As [`Self::next_at_size`].
-    pub fn profile_at_size(
-        &mut self,
-        frame: &Frame,
-    ) -> Result<(Duration, Vec<NodeTime>), StreamError> {
-        self.load(frame)?;
-        self.executable.synchronize()?;
-        let start = Instant::now();
-        let (_, nodes) = self.executable.profile(&self.inputs.buffers)?;
-        let time = start.elapsed();
-        self.frames += 1;
-        Ok((time, nodes))
-    }
-
-    /// As [`Self::next_at_size`]: the picture, and when each part of making it ran.
-    ///
-    /// # Errors
-    /// As [`Self::next_at_size`].
-    pub fn trace_at_size(&mut self, frame: &Frame) -> Result<(Frame, FrameTrace), StreamError> {
-        let (loaded, upload) = Lap::of("upload", || self.load(frame));
+    /// As [`Self::run`].
+    pub fn profile(&mut self, frame: &mut Frame) -> Result<FrameTrace, StreamError> {
+        let (loaded, upload) = Lap::of("upload", || {
+            self.load_picture(frame)?;
+            Ok::<_, StreamError>(self.executable.synchronize()?)
+        });
         loaded?;
-        let (profiled, execute) =
-            Lap::of("execute", || self.executable.profile(&self.inputs.buffers));
+        let inputs = &self.inputs.buffers;
+        let (profiled, execute) = Lap::of("execute", || self.executable.profile(inputs));
         let (outputs, nodes) = profiled?;
-        let (data, download) = Lap::of("download", || self.executable.download(&outputs[0]));
-        let planar = elements::to_f32(&data?);
-        self.frames += 1;
-        mirage_video::check_finite(frame.index, &planar).map_err(StreamError::NotFinite)?;
-        let picture = Frame::from_planar(self.width, self.height, frame.index, &planar)?;
-        let trace = FrameTrace {
+        self.outputs.buffers = outputs;
+        self.executed(frame.index)?;
+        let picture = frame.rgb_mut();
+        let (loaded, download) = Lap::of("download", || {
+            self.outputs.picture(&*self.executable, picture)
+        });
+        loaded?;
+        Ok(FrameTrace {
             frame: frame.index,
-            execution: execute.start,
-            laps: vec![upload, execute, download],
+            upload,
+            execute,
+            download,
             nodes,
-        };
-        Ok((picture, trace))
+        })
     }
 
-    fn execute(&mut self, frame: &Frame) -> Result<Vec<f32>, StreamError> {
-        self.load(frame)?;
-        let outputs = self.executable.execute(&self.inputs.buffers)?;
-        Ok(elements::to_f32(&self.executable.download(&outputs[0])?))
-    }
-
-    /// Puts a picture and its noise on the device.
-    fn load(&mut self, frame: &Frame) -> Result<(), StreamError> {
-        if self.channels != 3 {
+    fn load_picture(&mut self, frame: &Frame) -> Result<(), StreamError> {
+        if self.format != FrameFormat::RGB {
             return Err(StreamError::Setting(format!(
-                "the model's frames have {} channels, a picture has 3: call `next_latents`",
-                self.channels
+                "a frame of the model is {}: `run` takes RGB pictures, `run_latents` latents",
+                self.inputs.frame_type()
             )));
         }
-        let mut planar = vec![0.0; self.inputs.frame_type().numel()];
-        frame.to_planar(&mut planar)?;
-        self.load_floats(&planar)
+        let (width, height) = (frame.width(), frame.height());
+        if (width, height) != self.size() {
+            return Err(StreamError::Setting(format!(
+                "frame {} is {width}x{height}, the model runs at {}x{}",
+                frame.index, self.width, self.height
+            )));
+        }
+        self.inputs.set_picture(&*self.executable, frame.rgb())?;
+        self.load_noise()
     }
 
-    fn load_floats(&mut self, frame: &[f32]) -> Result<(), StreamError> {
+    fn load_latents(&mut self, latents: &[f32]) -> Result<(), StreamError> {
+        let ty = self.inputs.frame_type();
+        let is_latents = matches!(self.format, FrameFormat::Latents { .. });
+        if !is_latents || latents.len() != ty.numel() {
+            return Err(StreamError::Setting(format!(
+                "a frame of the model is {ty}, not latents of {} elements",
+                latents.len()
+            )));
+        }
+        self.inputs.set_latents(&*self.executable, latents)?;
+        self.load_noise()
+    }
+
+    fn load_noise(&mut self) -> Result<(), StreamError> {
         self.inputs.check_set(&*self.executable)?;
-        self.inputs.set_frame(&*self.executable, frame)?;
         if self.frames == 0 || !self.noise.is_fixed() {
-            let noise = self.noise.frame(self.frames);
-            self.inputs.set_noise(&*self.executable, &noise)?;
+            let (noise, frame) = (self.noise, self.frames);
+            self.inputs
+                .set_noise(&*self.executable, |values| noise.fill(frame, values))?;
         }
         Ok(())
+    }
+
+    fn execute(&mut self, index: u64) -> Result<(), StreamError> {
+        let (inputs, outputs) = (&self.inputs.buffers, &mut self.outputs.buffers);
+        self.executable.execute_into(inputs, outputs)?;
+        self.executed(index)
+    }
+
+    /// Counts a frame that was executed, and refuses an output that is not finite.
+    fn executed(&mut self, index: u64) -> Result<(), StreamError> {
+        self.frames += 1;
+        if self.outputs.mean(&*self.executable)?.is_finite() {
+            return Ok(());
+        }
+        let output = self.previous()?;
+        check_finite(index, &output).map_err(StreamError::NotFinite)?;
+        Err(StreamError::Setting(format!(
+            "frame {index}: the output's mean is not finite, though every element is: its values are too large"
+        )))
     }
 }

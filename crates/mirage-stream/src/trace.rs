@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use mirage_backend::NodeTime;
-use mirage_video::{Filter, Frame, Pipeline, Progress, Recording, Resizer, Sink, Source, Span};
+use mirage_video::{Pipeline, Progress, Recording, Sink, Source, Span};
 
-use crate::{Session, StreamError};
+use crate::{Session, StreamError, live::through};
 
 /// Something that took time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,10 +33,12 @@ impl Lap {
 pub struct FrameTrace {
     /// The frame's index in the source.
     pub frame: u64,
-    /// Upload, execution, download; in a live run resizing before and after too. In order.
-    pub laps: Vec<Lap>,
-    /// When the execution began, which [`NodeTime::start`] counts from.
-    pub execution: Instant,
+    /// The picture and the noise, to the device.
+    pub upload: Lap,
+    /// The execution; [`NodeTime::start`] counts from its start.
+    pub execute: Lap,
+    /// The output, from the device.
+    pub download: Lap,
     /// Every node that ran something, in order.
     pub nodes: Vec<NodeTime>,
 }
@@ -69,26 +71,19 @@ pub fn trace_live(
         record: Some(record.clone()),
         ..pipeline.clone()
     };
-    let (width, height) = session.size();
-    let mut resizer = Resizer::new(Filter::Lanczos3);
     let mut frames = Vec::new();
     let start = Instant::now();
-    let outcome = pipeline.run(
+    let outcome = through(
+        session,
+        &pipeline,
         source,
         sink,
-        |frame: Frame| -> Result<Frame, StreamError> {
-            let (small, before) = Lap::of("resize", || resizer.resize(&frame, width, height));
-            let (made, mut trace) = session.trace_at_size(&small?)?;
-            let (out, after) = Lap::of("resize back", || {
-                resizer.resize(&made, frame.width(), frame.height())
-            });
-            trace.laps.insert(0, before);
-            trace.laps.push(after);
-            frames.push(trace);
-            Ok(out?)
-        },
         progress,
-    );
+        |session, frame| {
+            frames.push(session.profile(frame)?);
+            Ok(())
+        },
+    )?;
     let _outcome = outcome.into_result()?;
     Ok(Trace {
         start,

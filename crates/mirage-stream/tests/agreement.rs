@@ -11,7 +11,7 @@ mod common;
 use burn::tensor::{Device, TensorData as BurnData};
 use mirage_capture::Captured;
 use mirage_ir::{
-    DType, TensorData,
+    DType,
     interp::{self, Difference, Tensor},
 };
 use mirage_model::{AnyModel, AnyTensor, ModelConfig, Size, build};
@@ -21,7 +21,8 @@ use mirage_stream::{
 };
 
 use common::{
-    F32, Named, backend, execute, inputs, interpret, planned, prepared, registry, tolerance,
+    F32, Named, backend, execute, inputs, interpret, of_noise, planned, prepared, registry,
+    tolerance,
 };
 
 const SIZE: Size = Size {
@@ -147,10 +148,11 @@ fn a_stream_of_frames_agrees_with_the_interpreter() {
             .enumerate()
             .map(|(i, p)| {
                 let shape = captured.graph.ty(p.value).shape.clone();
-                let noise = Noise::new(i as u64, NoisePolicy::Fresh, shape.iter().product());
+                let noise = Noise::new(i as u64, NoisePolicy::Fresh);
+                let noise = noise.frame(frame, shape.iter().product());
                 (
                     p.name.to_string(),
-                    TensorData::from_f32(shape, &noise.frame(frame)).unwrap(),
+                    of_noise(captured.graph.ty(p.value).dtype, shape, &noise),
                 )
             })
             .collect();

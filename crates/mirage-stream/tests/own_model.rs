@@ -124,7 +124,8 @@ fn states_and_conditions_take_effect_frame_by_frame() {
             if frame == 2 {
                 session.set_input("row", &row(0)).unwrap();
             }
-            let output = session.next_latents(frame, &latents).unwrap();
+            let mut output = latents.clone();
+            session.run_latents(frame, &mut output).unwrap();
             for (i, (out, x)) in output.iter().zip(&latents).enumerate() {
                 let channel = (i / 24) as f32;
                 let gain = if frame == 2 { 0.0 } else { channel + 1.0 };
@@ -143,15 +144,19 @@ fn halves_take_a_condition_in_f32() {
     let mut session = session("fp16{inputs=true}", 1);
     session.set_input("scale", &scale(0.5)).unwrap();
     session.set_input("row", &row(0)).unwrap();
-    let output = session.next_latents(0, &[3.0; LEN]).unwrap();
+    let mut output = [3.0; LEN];
+    session.run_latents(0, &mut output).unwrap();
     assert!(output.iter().all(|x| (x - 1.5).abs() < 1e-3), "{output:?}");
 }
 
 #[test]
 fn wrong_conditions_are_refused_by_name() {
     let mut session = session("", 1);
-    let latents = [0.0; LEN];
-    let error = session.next_latents(0, &latents).unwrap_err().to_string();
+    let mut latents = [0.0; LEN];
+    let error = session
+        .run_latents(0, &mut latents)
+        .unwrap_err()
+        .to_string();
     assert_eq!(
         error,
         "input `scale` is not set: call `set_input` before the first frame"
@@ -176,11 +181,18 @@ fn wrong_conditions_are_refused_by_name() {
     }
     session.set_input("scale", &scale(0.0)).unwrap();
     session.set_input("row", &row(0)).unwrap();
-    assert!(session.next_latents(0, &latents[1..]).is_err());
-    assert!(session.next_latents(0, &latents).is_ok());
-    let picture = mirage_video::Frame::new(6, 4, 0).unwrap();
-    let error = session.next_at_size(&picture).unwrap_err().to_string();
-    assert!(error.contains("5 channels"), "{error}");
+    let error = session
+        .run_latents(0, &mut latents[1..])
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("f32[1,5,4,6]") && error.contains("119"),
+        "{error}"
+    );
+    session.run_latents(0, &mut latents).unwrap();
+    let mut picture = mirage_video::Frame::new(6, 4, 0).unwrap();
+    let error = session.run(&mut picture).unwrap_err().to_string();
+    assert!(error.contains("f32[1,5,4,6]"), "{error}");
 }
 
 #[test]
@@ -238,5 +250,7 @@ fn the_program_is_what_the_interpreter_computes() {
     let run = interp::run(graph, &captured.params, &inputs, &[]).unwrap();
     let want: Vec<f32> = (0..LEN).map(|i| 0.0625 + 1.0 + (i / 24) as f32).collect();
     let want = Value::from_data(&TensorData::from_f32([1, 5, 4, 6], &want).unwrap()).unwrap();
+    let outputs: Vec<&str> = graph.outputs().iter().map(|p| &*p.name).collect();
+    assert_eq!(outputs, ["output", "mean"]);
     assert_eq!(run.outputs[0], want);
 }

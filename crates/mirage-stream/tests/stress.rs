@@ -24,7 +24,8 @@ use mirage_stream::{
 use safetensors::{Dtype, SafeTensors};
 
 use common::{
-    F32, Named, acting, backend, execute, find, interpret, planned, prepared, registry, tolerance,
+    F32, Named, acting, backend, execute, find, interpret, of_noise, planned, prepared, registry,
+    tolerance,
 };
 
 /// The side of the fixture's pictures, and of a quarter that is faster to compute.
@@ -351,10 +352,11 @@ fn a_stream_of_frames_agrees_with_the_interpreter() {
     for frame in 0..3 {
         let input = |port: &mirage_ir::Port| {
             let shape = captured.graph.ty(port.value).shape.clone();
-            let noise = Noise::new(5, NoisePolicy::Fresh, shape.iter().product());
+            let noise = Noise::new(5, NoisePolicy::Fresh);
+            let noise = noise.frame(frame, shape.iter().product());
             (
                 port.name.to_string(),
-                TensorData::from_f32(shape, &noise.frame(frame)).unwrap(),
+                of_noise(captured.graph.ty(port.value).dtype, shape, &noise),
             )
         };
         let values: Vec<_> = captured.graph.inputs().iter().map(input).collect();

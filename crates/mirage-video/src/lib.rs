@@ -25,27 +25,29 @@
 mod color;
 mod error;
 mod ffmpeg;
+mod finite;
 mod format;
 mod frame;
 mod path;
 mod pipeline;
-mod planar;
 mod psnr;
 mod resize;
+mod resized;
 mod sink;
 mod source;
 
 pub use color::{ColorMatrix, ColorRange};
 pub use error::{Error, Result};
 pub use ffmpeg::FfmpegTools;
+pub use finite::check_finite;
 pub use format::{SinkFormat, SourceFormat};
 pub use frame::{Frame, MAX_PIXELS, MAX_SIDE, Rational, VideoInfo};
 pub use pipeline::{
     Accounting, OnFrameError, OnSourceError, Outcome, Pipeline, Policy, Progress, Recording, Span,
     Stage, Timings,
 };
-pub use planar::check_finite;
 pub use psnr::{PsnrMean, psnr};
 pub use resize::{Filter, Resizer};
+pub use resized::{resized_sink, resized_source};
 pub use sink::{Sink, SinkOptions, Summary, Y4mSampling, open_sink};
 pub use source::{Scene, Source, SourceOptions, open_source};

@@ -5,7 +5,7 @@ use fast_image_resize::{
     images::{Image, ImageRef},
 };
 
-use crate::{Error, Frame, Result, frame::checked_len};
+use crate::{Error, Frame, Result};
 
 /// The kernel of a resize.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,7 +43,22 @@ impl Resizer {
         if (width, height) == (frame.width(), frame.height()) {
             return Ok(frame.clone());
         }
-        checked_len("resize", width.into(), height.into())?;
+        let mut target = Frame::new(width, height, frame.index)?;
+        self.resize_into(frame, &mut target)?;
+        Ok(target)
+    }
+
+    /// `frame` stretched to the size of `target`, which it overwrites; the index comes along.
+    ///
+    /// # Errors
+    /// [`Error::BadOption`] with what the resizing library says.
+    pub fn resize_into(&mut self, frame: &Frame, target: &mut Frame) -> Result<()> {
+        target.index = frame.index;
+        let (width, height) = (target.width(), target.height());
+        if (width, height) == (frame.width(), frame.height()) {
+            target.rgb_mut().copy_from_slice(frame.rgb());
+            return Ok(());
+        }
         let kernel = match self.filter {
             Filter::Lanczos3 => FilterType::Lanczos3,
             Filter::Bilinear => FilterType::Bilinear,
@@ -54,11 +69,11 @@ impl Resizer {
         };
         let source = ImageRef::new(frame.width(), frame.height(), frame.rgb(), PixelType::U8x3)
             .map_err(|error| failed(error.to_string()))?;
-        let mut target = Image::new(width, height, PixelType::U8x3);
+        let mut target = Image::from_slice_u8(width, height, target.rgb_mut(), PixelType::U8x3)
+            .map_err(|error| failed(error.to_string()))?;
         self.inner
             .resize(&source, &mut target, &options)
-            .map_err(|error| failed(error.to_string()))?;
-        Frame::from_rgb(width, height, frame.index, target.into_vec())
+            .map_err(|error| failed(error.to_string()))
     }
 }
 

@@ -96,12 +96,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         if frame == 4 {
             session.set_input("style", &style(1.0)?)?;
         }
-        let latents: Vec<f32> = (0..CHANNELS * 16 * 16)
+        let mut latents: Vec<f32> = (0..CHANNELS * 16 * 16)
             .map(|i| ((i + frame) as f32 * 0.1).sin())
             .collect();
-        let output = session.next_latents(frame as u64, &latents)?;
-        let mean = output.iter().sum::<f32>() / output.len() as f32;
-        println!("frame {frame}: {} elements, mean {mean:+.4}", output.len());
+        session.run_latents(frame as u64, &mut latents)?;
+        let mean = latents.iter().sum::<f32>() / latents.len() as f32;
+        println!("frame {frame}: {} elements, mean {mean:+.4}", latents.len());
     }
     Ok(())
 }
@@ -113,24 +113,22 @@ mod tests {
     #[test]
     fn the_style_takes_effect_on_a_running_stream() -> Result<(), Box<dyn Error>> {
         let model = Stylist::new(16, &Device::flex());
-        let latents = vec![0.5; CHANNELS * 16 * 16];
         for passes in ["", "channels_last,fuse,graph_capture"] {
             let mut session = stream(&model, passes)?;
-            let unset = session
-                .next_latents(0, &latents)
-                .err()
-                .map(|e| e.to_string());
+            let mut frame = |style_is: Option<f32>| -> Result<Vec<f32>, Box<dyn Error>> {
+                session.restart()?;
+                if let Some(value) = style_is {
+                    session.set_input("style", &style(value)?)?;
+                }
+                let mut latents = vec![0.5; CHANNELS * 16 * 16];
+                session.run_latents(0, &mut latents)?;
+                Ok(latents)
+            };
+            let unset = frame(None).err().map(|e| e.to_string());
             assert!(unset.is_some_and(|e| e.starts_with("input `style` is not set")));
-            session.set_input("style", &style(0.0)?)?;
-            let first = session.next_latents(0, &latents)?;
-            session.set_input("style", &style(1.0)?)?;
-            session.restart()?;
-            let styled = session.next_latents(0, &latents)?;
-            assert_eq!(styled.len(), latents.len());
-            assert_ne!(first, styled);
-            session.set_input("style", &style(0.0)?)?;
-            session.restart()?;
-            assert_eq!(session.next_latents(0, &latents)?, first);
+            let first = frame(Some(0.0))?;
+            assert_ne!(frame(Some(1.0))?, first);
+            assert_eq!(frame(Some(0.0))?, first);
         }
         Ok(())
     }

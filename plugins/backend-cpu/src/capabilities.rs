@@ -57,6 +57,9 @@ pub(crate) fn here() -> Capabilities {
         lines.extend(CHANNELS_LAST.map(|op| ours(Subject::operation(op))));
         lines.extend(REGIONS.map(|kind| ours(Subject::region(kind))));
     }
+    // Bytes are widened and rounded as halves are; casts to them end a region, casts from them begin one.
+    let bytes = Capability::new(Subject::region(ELEMENTWISE), [DType::U8]);
+    lines.push(bytes.in_orders([Order::channels_last(4)]));
     let planned = Subject::flag(GraphFlag::StaticPlan);
     lines.push(Capability::new(planned, DType::ALL));
     Capabilities { lines }
@@ -85,6 +88,7 @@ mod tests {
         assert!(!here.takes_order("conv", DType::F32, &Order::channels_last(5)));
         assert!(!here.takes_order("resize", DType::F32, &order));
         assert!(here.has_region("conv_act", DType::F32));
+        assert!(here.has_region(ELEMENTWISE, DType::U8) && !here.has_region("conv_act", DType::U8));
         assert!(here.has_region("conv_act", DType::F16));
         assert!(here.takes_order("conv", DType::F16, &order));
         assert_eq!(here.support("conv", DType::F16), Some(Support::Slow));

@@ -53,7 +53,7 @@ pub(super) fn chrome_trace(graph: &Graph, trace: &Trace) -> Value {
     }
     let memory = ActivationMemory::of(graph);
     for frame in &trace.frames {
-        for lap in &frame.laps {
+        for lap in [frame.upload, frame.execute, frame.download] {
             let args = json!({"frame": frame.frame});
             events.span(2, lap.what, "frame", lap.start, lap.start + lap.time, args);
         }
@@ -65,9 +65,9 @@ pub(super) fn chrome_trace(graph: &Graph, trace: &Trace) -> Value {
 /// The nodes of a frame within their layers, and what is alive at each.
 fn nodes(events: &mut Events, graph: &Graph, memory: &ActivationMemory, frame: &FrameTrace) {
     let mut layers = Layers::default();
-    let mut end = frame.execution;
+    let mut end = frame.execute.start;
     for time in &frame.nodes {
-        let start = frame.execution + time.start;
+        let start = frame.execute.start + time.start;
         let node = graph.node(time.node);
         layers.enter(&node.path, start, end, events);
         end = start + time.time;

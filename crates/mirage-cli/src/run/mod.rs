@@ -48,7 +48,7 @@ impl RunArgs {
             return Err(interrupted(&self.output));
         }
 
-        let mut outcome = self.live(&mut session, source, sink, &stop, progress);
+        let mut outcome = self.live(&mut session, source, sink, &stop, progress)?;
         if outcome.summary.is_none() {
             return Err(match outcome.error {
                 Some(error) => of_stream(&error),
@@ -101,7 +101,7 @@ impl RunArgs {
         sink: Box<dyn Sink + Send>,
         stop: &Arc<AtomicBool>,
         progress: Progress,
-    ) -> LiveOutcome {
+    ) -> Result<LiveOutcome> {
         let options = LiveOptions {
             warmup: self.warmup,
             keep: if self.compare > 0 {
@@ -112,9 +112,10 @@ impl RunArgs {
         };
         let bar = progress.frames("frames", source.info().frames);
         let pipeline = self.pipeline(Arc::clone(stop));
-        run_live(stream, &pipeline, source, sink, options, |p| {
+        let outcome = run_live(stream, &pipeline, source, sink, options, |p| {
             bar.done(p.accounting.delivered)
-        })
+        });
+        outcome.map_err(|e| of_stream(&e))
     }
 
     /// The first frames with and without the passes, or why they were not compared.

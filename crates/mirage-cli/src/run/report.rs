@@ -41,6 +41,7 @@ pub(super) fn report(
         p50: None,
         p95: None,
         p99: None,
+        stages: outcome.stages,
         fps: None,
         delivered: 0,
         skipped: 0,

@@ -137,6 +137,15 @@ impl Shown<'_> {
                 format!("no rate ({warmup}, and there were no more)"),
             ),
         }
+        let stages = r.stages;
+        if let (Some(decode), Some(run), Some(encode)) = (stages.decode, stages.run, stages.encode)
+        {
+            let [decode, run, encode] = [decode, run, encode].map(|p| milliseconds(p.p50));
+            facts.fact(
+                "stages",
+                format!("{decode} decode and resize, {run} run, {encode} resize and encode (p50, in parallel)"),
+            );
+        }
         let stopped = if r.stopped {
             "; stopped by Ctrl-C, the file holds what was done"
         } else {

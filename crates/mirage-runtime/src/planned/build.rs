@@ -13,8 +13,8 @@ use super::{
     HostKernel, HostKernels,
     aliases::Aliases,
     data::Data,
-    halves::is_half,
     memory::{Lifetime, place},
+    narrow::is_narrow,
     program::{Body, LISTS, Own, Place, Program, Root, Step, Work},
 };
 use crate::{Engine, Prepared, Tensor, bodies};
@@ -211,7 +211,7 @@ impl<E: Engine> Planner<'_, E> {
     fn own(&mut self, at: usize, id: NodeId, node: &Node, kernel: &HostKernel) -> Own {
         let packed = self.prepared.context(id).packed;
         let graph = self.prepared.graph();
-        let is_widened = |i: usize| is_half(graph.ty(node.inputs[i]).dtype) && !packed[i];
+        let is_widened = |i: usize| is_narrow(graph.ty(node.inputs[i]).dtype) && !packed[i];
         let in_place = self.in_place(at, node, kernel, is_widened);
         let dies = in_place.filter(|&i| !is_widened(i));
         let dying = dies.map(|i| self.roots[&self.aliases.root[node.inputs[i].index()]]);

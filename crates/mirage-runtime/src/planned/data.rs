@@ -97,6 +97,28 @@ impl Data {
         }
     }
 
+    /// Overwrites the elements with others as they lie in memory.
+    pub(super) fn write(&mut self, bytes: &[u8]) {
+        match self {
+            Data::Floats(x) => x.iter_mut().zip(floats_of(bytes)).for_each(|(x, v)| *x = v),
+            Data::Bytes(x) => x.copy_from_slice(bytes),
+        }
+    }
+
+    /// Copies the elements as they lie in memory.
+    pub(super) fn read(&self, bytes: &mut [u8]) {
+        match self {
+            Data::Floats(x) => {
+                let (pieces, _) = bytes.as_chunks_mut::<4>();
+                pieces
+                    .iter_mut()
+                    .zip(x)
+                    .for_each(|(b, v)| *b = v.to_le_bytes());
+            }
+            Data::Bytes(x) => bytes.copy_from_slice(x),
+        }
+    }
+
     /// To logical row-major elements.
     pub(super) fn to_logical<E: Engine>(
         &self,

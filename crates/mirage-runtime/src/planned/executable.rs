@@ -4,7 +4,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use bumpalo::Bump;
 use mirage_backend::{
-    BackendError, Buffer, Executable, MemoryReport, NodeTime, PortInfo, Ports, check_data,
+    BackendError, Buffer, Executable, MemoryReport, NodeTime, PortInfo, Ports, check_bytes,
+    check_data,
 };
 use mirage_ir::{Graph, Params, TensorData, TensorType};
 
@@ -203,6 +204,29 @@ impl<E: Engine> Executable for Planned<E> {
                 "{buffer:?} lies on another backend"
             ))),
         }
+    }
+
+    fn upload_into(&self, bytes: &[u8], buffer: &mut Buffer) -> Result<(), BackendError> {
+        check_bytes(bytes.len(), buffer.ty())?;
+        let is_row_major = buffer.ty().order.is_row_major();
+        match buffer.content_mut::<Data>() {
+            Some(data) if is_row_major => data.write(bytes),
+            _ => {
+                let ty = buffer.ty();
+                let data = TensorData::new(ty.dtype, ty.shape.clone(), bytes.to_vec());
+                *buffer = self.upload(&data.map_err(BackendError::Argument)?, buffer.ty())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn download_into(&self, buffer: &Buffer, bytes: &mut [u8]) -> Result<(), BackendError> {
+        check_bytes(bytes.len(), buffer.ty())?;
+        match buffer.content::<Data>() {
+            Some(data) if buffer.ty().order.is_row_major() => data.read(bytes),
+            _ => bytes.copy_from_slice(self.download(buffer)?.bytes()),
+        }
+        Ok(())
     }
 
     fn execute(&mut self, inputs: &[Buffer]) -> Result<Vec<Buffer>, BackendError> {

@@ -8,7 +8,8 @@ use crate::NodeContext;
 /// A backend's kernels on host memory.
 ///
 /// Kernels compute in f32. Operands of f16 and bf16 are widened before a kernel runs and its results are
-/// rounded after it; [`NodeContext::inputs`] and [`NodeContext::outputs`] say f32 then. `T` is the engine's
+/// rounded after it; [`NodeContext::inputs`] and [`NodeContext::outputs`] say f32 then. So do they for u8
+/// where a node casts or moves elements ([`NodeContext::widened`]). `T` is the engine's
 /// tensor, which weights are held in.
 pub trait HostKernels<T>: Send + Sync + 'static {
     /// The kernel for this node, or `None` to run the engine's kernel on tensors, with operands and

@@ -6,9 +6,9 @@ mod aliases;
 mod build;
 mod data;
 mod executable;
-mod halves;
 mod kernel;
 mod memory;
+mod narrow;
 mod program;
 
 pub use self::{

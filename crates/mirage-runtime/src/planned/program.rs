@@ -11,8 +11,8 @@ use mirage_ir::{DType, TensorData, TensorType};
 use super::{
     HostKernel, HostKernels, Operand, Space, View,
     data::{Data, Elements},
-    halves::{is_half, narrow, widen},
     memory::{Carved, carve},
+    narrow::{is_narrow, narrow, widen},
 };
 use crate::{
     Engine, Kernel,
@@ -286,7 +286,7 @@ impl<E: Engine> Memory<'_, '_, E> {
             },
         );
         for ((ty, at), wide) in step.results.iter().zip(&step.own.results) {
-            if is_half(ty.dtype) {
+            if is_narrow(ty.dtype) {
                 let halves = &mut self.bytes[*at..][..ty.bytes()];
                 narrow(ty.dtype, &self.floats[*wide..][..ty.numel()], halves);
             }

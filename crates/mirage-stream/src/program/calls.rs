@@ -95,15 +95,16 @@ impl<M: StreamModel> FrameProgram<'_, M> {
                 let mut given = Vec::new();
                 let frame = self.frame(model, x, |step| {
                     let i = given.len();
-                    given.push((step.sample, step.timestep));
+                    given.push((step.sample, step.frame, step.timestep));
                     StepOutput {
                         picture: x.float(&of_step(i, PICTURE)),
                         features: x.float(&of_step(i, FEATURES)),
                     }
                 });
                 let given = given.into_iter().enumerate();
-                given.fold(frame, |outputs, (i, (sample, timestep))| {
+                given.fold(frame, |outputs, (i, (sample, frame, timestep))| {
                     outputs
+                        .output(of_step(i, FRAME), frame)
                         .output(of_step(i, SAMPLE), sample)
                         .output(of_step(i, TIMESTEP), timestep)
                 })

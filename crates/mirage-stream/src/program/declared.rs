@@ -4,7 +4,7 @@ use mirage_capture::{Inputs, Outputs};
 use mirage_ir::DType;
 use mirage_model::{AnyTensor, NamedTensors, StreamModel, TensorSpec};
 
-use super::{FRAME, NOISE, OUTPUT, PREVIOUS, calls};
+use super::{FRAME, MEAN, NOISE, OUTPUT, PREVIOUS, calls};
 use crate::StreamError;
 
 /// A model's states and conditioning inputs, checked.
@@ -26,6 +26,7 @@ impl Declared {
             NOISE,
             PREVIOUS,
             OUTPUT,
+            MEAN,
             calls::SAMPLE,
             calls::TIMESTEP,
         ];

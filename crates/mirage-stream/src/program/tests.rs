@@ -44,7 +44,7 @@ fn content(graph: &Graph) -> (Vec<Tensor>, Vec<Tensor>) {
         seed += 1;
         match ty.dtype {
             DType::F32 => {
-                let noise = Noise::new(seed, NoisePolicy::Fixed, ty.numel()).frame(0);
+                let noise = Noise::new(seed, NoisePolicy::Fixed).frame(0, ty.numel());
                 let data = TensorData::from_f32(ty.shape.clone(), &noise).unwrap();
                 Tensor::from_data(&data).unwrap()
             }

@@ -10,7 +10,7 @@ use mirage_backend::{Backend, CompileOptions, Executable};
 use mirage_backend_cpu as _;
 use mirage_capture::Captured;
 use mirage_ir::{
-    TensorData,
+    DType, TensorData,
     interp::{self, Tensor},
 };
 use mirage_model::TensorSpec;
@@ -51,6 +51,17 @@ pub(crate) fn acting(pass: &str) -> String {
     }
 }
 
+/// Noise as an input of this dtype: floats as they are, bytes around grey.
+pub(crate) fn of_noise(dtype: DType, shape: Vec<usize>, noise: &[f32]) -> TensorData {
+    match dtype {
+        DType::U8 => {
+            let bytes: Vec<u8> = noise.iter().map(|x| (x * 60.0 + 128.0) as u8).collect();
+            TensorData::new(DType::U8, shape, bytes).unwrap()
+        }
+        _ => TensorData::from_f32(shape, noise).unwrap(),
+    }
+}
+
 pub(crate) fn find<'a>(tensors: &'a [Named], name: &str) -> &'a TensorData {
     &tensors.iter().find(|(n, _)| n == name).unwrap().1
 }
@@ -67,7 +78,7 @@ pub(crate) fn inputs(specs: &[TensorSpec], timestep: i64) -> Vec<Named> {
                 "timestep" => TensorData::from_i64(spec.shape.clone(), &[timestep]),
                 "frames" => TensorData::from_i64(spec.shape.clone(), &[3]),
                 _ => {
-                    let noise = Noise::new(seed, NoisePolicy::Fixed, count).frame(0);
+                    let noise = Noise::new(seed, NoisePolicy::Fixed).frame(0, count);
                     TensorData::from_f32(spec.shape.clone(), &noise)
                 }
             };

@@ -26,8 +26,9 @@ pub(crate) fn kernel(host: HostKernel, cx: &NodeContext<'_>, pool: &Arc<Pool>) -
         let mut operands: Vec<Option<FlexTensor>> = (0..args.count())
             .map(|i| match args.take(i) {
                 Tensor::Float(t) if host.takes_views() => Some(widen(t, &pool)),
-                Tensor::Float(t) => Some(in_sequence(widen(t, &pool))),
-                other => Some(in_sequence(other.into_bool())),
+                // Integers come as bytes alone.
+                Tensor::Float(t) | Tensor::Int(t) => Some(in_sequence(widen(t, &pool))),
+                Tensor::Bool(t) => Some(in_sequence(t)),
             })
             .collect();
         let is_own = |&&i: &&usize| {
@@ -59,7 +60,12 @@ pub(crate) fn kernel(host: HostKernel, cx: &NodeContext<'_>, pool: &Arc<Pool>) -
         let rest = shapes[results.len()..].iter().zip(fresh);
         let all = results.into_iter().chain(rest.map(|(s, f)| tensor(f, s)));
         for (i, (result, &dtype)) in all.zip(&dtypes).enumerate() {
-            args.set(i, Tensor::Float(narrow(result.into_float(), dtype, &pool)));
+            let result = narrow(result.into_float(), dtype, &pool);
+            let result = match dtype {
+                mirage_ir::DType::U8 => Tensor::Int(result),
+                _ => Tensor::Float(result),
+            };
+            args.set(i, result);
         }
         Ok(())
     })

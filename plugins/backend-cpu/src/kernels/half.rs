@@ -1,5 +1,5 @@
-//! Half precision around kernels for f32: operands are widened before, results narrowed after, each in
-//! one pass. Between operations values stay halves.
+//! Halves and bytes around kernels for f32: operands are widened before, results narrowed after, each in
+//! one pass. Between operations values stay what they are.
 
 use burn_backend::{Bytes, DType as BurnDType, Shape};
 use burn_flex::{FlexTensor, Layout};
@@ -7,7 +7,7 @@ use half::{bf16, f16, slice::HalfFloatSliceExt};
 use mirage_ir::{DType, TensorType};
 
 use super::{
-    flex::{in_sequence, tensor},
+    flex::{bytes, in_sequence, tensor},
     memory::Pool,
 };
 
@@ -19,9 +19,9 @@ pub(crate) fn wide(ty: &TensorType) -> TensorType {
     }
 }
 
-/// A tensor of halves in f32 and in sequence, in memory of the pool; any other as it is.
+/// A tensor of halves or bytes in f32 and in sequence, in memory of the pool; any other as it is.
 pub(crate) fn widen(x: FlexTensor, pool: &Pool) -> FlexTensor {
-    if !matches!(x.dtype(), BurnDType::F16 | BurnDType::BF16) {
+    if !matches!(x.dtype(), BurnDType::F16 | BurnDType::BF16 | BurnDType::U8) {
         return x;
     }
     let x = in_sequence(x);
@@ -31,17 +31,20 @@ pub(crate) fn widen(x: FlexTensor, pool: &Pool) -> FlexTensor {
         halves.convert_to_f32_slice(&mut wide);
     } else if let Some(halves) = x.as_slice::<bf16>() {
         halves.convert_to_f32_slice(&mut wide);
+    } else {
+        let pairs = wide.iter_mut().zip(bytes(&x));
+        pairs.for_each(|(wide, byte)| *wide = f32::from(*byte));
     }
     tensor(wide, &shape).into_float()
 }
 
-/// A tensor of f32 in sequence, rounded to halves if `dtype` is one.
+/// A tensor of f32 in sequence, rounded to halves or truncated to bytes if `dtype` is one of them.
 pub(crate) fn narrow(x: FlexTensor, dtype: DType, pool: &Pool) -> FlexTensor {
     let Some(elements) = x.as_slice::<f32>() else {
         return x;
     };
     let layout = Layout::contiguous(Shape::from(x.layout().shape().to_vec()));
-    let halves = match dtype {
+    let narrow = match dtype {
         DType::F16 => {
             let mut halves = vec![f16::ZERO; elements.len()];
             halves.convert_from_f32_slice(elements);
@@ -52,8 +55,13 @@ pub(crate) fn narrow(x: FlexTensor, dtype: DType, pool: &Pool) -> FlexTensor {
             halves.convert_from_f32_slice(elements);
             FlexTensor::new(Bytes::from_elems(halves), layout, BurnDType::BF16)
         }
+        DType::U8 => {
+            // `as` saturates and takes NaN to 0, as a cast does.
+            let bytes: Vec<u8> = elements.iter().map(|&x| x as u8).collect();
+            FlexTensor::new(Bytes::from_elems(bytes), layout, BurnDType::U8)
+        }
         _ => return x,
     };
     pool.give(x);
-    halves
+    narrow
 }

@@ -21,6 +21,8 @@ pub(super) enum Step {
     ToF16(usize),
     /// Rounded as bf16 holds it.
     ToBf16(usize),
+    /// As an integer from 0 to 255: truncated and saturated, NaN to 0.
+    ToByte(usize),
     Copy(usize),
 }
 
@@ -34,19 +36,28 @@ pub(super) struct Program {
 impl Program {
     /// The program of a node: a function of elements on f32, or an elementwise region of such.
     pub(super) fn of(graph: &Graph, node: &Node) -> Option<Self> {
-        // Halves are computed in f32 from operand to result; a cast to one rounds as its dtype does.
-        let fits = |dtype| matches!(dtype, DType::F32 | DType::F16 | DType::BF16 | DType::Bool);
+        // Halves are computed in f32 from operand to result; a cast to one rounds as its dtype does. Bytes
+        // are only cast.
+        let fits = |dtype| {
+            use DType::{BF16, Bool, F16, F32, U8};
+            matches!(dtype, F32 | F16 | BF16 | Bool | U8)
+        };
+        let takes = |graph: &Graph, node: &Node| {
+            let mut types = node.inputs.iter().chain(&node.outputs);
+            node.op.is::<Cast>() || types.all(|&v| graph.ty(v).dtype != DType::U8)
+        };
         if let Some(region) = node.op.get::<Region>() {
             let body = node.op.body().filter(|_| region.kind == ELEMENTWISE)?;
             let [result] = body.outputs() else {
                 return None;
             };
-            let known = body.values().iter().all(|v| fits(v.ty.dtype));
+            let known = body.values().iter().all(|v| fits(v.ty.dtype))
+                && body.nodes().iter().all(|n| takes(body, n));
             let program = known.then(|| Program::of_body(body, result.value));
             return Some(program??.stored_in(body.ty(result.value).dtype));
         }
         let mut types = node.inputs.iter().chain(&node.outputs);
-        if !types.all(|&v| fits(graph.ty(v).dtype)) {
+        if !types.all(|&v| fits(graph.ty(v).dtype)) || !takes(graph, node) {
             return None;
         }
         let registers: Vec<usize> = (0..node.inputs.len()).collect();
@@ -60,7 +71,9 @@ impl Program {
     /// The program of a result that is rounded to this dtype when it is stored: its last step need not.
     fn stored_in(mut self, dtype: DType) -> Self {
         if let Some(last) = self.steps.last_mut()
-            && let (Step::ToF16(r), DType::F16) | (Step::ToBf16(r), DType::BF16) = (*last, dtype)
+            && let (Step::ToF16(r), DType::F16)
+            | (Step::ToBf16(r), DType::BF16)
+            | (Step::ToByte(r), DType::U8) = (*last, dtype)
         {
             *last = Step::Copy(r);
         }
@@ -113,6 +126,7 @@ fn step(node: &Node, r: &[usize]) -> Option<Step> {
             DType::Bool => Step::ToBool(r[0]),
             DType::F16 => Step::ToF16(r[0]),
             DType::BF16 => Step::ToBf16(r[0]),
+            DType::U8 => Step::ToByte(r[0]),
             _ => Step::Copy(r[0]),
         })
     }

@@ -22,6 +22,7 @@ impl Step {
             Step::ToBool(a) => map(register(a), out, |x| truth(x != 0.0)),
             Step::ToF16(a) => map(register(a), out, round::to_f16),
             Step::ToBf16(a) => map(register(a), out, round::to_bf16),
+            Step::ToByte(a) => map(register(a), out, |x| f32::from(x as u8)),
             Step::Copy(a) => out.copy_from_slice(register(a)),
         }
     }

@@ -1,4 +1,4 @@
-//! Halves in planned memory, where they are bytes, to and from f32.
+//! f16, bf16 and u8 in planned memory, where they are bytes, to and from f32.
 
 use half::{
     bf16, f16,
@@ -13,14 +13,22 @@ const WORTH_DIVIDING: usize = 16 << 10;
 /// Halves that are converted at a time.
 const PIECE: usize = 512;
 
-/// Whether a dtype is one of halves, which kernels compute in f32.
-pub(super) fn is_half(dtype: DType) -> bool {
-    matches!(dtype, DType::F16 | DType::BF16)
+/// Whether a dtype is one that kernels compute in f32, with operands widened and results rounded
+/// around them.
+pub(super) fn is_narrow(dtype: DType) -> bool {
+    matches!(dtype, DType::F16 | DType::BF16 | DType::U8)
 }
 
-/// Writes halves as f32.
-pub(super) fn widen(dtype: DType, halves: &[u8], wide: &mut [f32]) {
+/// Writes elements as f32.
+pub(super) fn widen(dtype: DType, narrow: &[u8], wide: &mut [f32]) {
     let share = share(wide.len());
+    if dtype == DType::U8 {
+        let all = narrow.par_chunks(share).zip(wide.par_chunks_mut(share));
+        return all.for_each(|(bytes, wide)| {
+            let pairs = wide.iter_mut().zip(bytes);
+            pairs.for_each(|(wide, byte)| *wide = f32::from(*byte));
+        });
+    }
     let one = |(halves, wide): (&[u8], &mut [f32])| {
         let mut bits = [0_u16; PIECE];
         for (halves, wide) in halves.chunks(2 * PIECE).zip(wide.chunks_mut(PIECE)) {
@@ -35,13 +43,21 @@ pub(super) fn widen(dtype: DType, halves: &[u8], wide: &mut [f32]) {
             }
         }
     };
-    let all = halves.par_chunks(2 * share).zip(wide.par_chunks_mut(share));
+    let all = narrow.par_chunks(2 * share).zip(wide.par_chunks_mut(share));
     all.for_each(one);
 }
 
-/// Rounds f32 to halves.
-pub(super) fn narrow(dtype: DType, wide: &[f32], halves: &mut [u8]) {
+/// Rounds f32 to another dtype as a cast does: to nearest for halves, truncated and saturated for u8.
+pub(super) fn narrow(dtype: DType, wide: &[f32], narrow: &mut [u8]) {
     let share = share(wide.len());
+    if dtype == DType::U8 {
+        let all = wide.par_chunks(share).zip(narrow.par_chunks_mut(share));
+        return all.for_each(|(wide, bytes)| {
+            let pairs = bytes.iter_mut().zip(wide);
+            // `as` saturates and takes NaN to 0.
+            pairs.for_each(|(byte, wide)| *byte = *wide as u8);
+        });
+    }
     let one = |(wide, halves): (&[f32], &mut [u8])| {
         let mut bits = [0_u16; PIECE];
         for (wide, halves) in wide.chunks(PIECE).zip(halves.chunks_mut(2 * PIECE)) {
@@ -58,7 +74,7 @@ pub(super) fn narrow(dtype: DType, wide: &[f32], halves: &mut [u8]) {
             }
         }
     };
-    let all = wide.par_chunks(share).zip(halves.par_chunks_mut(2 * share));
+    let all = wide.par_chunks(share).zip(narrow.par_chunks_mut(2 * share));
     all.for_each(one);
 }
 
@@ -89,5 +105,19 @@ mod tests {
                 assert_eq!(wide, exact, "{dtype}");
             }
         }
+    }
+
+    #[test]
+    fn bytes_survive_there_and_back_and_others_saturate() {
+        let all: Vec<u8> = (0..=255).collect();
+        let mut wide = vec![f32::NAN; 256];
+        widen(DType::U8, &all, &mut wide);
+        assert!(wide.iter().enumerate().all(|(i, &x)| x == i as f32));
+        let mut bytes = vec![7; 256];
+        narrow(DType::U8, &wide, &mut bytes);
+        assert_eq!(bytes, all);
+        let odd = [-3.0, 0.99, 254.6, 256.0, f32::INFINITY, f32::NAN];
+        narrow(DType::U8, &odd, &mut bytes[..6]);
+        assert_eq!(bytes[..6], [0, 0, 254, 255, 255, 0]);
     }
 }

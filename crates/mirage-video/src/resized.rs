@@ -1,0 +1,88 @@
+//! Sources and sinks of frames of another size. They resize on the thread that reads or writes: in a
+//! [`Pipeline`](crate::Pipeline) beside the processor, and within the times of decoding and encoding.
+
+use crate::{Filter, Frame, Resizer, Result, Sink, Source, Summary, VideoInfo};
+
+/// The source with its frames stretched to `width` x `height`.
+pub fn resized_source(
+    source: Box<dyn Source + Send>,
+    width: u32,
+    height: u32,
+    filter: Filter,
+) -> Box<dyn Source + Send> {
+    let info = source.info();
+    if (info.width, info.height) == (width, height) {
+        return source;
+    }
+    Box::new(ResizedSource {
+        info: VideoInfo {
+            width,
+            height,
+            ..info.clone()
+        },
+        source,
+        resizer: Resizer::new(filter),
+    })
+}
+
+struct ResizedSource {
+    source: Box<dyn Source + Send>,
+    info: VideoInfo,
+    resizer: Resizer,
+}
+
+impl Source for ResizedSource {
+    fn info(&self) -> &VideoInfo {
+        &self.info
+    }
+
+    fn next_frame(&mut self) -> Result<Option<Frame>> {
+        let Some(frame) = self.source.next_frame()? else {
+            return Ok(None);
+        };
+        let (width, height) = (self.info.width, self.info.height);
+        self.resizer.resize(&frame, width, height).map(Some)
+    }
+}
+
+/// The sink, which takes frames of `width` x `height`, as one that stretches frames of any size to
+/// that.
+///
+/// # Errors
+/// [`Error::BadSize`](crate::Error::BadSize) where no frame can have that size.
+pub fn resized_sink(
+    sink: Box<dyn Sink + Send>,
+    width: u32,
+    height: u32,
+    filter: Filter,
+) -> Result<Box<dyn Sink + Send>> {
+    Ok(Box::new(ResizedSink {
+        sink,
+        resizer: Resizer::new(filter),
+        target: Frame::new(width, height, 0)?,
+    }))
+}
+
+struct ResizedSink {
+    sink: Box<dyn Sink + Send>,
+    resizer: Resizer,
+    target: Frame,
+}
+
+impl Sink for ResizedSink {
+    fn write_frame(&mut self, frame: &Frame) -> Result<()> {
+        if (frame.width(), frame.height()) == (self.target.width(), self.target.height()) {
+            return self.sink.write_frame(frame);
+        }
+        self.resizer.resize_into(frame, &mut self.target)?;
+        self.sink.write_frame(&self.target)
+    }
+
+    fn finish(self: Box<Self>) -> Result<Summary> {
+        self.sink.finish()
+    }
+
+    fn abort(self: Box<Self>) {
+        self.sink.abort();
+    }
+}
