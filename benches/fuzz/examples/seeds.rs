@@ -6,19 +6,9 @@ use std::{error::Error, fs, path::Path};
 use mirage_ir::{DType, TensorData, generate, text, wire};
 use mirage_video::{SinkOptions, SourceOptions, Y4mSampling, open_sink, open_source};
 
-#[path = "../../../crates/mirage-cli/src/tensors.rs"]
+#[path = "../../../crates/mirage-lab/src/tensors.rs"]
 #[allow(dead_code, reason = "only its writer is needed")]
 mod tensors;
-
-/// What the program's errors are to its module `tensors`.
-mod error {
-    pub(crate) type Result<T> = std::result::Result<T, CliError>;
-
-    #[derive(Debug)]
-    pub(crate) enum CliError {
-        Failure(#[allow(dead_code, reason = "for Debug")] String),
-    }
-}
 
 fn main() -> Result<(), Box<dyn Error>> {
     graphs()?;

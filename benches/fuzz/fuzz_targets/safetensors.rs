@@ -5,23 +5,14 @@
 use libfuzzer_sys::fuzz_target;
 use mirage_fuzz::with_file;
 
-#[path = "../../../crates/mirage-cli/src/tensors.rs"]
+#[path = "../../../crates/mirage-lab/src/tensors.rs"]
 mod tensors;
-
-/// What the program's errors are to its module `tensors`.
-mod error {
-    pub(crate) type Result<T> = std::result::Result<T, CliError>;
-
-    #[derive(Debug)]
-    pub(crate) enum CliError {
-        Failure(String),
-    }
-}
 
 fuzz_target!(|bytes: &[u8]| {
     let read = match with_file(bytes, ".safetensors", tensors::read) {
         Ok(read) => read,
-        Err(error::CliError::Failure(message)) => {
+        Err(error) => {
+            let message = error.to_string();
             assert!(!message.contains('\n'), "{message}");
             return;
         }

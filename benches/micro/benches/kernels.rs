@@ -17,7 +17,7 @@ use mirage_bench::measure::Subject;
 use mirage_model::{ModelConfig, outline};
 use mirage_pass::{Manager, Registry, plan};
 use mirage_stream::{SamplerConfig, Trajectory, capture_frame};
-use mirage_sweep::{Program, Rotation, Work, distinct};
+use mirage_lab::sweep::{Program, Rotation, Work, distinct};
 
 const MODEL: &str = "lsd-light";
 

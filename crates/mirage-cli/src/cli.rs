@@ -1,8 +1,11 @@
 //! The command line as a whole.
 
-use std::num::NonZeroU16;
+use std::{num::NonZeroU16, process::ExitCode};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{
+    Args, CommandFactory, Parser, Subcommand, ValueEnum,
+    error::{ContextKind, ContextValue, ErrorKind},
+};
 use tracing_subscriber::EnvFilter;
 
 use crate::{
@@ -10,7 +13,7 @@ use crate::{
     bench::BenchArgs,
     completions::CompletionsArgs,
     doctor::DoctorArgs,
-    error::{CliError, Result},
+    error::{CliError, Result, print_error},
     graph::GraphArgs,
     infer::InferArgs,
     man::ManArgs,
@@ -158,7 +161,7 @@ impl Global {
         }
         let wanted = self.log.as_deref().unwrap_or("error");
         let filter = EnvFilter::try_new(wanted).map_err(|e| {
-            CliError::Usage(format!(
+            CliError::usage(format!(
                 "--log {wanted}: {e}; use error, warn, info, debug or trace, or a filter such as mirage_capture=debug,warn"
             ))
         })?;
@@ -169,5 +172,67 @@ impl Global {
             .with_writer(stderr)
             .try_init();
         Ok(())
+    }
+}
+
+/// Prints clap's answer to a command line that runs nothing: help and versions as they are, an error
+/// as one line.
+pub(crate) fn answer(answer: &clap::Error) -> ExitCode {
+    match answer.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            // A reader that went away has read enough.
+            let _ = answer.print();
+            ExitCode::SUCCESS
+        }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            let _ = answer.print();
+            ExitCode::from(2)
+        }
+        _ => {
+            let mut line = summary(&answer.render().to_string());
+            line.push_str(&nearest_command(answer).unwrap_or_default());
+            print_error(&format!("{line} (see --help)"));
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// clap's paragraphs up to the usage, in one line.
+fn summary(rendered: &str) -> String {
+    let text = rendered.strip_prefix("error: ").unwrap_or(rendered);
+    let paragraphs = text
+        .split("\n\n")
+        .map(|p| p.split_whitespace().collect::<Vec<_>>().join(" "))
+        .take_while(|p| !p.starts_with("Usage:") && !p.starts_with("For more information"))
+        .filter(|p| !p.is_empty());
+    paragraphs.collect::<Vec<_>>().join("; ")
+}
+
+/// The command that an unknown one is a slip of, where clap finds none.
+fn nearest_command(answer: &clap::Error) -> Option<String> {
+    let Some(ContextValue::String(wrong)) = answer.get(ContextKind::InvalidSubcommand) else {
+        return None;
+    };
+    if answer.get(ContextKind::SuggestedSubcommand).is_some() {
+        return None;
+    }
+    let program = Cli::command();
+    let commands = program.get_subcommands().map(clap::Command::get_name);
+    mirage_pass::nearest(wrong, commands).map(|near| format!("; did you mean `{near}`?"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::summary;
+
+    #[test]
+    fn claps_paragraphs_become_a_line() {
+        let rendered = "error: unexpected argument '--stepz' found\n\n  tip: a similar argument \
+                        exists: '--steps'\n\nUsage: mirage run [OPTIONS]\n\nFor more information, \
+                        try '--help'.\n";
+        assert_eq!(
+            summary(rendered),
+            "unexpected argument '--stepz' found; tip: a similar argument exists: '--steps'"
+        );
     }
 }

@@ -1,40 +1,83 @@
 //! How the program ends badly: one line on standard error, and an exit code.
 
-use std::{fmt::Display, process::ExitCode};
+use std::{error::Error, fmt::Display, process::ExitCode};
 
-use clap::{
-    CommandFactory,
-    error::{ContextKind, ContextValue, ErrorKind},
-};
+use mirage_lab::LabError;
+use mirage_stream::StreamError;
 
-use crate::{cli::Cli, output};
+use crate::output;
 
-/// Why a command did not do what it was asked.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum CliError {
+/// Why a command did not do what it was asked, with the errors beneath.
+#[derive(Debug)]
+pub(crate) struct CliError {
+    kind: Kind,
+    error: anyhow::Error,
+}
+
+/// Which kind of bad end it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
     /// The command line is wrong; nothing was begun. Exit code 2.
-    #[error("{0}")]
-    Usage(String),
+    Usage,
     /// The run failed. Exit code 1.
-    #[error("{0}")]
-    Failure(String),
+    Failure,
     /// Ctrl-C came before anything was made. Exit code 130.
-    #[error("{0}")]
-    Interrupted(String),
+    Interrupted,
 }
 
 /// The result of a command.
 pub(crate) type Result<T, E = CliError> = std::result::Result<T, E>;
 
 impl CliError {
+    /// The command line is wrong.
+    pub(crate) fn usage(message: impl Display) -> Self {
+        CliError {
+            kind: Kind::Usage,
+            error: anyhow::anyhow!("{message}"),
+        }
+    }
+
+    /// The run failed.
+    pub(crate) fn failure(message: impl Display) -> Self {
+        CliError {
+            kind: Kind::Failure,
+            error: anyhow::anyhow!("{message}"),
+        }
+    }
+
+    /// Ctrl-C came before anything was made.
+    pub(crate) fn interrupted(message: impl Display) -> Self {
+        CliError {
+            kind: Kind::Interrupted,
+            error: anyhow::anyhow!("{message}"),
+        }
+    }
+
     /// Prints the line and gives the code.
     pub(crate) fn report(&self) -> ExitCode {
-        print_line(&self.to_string());
-        ExitCode::from(match self {
-            CliError::Usage(_) => 2,
-            CliError::Failure(_) => 1,
-            CliError::Interrupted(_) => 130,
+        print_error(&self.line());
+        ExitCode::from(match self.kind {
+            Kind::Usage => 2,
+            Kind::Failure => 1,
+            Kind::Interrupted => 130,
         })
+    }
+
+    /// The message, and those of its sources that it does not quote.
+    fn line(&self) -> String {
+        let mut line = self.error.to_string();
+        for source in self.error.chain().skip(1).map(ToString::to_string) {
+            if !line.contains(&source) {
+                line.push_str(&format!(": {source}"));
+            }
+        }
+        line
+    }
+}
+
+impl Display for CliError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.line())
     }
 }
 
@@ -46,22 +89,58 @@ pub(crate) trait Ending<T> {
     fn failure(self) -> Result<T>;
 }
 
-impl<T, E: Display> Ending<T> for std::result::Result<T, E> {
+impl<T, E: Error + Send + Sync + 'static> Ending<T> for std::result::Result<T, E> {
     fn usage(self) -> Result<T> {
-        self.map_err(|e| CliError::Usage(e.to_string()))
+        self.map_err(|e| CliError {
+            kind: Kind::Usage,
+            error: e.into(),
+        })
     }
 
     fn failure(self) -> Result<T> {
-        self.map_err(|e| CliError::Failure(e.to_string()))
+        self.map_err(|e| CliError {
+            kind: Kind::Failure,
+            error: e.into(),
+        })
     }
 }
 
-/// An error of reading or writing video: options and names of no format are the command line's.
-pub(crate) fn of_video(error: &mirage_video::Error) -> CliError {
+impl From<LabError> for CliError {
+    fn from(error: LabError) -> Self {
+        let kind = match &error {
+            LabError::Request(_) | LabError::Plan(_) => Kind::Usage,
+            LabError::Interrupted(_) => Kind::Interrupted,
+            LabError::Video(error) | LabError::Stream(StreamError::Video(error)) => of_video(error),
+            _ => Kind::Failure,
+        };
+        CliError {
+            kind,
+            error: error.into(),
+        }
+    }
+}
+
+impl From<StreamError> for CliError {
+    fn from(error: StreamError) -> Self {
+        LabError::from(error).into()
+    }
+}
+
+impl From<mirage_video::Error> for CliError {
+    fn from(error: mirage_video::Error) -> Self {
+        CliError {
+            kind: of_video(&error),
+            error: error.into(),
+        }
+    }
+}
+
+/// Of reading or writing video, options and names of no format are the command line's.
+fn of_video(error: &mirage_video::Error) -> Kind {
     use mirage_video::Error;
     match error {
-        Error::BadOption { .. } | Error::UnknownOutput { .. } => CliError::Usage(error.to_string()),
-        _ => CliError::Failure(error.to_string()),
+        Error::BadOption { .. } | Error::UnknownOutput { .. } => Kind::Usage,
+        _ => Kind::Failure,
     }
 }
 
@@ -74,53 +153,8 @@ pub(crate) fn advice<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -
     }
 }
 
-/// Prints clap's answer to a command line that runs nothing: help and versions as they are, an error
-/// as one line.
-pub(crate) fn answer(answer: &clap::Error) -> ExitCode {
-    match answer.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-            // A reader that went away has read enough.
-            let _ = answer.print();
-            ExitCode::SUCCESS
-        }
-        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            let _ = answer.print();
-            ExitCode::from(2)
-        }
-        _ => {
-            let mut line = summary(&answer.render().to_string());
-            line.push_str(&nearest_command(answer).unwrap_or_default());
-            print_line(&format!("{line} (see --help)"));
-            ExitCode::from(2)
-        }
-    }
-}
-
-/// clap's paragraphs up to the usage, in one line.
-fn summary(rendered: &str) -> String {
-    let text = rendered.strip_prefix("error: ").unwrap_or(rendered);
-    let paragraphs = text
-        .split("\n\n")
-        .map(|p| p.split_whitespace().collect::<Vec<_>>().join(" "))
-        .take_while(|p| !p.starts_with("Usage:") && !p.starts_with("For more information"))
-        .filter(|p| !p.is_empty());
-    paragraphs.collect::<Vec<_>>().join("; ")
-}
-
-/// The command that an unknown one is a slip of, where clap finds none.
-fn nearest_command(answer: &clap::Error) -> Option<String> {
-    let Some(ContextValue::String(wrong)) = answer.get(ContextKind::InvalidSubcommand) else {
-        return None;
-    };
-    if answer.get(ContextKind::SuggestedSubcommand).is_some() {
-        return None;
-    }
-    let program = Cli::command();
-    let commands = program.get_subcommands().map(clap::Command::get_name);
-    mirage_pass::nearest(wrong, commands).map(|near| format!("; did you mean `{near}`?"))
-}
-
-fn print_line(message: &str) {
+/// Prints a line on standard error about what the command could not do.
+pub(crate) fn print_error(message: &str) {
     print_labelled("error:", anstyle::AnsiColor::Red, message);
 }
 
@@ -134,20 +168,4 @@ fn print_labelled(label: &str, color: anstyle::AnsiColor, message: &str) {
     let style = color.on_default().bold();
     // Nobody is left to tell that standard error cannot be written.
     let _ = output::emit_stderr(&format!("{style}{label}{style:#} {message}\n"));
-}
-
-#[cfg(test)]
-mod tests {
-    use super::summary;
-
-    #[test]
-    fn claps_paragraphs_become_a_line() {
-        let rendered = "error: unexpected argument '--stepz' found\n\n  tip: a similar argument \
-                        exists: '--steps'\n\nUsage: mirage run [OPTIONS]\n\nFor more information, \
-                        try '--help'.\n";
-        assert_eq!(
-            summary(rendered),
-            "unexpected argument '--stepz' found; tip: a similar argument exists: '--steps'"
-        );
-    }
 }

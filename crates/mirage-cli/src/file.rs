@@ -28,7 +28,7 @@ impl WholeFile {
         };
         let cannot = |why: &dyn std::fmt::Display| {
             let path = path.display();
-            CliError::Failure(format!(
+            CliError::failure(format!(
                 "{path}: cannot create it: {why}; check that the folder exists and can be written"
             ))
         };
@@ -63,7 +63,7 @@ impl WholeFile {
         };
         written.map_err(|e| {
             let path = path.display();
-            CliError::Failure(format!(
+            CliError::failure(format!(
                 "{path}: cannot write it: {e}; what was there before is untouched"
             ))
         })

@@ -6,10 +6,10 @@ use clap::{Args, Subcommand, ValueEnum};
 use mirage_capture::Captured;
 use mirage_ir::{Graph, wire};
 use mirage_pass::{Manager, Registry};
-use mirage_stream::{SamplerConfig, capture_forward, capture_frame};
+use mirage_stream::{SamplerConfig, capture_forward};
 
 use crate::{
-    args::{BackendArgs, ModelArgs, PassArgs, SizeArg, frame_size, trajectory},
+    args::{BackendArgs, FrameArgs, ModelArgs, PassArgs, Request, SizeArg},
     error::{Ending, Result},
     file::WholeFile,
     output::emit_bytes,
@@ -91,22 +91,22 @@ impl GraphArgs {
 
 impl DumpArgs {
     fn run(&self) -> Result<()> {
-        let config = self.model.config()?;
-        let size = frame_size(self.size, &config)?;
-        let trajectory = trajectory(self.steps, &config)?;
-        let plan = self.passes.plan(&Registry::linked().failure()?)?;
-        let capabilities = self.backend.resolve()?.capabilities(self.backend.device);
+        let registry = Registry::linked().failure()?;
+        let frame = FrameArgs {
+            size: self.size,
+            steps: self.steps,
+        };
+        let passes = Some(&self.passes);
+        let job = Request::new(&self.model, &frame, passes, &self.backend).resolve(&registry)?;
         let file = self.output.as_deref().map(WholeFile::create).transpose()?;
 
-        let model = self.model.build(&config)?;
         let Captured { mut graph, .. } = match self.forward {
-            true => capture_forward(&model, 1, size),
-            false => capture_frame(&model, size, &trajectory),
-        }
-        .failure()?;
+            true => capture_forward(&job.model()?, 1, job.size).failure()?,
+            false => job.capture()?.0,
+        };
         if self.stage == Stage::After {
             graph = Manager::new()
-                .run(&plan, &graph, &capabilities)
+                .run(&job.plan, &graph, &job.capabilities())
                 .failure()?
                 .0;
         }

@@ -15,7 +15,6 @@ mod doctor;
 mod error;
 mod file;
 mod graph;
-mod heap;
 mod infer;
 mod interrupt;
 mod man;
@@ -27,12 +26,8 @@ mod passes;
 mod plugins;
 mod profile;
 mod progress;
-mod resident;
 mod run;
-mod scene;
-mod subjects;
 mod table;
-mod tensors;
 mod threads;
 mod tune;
 mod units;
@@ -49,13 +44,13 @@ use mirage_backend_cuda as _;
 use mirage_backend_tch as _;
 
 #[global_allocator]
-static HEAP: heap::Heap = heap::Heap;
+static HEAP: mirage_lab::heap::Heap = mirage_lab::heap::Heap;
 
 fn main() -> ExitCode {
     mirage_passes::link();
     let cli = match cli::Cli::try_parse() {
         Ok(cli) => cli,
-        Err(answer) => return error::answer(&answer),
+        Err(answer) => return cli::answer(&answer),
     };
     cli.use_threads();
     match cli.run() {

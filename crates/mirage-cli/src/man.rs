@@ -37,7 +37,7 @@ impl ManArgs {
             .and_then(|()| clap_mangen::generate_to(Cli::command(), folder));
         written.map_err(|e| {
             let folder = folder.display();
-            CliError::Failure(format!(
+            CliError::failure(format!(
                 "{folder}: cannot write manual pages: {e}; check that the folder can be written"
             ))
         })

@@ -29,7 +29,7 @@ impl Stream {
         };
         match written {
             Err(e) if e.kind() != ErrorKind::BrokenPipe => {
-                Err(CliError::Failure(format!("{name} cannot be written: {e}")))
+                Err(CliError::failure(format!("{name} cannot be written: {e}")))
             }
             _ => Ok(()),
         }
@@ -53,7 +53,7 @@ impl Stream {
 pub(crate) fn emit_bytes(bytes: &[u8]) -> Result<()> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
-        Err(e) if e.kind() != ErrorKind::BrokenPipe => Err(CliError::Failure(format!(
+        Err(e) if e.kind() != ErrorKind::BrokenPipe => Err(CliError::failure(format!(
             "standard output cannot be written: {e}"
         ))),
         _ => Ok(()),

@@ -2,17 +2,12 @@
 
 use std::path::PathBuf;
 
-use burn::tensor::Device;
 use clap::{Args, ValueEnum};
-use mirage_backend::{Backend, CompileOptions, backends};
+use mirage_backend::{Backend, backends};
 use mirage_bench::render::{self, Column, Table};
-use mirage_capture::Captured;
-use mirage_ir::interp::Tensor;
-use mirage_model::{ModelConfig, ModelError, Size, build};
-use mirage_pass::{Manager, Plan, Registry, plan};
-use mirage_stream::{
-    Named, bound, by_definition, by_execution, capture_forward, difference, parity_inputs, prepare,
-};
+use mirage_lab::parity::{Case, Precision, Reference, Row, Set, compare};
+use mirage_model::{ModelConfig, ModelError, Size};
+use mirage_pass::Registry;
 use serde::Serialize;
 
 use crate::{
@@ -63,8 +58,8 @@ pub(crate) struct ParityArgs {
     #[arg(long, value_name = "PASSES")]
     passes: Vec<String>,
     /// What each set is run in, by the pass of that name
-    #[arg(long, value_enum, value_name = "DTYPES", value_delimiter = ',', default_values_t = Precision::ALL)]
-    dtypes: Vec<Precision>,
+    #[arg(long, value_enum, value_name = "DTYPES", value_delimiter = ',', default_values_t = PrecisionArg::ALL)]
+    dtypes: Vec<PrecisionArg>,
     /// `definition`, the graph's definition in f64, which is slow, or a backend in f32 without passes
     #[arg(long, value_name = "NAME", default_value = DEFINITION)]
     reference: String,
@@ -87,50 +82,22 @@ pub(crate) struct ParityArgs {
 
 /// What a set is run in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Precision {
+enum PrecisionArg {
     F32,
     Fp16,
     Bf16,
 }
 
-impl Precision {
-    const ALL: [Precision; 3] = [Precision::F32, Precision::Fp16, Precision::Bf16];
+impl PrecisionArg {
+    const ALL: [PrecisionArg; 3] = [PrecisionArg::F32, PrecisionArg::Fp16, PrecisionArg::Bf16];
 
-    fn name(self) -> &'static str {
+    fn precision(self) -> Precision {
         match self {
-            Precision::F32 => "f32",
-            Precision::Fp16 => "fp16",
-            Precision::Bf16 => "bf16",
+            PrecisionArg::F32 => Precision::F32,
+            PrecisionArg::Fp16 => Precision::Fp16,
+            PrecisionArg::Bf16 => Precision::Bf16,
         }
     }
-
-    /// The set with the pass that lowers precision so.
-    fn with(self, set: &str) -> String {
-        match (self, set) {
-            (Precision::F32, set) => set.to_owned(),
-            (lower, "") => lower.name().to_owned(),
-            (lower, set) => format!("{},{set}", lower.name()),
-        }
-    }
-}
-
-/// One comparison, as JSON has it.
-#[derive(Clone, Debug, Serialize)]
-struct Row {
-    model: String,
-    size: [usize; 2],
-    backend: &'static str,
-    passes: String,
-    dtype: &'static str,
-    max_abs: Option<f64>,
-    max_rel: Option<f64>,
-    rel_l2: Option<f64>,
-    bound: f64,
-    within: bool,
-    /// Why there is no result.
-    error: Option<String>,
-    /// What the backend says of fallbacks.
-    notes: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -140,22 +107,6 @@ struct Report<'a> {
     seed: u64,
     devices: Vec<String>,
     rows: &'a [Row],
-}
-
-/// A set of passes in a precision, planned.
-struct Set {
-    passes: String,
-    precision: Precision,
-    plan: Plan,
-}
-
-/// A model's forward pass, its inputs, and what it should give.
-struct Case {
-    model: String,
-    size: [usize; 2],
-    captured: Captured,
-    inputs: Vec<Named>,
-    reference: Vec<Tensor>,
 }
 
 impl ParityArgs {
@@ -174,13 +125,16 @@ impl ParityArgs {
         for (config, size) in configs.iter().zip(&sizes) {
             config.validate_size(*size).usage()?;
         }
-        let reference = self.reference(&registry)?;
+        let reference = match self.reference.as_str() {
+            DEFINITION => Reference::Definition,
+            name => Reference::Backend(usable(name)?),
+        };
         let file = self.save.as_deref().map(WholeFile::create).transpose()?;
         let progress = Progress::new(quiet_log && !self.json);
         let mut rows = Vec::new();
         for (config, &size) in configs.iter().zip(&sizes) {
             let stage = progress.stage(format!("computing the reference of {}", config.name));
-            let case = self.case(config, size, &reference)?;
+            let case = Case::new(config, size, self.seed, &reference, &registry)?;
             drop(stage);
             let stage = progress.stage(format!("comparing {}", config.name));
             for backend in &backends {
@@ -207,7 +161,7 @@ impl ParityArgs {
         self.tell(&report)?;
         match rows.iter().filter(|r| !r.within).count() {
             0 => Ok(()),
-            n => Err(CliError::Failure(format!(
+            n => Err(CliError::failure(format!(
                 "{n} of {} comparisons are beyond their bound",
                 rows.len()
             ))),
@@ -223,65 +177,18 @@ impl ParityArgs {
     }
 
     fn sets(&self, registry: &Registry) -> Result<Vec<Set>> {
+        let given = || self.passes.iter().map(String::as_str);
         let asked: Vec<&str> = match self.passes.is_empty() {
             true => MAIN_SETS.to_vec(),
-            false => self
-                .passes
-                .iter()
-                .map(|s| if s == "none" { "" } else { s })
-                .collect(),
+            false => given().map(|s| if s == "none" { "" } else { s }).collect(),
         };
         let mut sets = Vec::new();
         for passes in asked {
-            for &precision in &self.dtypes {
-                let whole = precision.with(passes);
-                let spec = whole
-                    .parse()
-                    .map_err(|e| CliError::Usage(format!("--passes {passes}: {e}")))?;
-                let plan = plan(registry, &spec)
-                    .map_err(|e| CliError::Usage(format!("--passes {whole}: {e}")))?;
-                sets.push(Set {
-                    passes: passes.to_owned(),
-                    precision,
-                    plan,
-                });
+            for dtype in &self.dtypes {
+                sets.push(Set::new(registry, passes, dtype.precision())?);
             }
         }
         Ok(sets)
-    }
-
-    /// The backend of the reference and the plan of no passes; `None` for the definition.
-    fn reference(&self, registry: &Registry) -> Result<Option<(&'static dyn Backend, Plan)>> {
-        if self.reference == DEFINITION {
-            return Ok(None);
-        }
-        let none = plan(registry, &mirage_pass::PipelineSpec::empty()).usage()?;
-        Ok(Some((usable(&self.reference)?, none)))
-    }
-
-    fn case(
-        &self,
-        config: &ModelConfig,
-        size: Size,
-        reference: &Option<(&'static dyn Backend, Plan)>,
-    ) -> Result<Case> {
-        let model = build(config, &Device::flex(), self.seed).failure()?;
-        let sides = [size.height, size.width];
-        let inputs = parity_inputs(&model, 1, sides, self.seed).failure()?;
-        let captured = capture_forward(&model, 1, size).failure()?;
-        let reference = match reference {
-            None => by_definition(&captured, &inputs).failure()?,
-            Some((backend, plan)) => execute(&captured, &inputs, *backend, plan)
-                .map(|(outputs, _)| outputs)
-                .map_err(CliError::Failure)?,
-        };
-        Ok(Case {
-            model: config.name.clone(),
-            size: [size.width, size.height],
-            captured,
-            inputs,
-            reference,
-        })
     }
 
     fn tell(&self, report: &Report<'_>) -> Result<()> {
@@ -308,50 +215,9 @@ impl ParityArgs {
 
 fn config(name: &str) -> Result<ModelConfig> {
     ModelConfig::load(name).map_err(|e| match e {
-        ModelError::UnknownModel { .. } => CliError::Usage(e.to_string()),
-        _ => CliError::Failure(e.to_string()),
+        ModelError::UnknownModel { .. } => CliError::usage(e.to_string()),
+        _ => CliError::failure(e.to_string()),
     })
-}
-
-/// The outputs and the notes of one execution.
-fn execute(
-    captured: &Captured,
-    inputs: &[Named],
-    backend: &dyn Backend,
-    plan: &Plan,
-) -> std::result::Result<(Vec<Tensor>, Vec<String>), String> {
-    let options = CompileOptions::default();
-    let prepared = prepare(captured, plan, &mut Manager::new(), backend, &options);
-    let mut executable = prepared.map_err(|e| e.to_string())?.executable;
-    let outputs = by_execution(executable.as_mut(), inputs).map_err(|e| e.to_string())?;
-    Ok((outputs, executable.notes().to_vec()))
-}
-
-fn compare(case: &Case, backend: &'static dyn Backend, set: &Set) -> Row {
-    let bound = bound(&set.plan, backend);
-    let compared =
-        execute(&case.captured, &case.inputs, backend, &set.plan).and_then(|(outputs, notes)| {
-            let difference = difference(&outputs, &case.reference).map_err(|e| e.to_string())?;
-            Ok((difference, notes))
-        });
-    let (found, error, notes) = match compared {
-        Ok((difference, notes)) => (Some(difference), None, notes),
-        Err(error) => (None, Some(error), Vec::new()),
-    };
-    Row {
-        model: case.model.clone(),
-        size: case.size,
-        backend: backend.info().name,
-        passes: set.passes.clone(),
-        dtype: set.precision.name(),
-        max_abs: found.map(|d| d.max_abs),
-        max_rel: found.map(|d| d.max_rel),
-        rel_l2: found.map(|d| d.rel_l2),
-        bound,
-        within: found.is_some_and(|d| d.max_rel <= bound),
-        error,
-        notes,
-    }
 }
 
 fn table(rows: &[Row]) -> Table {

@@ -148,7 +148,7 @@ fn list(registry: &Registry, args: &ListArgs) -> Result<()> {
 fn show(registry: &Registry, args: &ShowArgs) -> Result<()> {
     let Some(pass) = registry.get(&args.name) else {
         let advice = registry.advice(&args.name);
-        return Err(CliError::Usage(format!(
+        return Err(CliError::usage(format!(
             "unknown pass `{}`: {advice}",
             args.name
         )));

@@ -1,8 +1,18 @@
 //! What a run is doing, on standard error, where that is a terminal.
 
-use std::time::Duration;
+use std::{
+    cell::RefCell,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use mirage_lab::{Event, Observer};
+
+use crate::{error::Result, interrupt::stop_on_interrupt};
 
 /// How often a spinner turns.
 const TICK: Duration = Duration::from_millis(100);
@@ -65,13 +75,55 @@ impl Stage {
     pub(crate) fn done(&self, frames: u64) {
         self.0.set_position(frames);
     }
-}
 
-impl Stage {
     /// So much of the stage's time is gone; `doing` tells what it is at.
     pub(crate) fn at(&self, gone: Duration, doing: impl Into<String>) {
         self.0.set_position(milliseconds(gone));
         self.0.set_message(doing.into());
+    }
+}
+
+/// Shows what a driver tells, and stops it at Ctrl-C.
+pub(crate) struct Console {
+    progress: Progress,
+    stage: RefCell<Option<Stage>>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Console {
+    /// From now on Ctrl-C stops.
+    pub(crate) fn new(progress: Progress) -> Result<Self> {
+        Ok(Console {
+            progress,
+            stage: RefCell::new(None),
+            stop: stop_on_interrupt()?,
+        })
+    }
+
+    /// What Ctrl-C sets.
+    pub(crate) fn stop(&self) -> &Arc<AtomicBool> {
+        &self.stop
+    }
+}
+
+impl Observer for Console {
+    fn tell(&self, event: Event<'_>) {
+        let mut stage = self.stage.borrow_mut();
+        match (event, &*stage) {
+            (Event::Stage(what), _) => *stage = Some(self.progress.stage(what)),
+            (Event::Counted(what, total), _) => {
+                *stage = Some(self.progress.frames(what, Some(total)));
+            }
+            (Event::Timed(what, total), _) => *stage = Some(self.progress.timed(what, total)),
+            (Event::Done(items), Some(stage)) => stage.done(items),
+            (Event::Elapsed(gone, doing), Some(stage)) => stage.at(gone, doing),
+            (Event::End, _) => *stage = None,
+            _ => {}
+        }
+    }
+
+    fn stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
     }
 }
 

@@ -25,7 +25,7 @@ impl BackendArgs {
         let devices = backend.devices().failure()?;
         if !devices.iter().any(|d| d.index == self.device) {
             let known: Vec<String> = devices.iter().map(|d| d.index.to_string()).collect();
-            return Err(CliError::Usage(format!(
+            return Err(CliError::usage(format!(
                 "backend `{name}` has no device {}: there is {}",
                 self.device,
                 known.join(", ")
@@ -59,10 +59,10 @@ const ELSEWHERE: [(&str, &str); 2] = [
 
 /// The backend of this name, if it has a device.
 pub(crate) fn usable(name: &str) -> Result<&'static dyn Backend> {
-    let backend = find(name).ok_or_else(|| CliError::Usage(unknown(name)))?;
+    let backend = find(name).ok_or_else(|| CliError::usage(unknown(name)))?;
     match backend.devices().failure()?.is_empty() {
         false => Ok(backend),
-        true => Err(CliError::Usage(format!(
+        true => Err(CliError::usage(format!(
             "backend `{name}` finds no device here: use another one (mirage backends)"
         ))),
     }

@@ -18,19 +18,6 @@ pub(crate) struct FrameArgs {
     pub(crate) steps: usize,
 }
 
-impl FrameArgs {
-    /// The size, the model's own where none was asked for, and the steps.
-    ///
-    /// # Errors
-    /// The model does not run at that size, or has no such number of steps.
-    pub(crate) fn resolve(&self, config: &ModelConfig) -> Result<(Size, Trajectory)> {
-        Ok((
-            frame_size(self.size, config)?,
-            trajectory(self.steps, config)?,
-        ))
-    }
-}
-
 /// The size that was asked for, or the model's own.
 ///
 /// # Errors
@@ -41,22 +28,10 @@ pub(crate) fn frame_size(asked: Option<SizeArg>, config: &ModelConfig) -> Result
     Ok(size)
 }
 
-/// So many steps of the default sampler.
-///
-/// # Errors
-/// The model's schedule has no such number of steps.
-pub(crate) fn trajectory(steps: usize, config: &ModelConfig) -> Result<Trajectory> {
-    let sampler = SamplerConfig {
-        steps,
-        ..SamplerConfig::default()
-    };
-    plan_trajectory(&sampler, config)
-}
-
 /// The steps of a sampler.
 ///
 /// # Errors
 /// The sampler's fields, which have their flags' names, do not go with the model's schedule.
 pub(crate) fn plan_trajectory(sampler: &SamplerConfig, config: &ModelConfig) -> Result<Trajectory> {
-    Trajectory::plan(&config.schedule, sampler).map_err(|e| CliError::Usage(format!("--{e}")))
+    Trajectory::plan(&config.schedule, sampler).map_err(|e| CliError::usage(format!("--{e}")))
 }

@@ -2,13 +2,15 @@
 
 mod backend;
 mod frame;
+mod job;
 mod limits;
 mod model;
 mod passes;
 mod values;
 
 pub(crate) use backend::{BackendArgs, usable};
-pub(crate) use frame::{FrameArgs, frame_size, plan_trajectory, trajectory};
+pub(crate) use frame::{FrameArgs, frame_size, plan_trajectory};
+pub(crate) use job::Request;
 pub(crate) use limits::LimitsArgs;
 pub(crate) use model::ModelArgs;
 pub(crate) use passes::PassArgs;

@@ -30,8 +30,8 @@ impl ModelArgs {
     /// The configuration.
     pub(crate) fn config(&self) -> Result<ModelConfig> {
         let config = ModelConfig::load(&self.model).map_err(|e| match e {
-            ModelError::UnknownModel { .. } => CliError::Usage(e.to_string()),
-            _ => CliError::Failure(e.to_string()),
+            ModelError::UnknownModel { .. } => CliError::usage(e.to_string()),
+            _ => CliError::failure(e.to_string()),
         })?;
         config.with_overrides(&self.set).usage()
     }

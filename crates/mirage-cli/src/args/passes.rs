@@ -42,7 +42,7 @@ impl PassArgs {
             return self
                 .passes
                 .parse()
-                .map_err(|e| CliError::Usage(format!("--passes: {e}")));
+                .map_err(|e| CliError::usage(format!("--passes: {e}")));
         };
         if let Some(pipeline) = find(name) {
             return pipeline.spec().failure();
@@ -51,21 +51,20 @@ impl PassArgs {
             Ok(text) => text,
             Err(e) if e.kind() == ErrorKind::NotFound && !name.contains(['.', '/', '\\']) => {
                 let advice = advice(name, PIPELINES.iter().map(|p| p.name));
-                return Err(CliError::Usage(format!(
+                return Err(CliError::usage(format!(
                     "--pipeline: no named set and no file is called `{name}`: {advice}"
                 )));
             }
-            Err(e) => return Err(CliError::Failure(format!("{name}: cannot read it: {e}"))),
+            Err(e) => return Err(CliError::failure(format!("{name}: cannot read it: {e}"))),
         };
-        PipelineSpec::from_toml(&text).map_err(|e| CliError::Failure(format!("{name}: {e}")))
+        PipelineSpec::from_toml(&text).map_err(|e| CliError::failure(format!("{name}: {e}")))
     }
 
-    /// The passes as they will run.
-    pub(crate) fn plan(&self, registry: &Registry) -> Result<Plan> {
-        let spec = self.spec()?;
+    /// The passes as they will run, of those that were asked for.
+    pub(crate) fn plan(&self, registry: &Registry, asked: &PipelineSpec) -> Result<Plan> {
         match self.keep_order {
-            true => plan_in_order(registry, &spec),
-            false => plan(registry, &spec),
+            true => plan_in_order(registry, asked),
+            false => plan(registry, asked),
         }
         .usage()
     }

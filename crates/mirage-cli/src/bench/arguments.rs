@@ -3,8 +3,9 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
+use mirage_lab::ledger::Worker;
 
-use super::{BenchCommand, processes::Worker};
+use super::BenchCommand;
 use crate::args::{BackendArgs, FrameArgs, LimitsArgs, ModelArgs, PassArgs, percent, time};
 
 const EXAMPLES: &str = "\

@@ -183,13 +183,13 @@ impl Judge {
     fn verdict(self) -> Result<()> {
         let percent = self.threshold.unwrap_or_default();
         if !self.slower.is_empty() {
-            return Err(CliError::Failure(format!(
+            return Err(CliError::failure(format!(
                 "slower by more than {percent} %: {}",
                 self.slower.join("; ")
             )));
         }
         if !self.incomparable.is_empty() {
-            return Err(CliError::Failure(format!(
+            return Err(CliError::failure(format!(
                 "not comparable, so no regression can be ruled out: {}",
                 self.incomparable.join("; ")
             )));

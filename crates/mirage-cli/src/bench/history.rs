@@ -47,7 +47,7 @@ impl HistoryArgs {
                 .unreadable
                 .iter()
                 .map(|file| format!("; {}", file.reason));
-            return Err(CliError::Failure(format!(
+            return Err(CliError::failure(format!(
                 "{}: there is no ledger in it; mirage bench --save FILE.json makes one{}",
                 self.folder.display(),
                 unread.collect::<String>()

@@ -3,24 +3,20 @@
 mod arguments;
 mod compare;
 mod history;
-mod job;
 mod outputs;
 mod parts;
-mod processes;
-mod record;
+mod request;
 mod show;
-mod take;
-
-use std::sync::atomic::Ordering;
+mod worker;
 
 use clap::Subcommand;
 
 pub(crate) use self::arguments::BenchArgs;
-use self::{compare::CompareArgs, history::HistoryArgs, job::Job, outputs::Outputs, show::columns};
+use self::{compare::CompareArgs, history::HistoryArgs, outputs::Outputs, show::columns};
 use crate::{
     error::{CliError, Result},
-    interrupt::stop_on_interrupt,
-    progress::Progress,
+    output::Stream,
+    progress::{Console, Progress},
 };
 
 /// What else there is to measure, and to do with ledgers.
@@ -42,26 +38,20 @@ impl BenchArgs {
             Some(BenchCommand::History(args)) => return args.run(),
             None => {}
         }
-        let job = Job::resolve(self)?;
-        let plan = job.rows(self)?;
-        let progress = Progress::new(quiet_log);
-        let stop = stop_on_interrupt()?;
+        let run = self.request()?;
+        let console = Console::new(Progress::new(quiet_log))?;
         if let Some(worker) = self.worker {
-            return worker.run(self, &job, &plan, progress, &stop);
+            return Stream::Stdout.emit(&worker.run(&run, &console)?);
         }
         let before = compare::read_all(&self.compare)?;
         let outputs = Outputs::claim(self)?;
         let taken = match self.processes {
-            1 => take::take(self, &job, &plan, 0, progress, &stop).map_err(|why| {
-                match stop.load(Ordering::Relaxed) {
-                    true => CliError::Interrupted(why),
-                    false => CliError::Failure(why),
-                }
-            })?,
-            processes => processes::repeat(processes, &stop)?,
+            1 => run.take(0, &console)?,
+            _ => run.repeat(&worker::start, &console)?,
         };
-        let resident = processes::resident(self, &plan, &taken, progress, &stop);
-        let ledger = record::ledger(self, &job, &plan, taken, resident)?;
+        let resident = run.residents(&taken, &worker::start, &console);
+        let roofline = self.limits.roofline(&run.job.machine().device);
+        let ledger = run.ledger(taken, resident, roofline)?;
         outputs.write(&ledger)?;
         show::show(self, &ledger)?;
         compare::tell(
@@ -72,7 +62,7 @@ impl BenchArgs {
         )?;
         match show::failures(&ledger)[..] {
             [] => Ok(()),
-            ref failed => Err(CliError::Failure(format!(
+            ref failed => Err(CliError::failure(format!(
                 "failed, and the rest was measured: {}",
                 failed.join("; ")
             ))),

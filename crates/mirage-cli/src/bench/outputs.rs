@@ -31,7 +31,7 @@ impl Outputs {
             .collect();
         for (i, (flag, path)) in asked.iter().enumerate() {
             if let Some((other, _)) = asked[..i].iter().find(|(_, p)| p == path) {
-                return Err(CliError::Usage(format!(
+                return Err(CliError::usage(format!(
                     "{flag} {0} and {other} {0} are the same file: give each a name of its own",
                     path.display()
                 )));

@@ -1,6 +1,5 @@
 //! `mirage infer`.
 
-mod forward;
 mod repeats;
 mod report;
 
@@ -8,21 +7,20 @@ use std::path::PathBuf;
 
 use clap::Args;
 use mirage_ir::TensorData;
-use mirage_model::{Size, TensorSpec};
-use mirage_pass::{Manager, Registry};
-use mirage_stream::{capture_forward, prepare};
-
-use self::{
-    forward::{by_definition, on_backend},
-    repeats::Repeats,
-    report::InferJson,
+use mirage_lab::{
+    infer::{by_definition, check, on_backend, picture_shape},
+    tensors,
 };
+use mirage_model::Size;
+use mirage_pass::{Manager, Registry};
+use mirage_stream::{SamplerConfig, capture_forward};
+
+use self::{repeats::Repeats, report::InferJson};
 use crate::{
-    args::{BackendArgs, ModelArgs, PassArgs, SizeArg},
+    args::{BackendArgs, FrameArgs, ModelArgs, PassArgs, Request, SizeArg},
     error::{CliError, Ending, Result},
     file::WholeFile,
     output::Stream,
-    tensors,
 };
 
 const EXAMPLES: &str = "\
@@ -70,51 +68,48 @@ pub(crate) struct InferArgs {
 
 impl InferArgs {
     pub(crate) fn run(&self) -> Result<()> {
-        let config = self.model.config()?;
-        if let Some(SizeArg(size)) = self.size {
-            config.validate_size(size).usage()?;
-        }
-        let plan = self.passes.plan(&Registry::linked().failure()?)?;
-        let backend = self.backend.resolve()?;
+        let registry = Registry::linked().failure()?;
+        let frame = FrameArgs {
+            size: self.size,
+            steps: SamplerConfig::default().steps,
+        };
+        let passes = Some(&self.passes);
+        let job = Request::new(&self.model, &frame, passes, &self.backend).resolve(&registry)?;
 
-        let given = tensors::read(&self.inputs)?;
+        let given = tensors::read(&self.inputs).failure()?;
         let file = WholeFile::create(&self.output)?;
-        let model = self.model.build(&config)?;
-        let (batch, size) = self.shape(&given, model.picture_input(), config.size)?;
+        let model = job.model()?;
+        let (batch, size) = self.shape(&given, model.picture_input(), job.size);
         let specs = model
             .input_specs(batch, size.height, size.width)
             .failure()?;
-        let inputs = self.check(given, &specs)?;
+        let inputs = check(given, &specs).map_err(|faults| {
+            let path = self.inputs.display();
+            CliError::failure(format!("{path}: {}", faults.join("; ")))
+        })?;
         let captured = capture_forward(&model, batch, size).failure()?;
         let trained = model.is_trained();
         drop(model);
 
         let mut forward = if self.reference {
-            let capabilities = backend.capabilities(self.backend.device);
             let (graph, _) = Manager::new()
-                .run(&plan, &captured.graph, &capabilities)
+                .run(&job.plan, &captured.graph, &job.capabilities())
                 .failure()?;
             by_definition(&graph, &captured.params, &inputs)?
         } else {
-            let prepared = prepare(
-                &captured,
-                &plan,
-                &mut Manager::new(),
-                backend,
-                &self.backend.options(),
-            )
-            .failure()?;
+            let prepared = job.prepare(&captured, &mut Manager::new())?;
             // The executable has the weights in its own form.
             drop(captured);
-            on_backend(prepared, backend, &inputs)?
+            on_backend(prepared, job.backend, &inputs)?
         };
-        file.finish(&tensors::write(&forward.outputs, &config.name)?)?;
+        let model = &job.config.name;
+        file.finish(&tensors::write(&forward.outputs, model).failure()?)?;
         let again = match &mut forward.again {
-            Some(again) => self.repeats.run(|| again.run())?,
+            Some(again) => self.repeats.run(|| Ok(again.run()?))?,
             None => Vec::new(),
         };
         let file = self.output.display().to_string();
-        let result = InferJson::new(&config.name, trained, &forward, &again, file)?;
+        let result = InferJson::new(model, trained, &forward, &again, file)?;
         match self.json {
             true => Stream::Stdout.emit_json(&result),
             false => Stream::Stdout.emit(&result.text(&forward)),
@@ -122,71 +117,9 @@ impl InferArgs {
     }
 
     /// Batch and size: as asked for, else as the model's picture among the inputs has them.
-    fn shape(
-        &self,
-        given: &[(String, TensorData)],
-        picture: &str,
-        default: Size,
-    ) -> Result<(usize, Size)> {
-        let shape = given
-            .iter()
-            .find(|(name, _)| name == picture)
-            .map(|(_, data)| &data.shape[..]);
-        let (batch, size) = match shape {
-            Some(&[batch, _, height, width]) => (batch, Size { width, height }),
-            _ => (1, default),
-        };
+    fn shape(&self, given: &[(String, TensorData)], picture: &str, default: Size) -> (usize, Size) {
+        let (batch, size) = picture_shape(given, picture).unwrap_or((1, default));
         let batch = self.batch.map_or(batch, |n| n as usize);
-        Ok((batch, self.size.map_or(size, |s| s.0)))
+        (batch, self.size.map_or(size, |s| s.0))
     }
-
-    /// The inputs in the sequence of the specs. The error lists everything that does not fit.
-    fn check(
-        &self,
-        mut given: Vec<(String, TensorData)>,
-        specs: &[TensorSpec],
-    ) -> Result<Vec<(String, TensorData)>> {
-        let mut inputs = Vec::with_capacity(specs.len());
-        let mut faults = Vec::new();
-        let names: Vec<String> = given.iter().map(|(name, _)| name.clone()).collect();
-        for spec in specs {
-            let takes = format!("{}{:?}", dtype(spec), spec.shape);
-            match given.iter().position(|(name, _)| *name == spec.name) {
-                None => faults.push(format!("`{}` ({takes}) is missing", spec.name)),
-                Some(at) => {
-                    let (name, data) = given.swap_remove(at);
-                    if data.shape != spec.shape || data.dtype.name() != dtype(spec) {
-                        faults.push(format!(
-                            "`{name}` is {}{:?}, the model takes {takes}",
-                            data.dtype, data.shape
-                        ));
-                    }
-                    inputs.push((name, data));
-                }
-            }
-        }
-        for (name, _) in &given {
-            let free = specs
-                .iter()
-                .map(|s| s.name.as_str())
-                .filter(|s| !names.iter().any(|n| n == s));
-            let hint = match mirage_pass::nearest(name, free) {
-                Some(near) => format!(": did you mean `{near}`?"),
-                None => String::new(),
-            };
-            faults.push(format!("`{name}` is no input of the model{hint}"));
-        }
-        match &faults[..] {
-            [] => Ok(inputs),
-            _ => Err(CliError::Failure(format!(
-                "{}: {}",
-                self.inputs.display(),
-                faults.join("; ")
-            ))),
-        }
-    }
-}
-
-fn dtype(spec: &TensorSpec) -> String {
-    format!("{:?}", spec.dtype).to_lowercase()
 }

@@ -34,7 +34,7 @@ impl Repeats {
             return (0..self.repeat).map(|_| once()).collect();
         }
         let turn = |line: io::Result<String>| {
-            line.map_err(|e| CliError::Failure(format!("standard input cannot be read: {e}")))?;
+            line.map_err(|e| CliError::failure(format!("standard input cannot be read: {e}")))?;
             let time = once()?;
             Stream::Stdout.emit(&format!("{:.6}\n", time.as_secs_f64() * 1e3))?;
             Ok(time)

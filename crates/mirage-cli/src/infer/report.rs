@@ -7,14 +7,13 @@ use mirage_ir::{
     DType, TensorData,
     interp::{Elements, Tensor},
 };
+use mirage_lab::infer::{Forward, HeldMemory};
 use mirage_stream::MemoryReportBytes;
 use serde::Serialize;
 
-use super::forward::Forward;
 use crate::{
     error::{Ending, Result},
     output::Stream,
-    resident::Resident,
     table::{Align, Rows, bold, text},
     units,
 };
@@ -29,18 +28,10 @@ pub(super) struct InferJson {
     forward_ms: f64,
     /// Of the passes after the first, on the same inputs.
     again_ms: Vec<f64>,
-    memory: Option<MemoryJson>,
+    memory: Option<HeldMemory>,
     outputs: Vec<OutputJson>,
     notes: Vec<String>,
     output: String,
-}
-
-/// Bytes that an executable holds, and the process with it, after the forward pass.
-#[derive(Clone, Copy, Serialize)]
-pub(super) struct MemoryJson {
-    #[serde(flatten)]
-    pub(super) executable: MemoryReportBytes,
-    pub(super) resident: Option<Resident>,
 }
 
 #[derive(Serialize)]
@@ -52,24 +43,22 @@ struct OutputJson {
     max: f64,
 }
 
-impl MemoryJson {
-    /// A line for people.
-    fn text(&self) -> String {
-        let MemoryReportBytes {
-            weights,
-            planned_peak,
-            ..
-        } = self.executable;
-        let process = self.resident.map_or(String::new(), |r| {
-            let (now, peak) = (units::bytes(r.now), units::bytes(r.peak));
-            format!("; the process holds {now}, at most {peak}")
-        });
-        format!(
-            "memory: {} of weights, {} of activations planned{process}\n",
-            units::bytes(weights),
-            units::bytes(planned_peak)
-        )
-    }
+/// A line for people.
+fn memory(held: &HeldMemory) -> String {
+    let MemoryReportBytes {
+        weights,
+        planned_peak,
+        ..
+    } = held.executable;
+    let process = held.resident.map_or(String::new(), |r| {
+        let (now, peak) = (units::bytes(r.now), units::bytes(r.peak));
+        format!("; the process holds {now}, at most {peak}")
+    });
+    format!(
+        "memory: {} of weights, {} of activations planned{process}\n",
+        units::bytes(weights),
+        units::bytes(planned_peak)
+    )
 }
 
 impl InferJson {
@@ -116,7 +105,7 @@ impl InferJson {
             units::duration(forward.compile),
             self.output,
             again(&self.again_ms),
-            self.memory.map_or(String::new(), |m| m.text()),
+            self.memory.map_or(String::new(), |m| memory(&m)),
         )
     }
 

@@ -54,7 +54,7 @@ impl ExportArgs {
         let config = self.model.config()?;
         let name = self.output.display().to_string();
         if self.output.exists() && !self.output.is_file() {
-            return Err(CliError::Failure(format!(
+            return Err(CliError::failure(format!(
                 "{name}: it is no file; weights are written beside a file's place and moved there when whole"
             )));
         }

@@ -58,7 +58,7 @@ impl NewArgs {
         let manifest = ("Cargo.toml", self.manifest()?);
         let folder = Path::new(&self.name);
         let failed = |path: &Path, e: std::io::Error| {
-            CliError::Failure(format!("{}: cannot write it: {e}", path.display()))
+            CliError::failure(format!("{}: cannot write it: {e}", path.display()))
         };
         fs::create_dir(folder).map_err(|e| failed(folder, e))?;
         let source = folder.join("src");
@@ -81,7 +81,7 @@ impl NewArgs {
                 .chars()
                 .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
         if !is_right {
-            return Err(CliError::Usage(format!(
+            return Err(CliError::usage(format!(
                 "`{name}` cannot be a plugin's name: use lower case letters, digits and `-`, a letter first"
             )));
         }
@@ -90,12 +90,12 @@ impl NewArgs {
             Kind::Backend => find(&self.thing()).is_some(),
         };
         if is_taken {
-            return Err(CliError::Usage(format!(
+            return Err(CliError::usage(format!(
                 "`{name}` is here already: choose another name"
             )));
         }
         if Path::new(name).exists() {
-            return Err(CliError::Failure(format!(
+            return Err(CliError::failure(format!(
                 "{name} exists: nothing is written over it"
             )));
         }
@@ -169,7 +169,7 @@ impl NewArgs {
             .map(|f| f.canonicalize().map(|whole| (f, whole)));
         let mirage = mirage
             .transpose()
-            .map_err(|e| CliError::Failure(format!("--mirage: there is no such folder: {e}")))?;
+            .map_err(|e| CliError::failure(format!("--mirage: there is no such folder: {e}")))?;
         let crates: &[&str] = match self.kind {
             Kind::Pass => &["mirage-ir", "mirage-pass", "mirage-plugin"],
             Kind::Backend => &["mirage-backend", "mirage-ir", "mirage-plugin"],
@@ -180,7 +180,7 @@ impl NewArgs {
                 Some((given, whole)) => {
                     let path = whole.join("crates").join(name);
                     if !path.join("Cargo.toml").exists() {
-                        return Err(CliError::Usage(format!(
+                        return Err(CliError::usage(format!(
                             "--mirage {}: it has no crates/{name}: give the folder of a checkout of mirage",
                             given.display()
                         )));

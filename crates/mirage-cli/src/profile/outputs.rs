@@ -32,7 +32,7 @@ impl Outputs {
     pub(super) fn create(args: &ProfileArgs) -> Result<Self> {
         let form = args.memory.as_deref().map(memory_form).transpose()?;
         if let Some(path) = args.roofline.as_deref().filter(|p| extension(p) != "svg") {
-            return Err(CliError::Usage(format!(
+            return Err(CliError::usage(format!(
                 "--roofline {}: the plot is written as SVG, name it .svg",
                 path.display()
             )));
@@ -49,7 +49,7 @@ impl Outputs {
             .collect();
         for (i, (flag, path)) in named.iter().enumerate() {
             if let Some((other, _)) = named[..i].iter().find(|(_, p)| p == path) {
-                return Err(CliError::Usage(format!(
+                return Err(CliError::usage(format!(
                     "{other} and {flag} are both {}: give each a name of its own",
                     path.display()
                 )));
@@ -71,7 +71,7 @@ impl Outputs {
         }
         if let Some(file) = self.roofline {
             let plot = render::roofline_svg(profile).ok_or_else(|| {
-                CliError::Failure(
+                CliError::failure(
                     "no node computes on memory, so there is no roofline plot: leave --roofline out"
                         .to_owned(),
                 )
@@ -96,7 +96,7 @@ fn memory_form(path: &Path) -> Result<MemoryForm> {
     match extension(path).as_str() {
         "json" => Ok(MemoryForm::Json),
         "svg" => Ok(MemoryForm::Svg),
-        _ => Err(CliError::Usage(format!(
+        _ => Err(CliError::usage(format!(
             "--memory {}: name it .json for data or .svg for a chart",
             path.display()
         ))),

@@ -2,10 +2,10 @@
 
 mod advice;
 mod arguments;
-mod job;
 mod pass_table;
 mod ready;
 mod report;
+mod request;
 mod show;
 
 use std::sync::{
@@ -13,17 +13,15 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use mirage_pass::Manager;
-use mirage_stream::{
-    Comparison, LiveOptions, LiveOutcome, Session, StreamError, capture_frame, compare, prepare,
-    run_live,
-};
+use mirage_lab::Job;
+use mirage_pass::{Manager, Plan};
+use mirage_stream::{Comparison, LiveOptions, LiveOutcome, Session, compare, run_live};
 use mirage_video::{Frame, Sink, SinkOptions, Source, open_sink, open_source};
 
 pub(crate) use self::arguments::RunArgs;
-use self::{job::Job, ready::Ready};
+use self::{ready::Ready, request::Request};
 use crate::{
-    error::{CliError, Ending, Result, of_video},
+    error::{CliError, Result},
     file::WholeFile,
     interrupt::stop_on_interrupt,
     output::{self, Stream},
@@ -34,15 +32,18 @@ impl RunArgs {
     /// Runs the command; `quiet_log` is whether nothing but errors is logged, so that a progress bar
     /// is not disturbed.
     pub(crate) fn run(&self, quiet_log: bool) -> Result<()> {
-        let job = Job::resolve(self)?;
+        let Request {
+            job,
+            reference,
+            source,
+        } = Request::resolve(self)?;
         let stop = stop_on_interrupt()?;
         let progress = Progress::new(!self.no_progress && quiet_log);
 
         let report_file = self.report.as_deref().map(WholeFile::create).transpose()?;
-        let source = open_source(&self.input, &job.source).map_err(|e| of_video(&e))?;
+        let source = open_source(&self.input, &source)?;
         let info = source.info().clone();
-        let sink =
-            open_sink(&self.output, &info, &SinkOptions::default()).map_err(|e| of_video(&e))?;
+        let sink = open_sink(&self.output, &info, &SinkOptions::default())?;
         let (ready, mut session) = Ready::prepare(self, &job, progress)?;
         if stop.load(Ordering::Relaxed) {
             return Err(interrupted(&self.output));
@@ -51,21 +52,15 @@ impl RunArgs {
         let mut outcome = self.live(&mut session, source, sink, &stop, progress)?;
         if outcome.summary.is_none() {
             return Err(match outcome.error {
-                Some(error) => of_stream(&error),
+                Some(error) => error.into(),
                 None => interrupted(&self.output),
             });
         }
         let kept = std::mem::take(&mut outcome.kept);
-        let comparison = self.compare(&job, &mut session, &kept, &stop, progress)?;
+        let against = (&job, reference.as_ref());
+        let comparison = self.compare(against, &mut session, &kept, &stop, progress)?;
 
-        let report = report::report(
-            self,
-            &job,
-            &ready,
-            &session,
-            &outcome,
-            comparison.as_ref().ok(),
-        );
+        let report = report::report(&job, &ready, &session, &outcome, comparison.as_ref().ok());
         if let Some(file) = report_file {
             file.finish(output::json(&report)?.as_bytes())?;
         }
@@ -91,7 +86,7 @@ impl RunArgs {
             stream.emit(&shown.text(stream))?;
         }
         // The file holds what came before the error, as was asked for; the error stands all the same.
-        outcome.error.map_or(Ok(()), |e| Err(of_stream(&e)))
+        outcome.error.map_or(Ok(()), |e| Err(e.into()))
     }
 
     fn live(
@@ -121,14 +116,14 @@ impl RunArgs {
     /// The first frames with and without the passes, or why they were not compared.
     fn compare(
         &self,
-        job: &Job,
+        (job, reference): (&Job, Option<&Plan>),
         subject: &mut Session,
         frames: &[Frame],
         stop: &AtomicBool,
         progress: Progress,
     ) -> Result<Result<Comparison, String>> {
         const STOPPED: &str = "left out: the run was stopped";
-        let Some(plan) = &job.reference else {
+        let Some(plan) = reference else {
             return left_out("no pass was asked for, so there is nothing to compare with");
         };
         if self.compare == 0 {
@@ -143,12 +138,9 @@ impl RunArgs {
             );
         }
         let stage = progress.stage("compiling the same without passes");
-        let options = self.backend.options();
         // The weights of the first capture are gone, so that a run holds them once.
-        let model = self.model.build(&job.config)?;
-        let captured = capture_frame(&model, job.size, &job.trajectory).failure()?;
-        let plain = prepare(&captured, plan, &mut Manager::new(), job.backend, &options);
-        let plain = match plain {
+        let (captured, _) = job.capture()?;
+        let plain = match job.prepare_with(&captured, plan, &mut Manager::new()) {
             Ok(plain) => plain,
             // What was asked for ran; that it cannot run without passes is no failure of it.
             Err(e) => {
@@ -157,15 +149,14 @@ impl RunArgs {
                 )));
             }
         };
-        let mut plain = job.session(plain.executable, self)?;
-        drop((stage, model, captured));
+        let mut plain = job.session(plain.executable)?;
+        drop((stage, captured));
         let bar = progress.frames("comparing", Some(frames.len() as u64));
         let comparison = compare(subject, &mut plain, frames, self.warmup, |done| {
             bar.done(done as u64);
             !stop.load(Ordering::Relaxed)
         });
-        let comparison = comparison.map_err(|e| of_stream(&e))?;
-        Ok(comparison.ok_or_else(|| STOPPED.to_owned()))
+        Ok(comparison?.ok_or_else(|| STOPPED.to_owned()))
     }
 }
 
@@ -174,14 +165,7 @@ fn left_out(why: &str) -> Result<std::result::Result<Comparison, String>> {
 }
 
 fn interrupted(output: &str) -> CliError {
-    CliError::Interrupted(format!(
+    CliError::interrupted(format!(
         "interrupted before the first frame was done; nothing was written to {output}"
     ))
-}
-
-fn of_stream(error: &StreamError) -> CliError {
-    match error {
-        StreamError::Video(error) => of_video(error),
-        _ => CliError::Failure(error.to_string()),
-    }
 }

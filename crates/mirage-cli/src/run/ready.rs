@@ -2,23 +2,16 @@
 
 use std::time::Duration;
 
-use mirage_model::parameter_count;
+use mirage_lab::{Job, ModelFacts};
 use mirage_pass::{Manager, PipelineReport, instrument::Dump};
-use mirage_stream::{Session, capture_frame, main_dtype, prepare};
+use mirage_stream::{Session, main_dtype};
 
-use super::{RunArgs, job::Job};
-use crate::{
-    error::{Ending, Result},
-    progress::Progress,
-    units::plural,
-};
+use super::RunArgs;
+use crate::{error::Result, progress::Progress, units::plural};
 
 /// What is known of the program besides the session that runs it.
 pub(super) struct Ready {
-    /// The number of the model's parameters.
-    pub(super) parameters: usize,
-    /// Whether the weights came from a file.
-    pub(super) trained: bool,
+    pub(super) model: ModelFacts,
     /// What the passes did.
     pub(super) pipeline: PipelineReport,
     /// How long the backend compiled.
@@ -34,33 +27,23 @@ impl Ready {
         job: &Job,
         progress: Progress,
     ) -> Result<(Self, Session)> {
-        let name = &job.config.name;
-        let stage = progress.stage(format!("building {name}"));
-        let model = args.model.build(&job.config)?;
-        let (parameters, trained) = (parameter_count(&model), model.is_trained());
+        let stage = progress.stage(format!("capturing a frame of {}", job.config.name));
+        let (captured, model) = job.capture()?;
         drop(stage);
-
-        let stage = progress.stage(format!("capturing a frame of {name}"));
-        let captured = capture_frame(&model, job.size, &job.trajectory).failure()?;
-        drop((stage, model));
 
         let passes = plural(job.plan.steps.len() as u64, "step");
         let stage = progress.stage(format!("running a pipeline of {passes}, then compiling"));
-        let mut manager = manager(args);
-        let options = args.backend.options();
-        let prepared =
-            prepare(&captured, &job.plan, &mut manager, job.backend, &options).failure()?;
+        let prepared = job.prepare(&captured, &mut manager(args))?;
         // The executable has the weights in its own form.
         drop((stage, captured));
 
         let ready = Ready {
-            parameters,
-            trained,
+            model,
             pipeline: prepared.pipeline,
             compile_time: prepared.compile_time,
             dtype: main_dtype(&prepared.graph).name(),
         };
-        Ok((ready, job.session(prepared.executable, args)?))
+        Ok((ready, job.session(prepared.executable)?))
     }
 }
 

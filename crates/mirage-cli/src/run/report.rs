@@ -1,15 +1,15 @@
 //! The report of a run.
 
+use mirage_lab::Job;
 use mirage_stream::{
     BackendReport, Comparison, GraphChange, LiveOutcome, Machine, ModelReport, PassReport,
     REPORT_SCHEMA, RunReport, Session,
 };
 
-use super::{RunArgs, job::Job, ready::Ready};
+use super::ready::Ready;
 
 /// Gathers what is known at the end of a run.
 pub(super) fn report(
-    args: &RunArgs,
     job: &Job,
     ready: &Ready,
     session: &Session,
@@ -20,16 +20,16 @@ pub(super) fn report(
     let mut report = RunReport {
         schema: REPORT_SCHEMA,
         mirage: env!("CARGO_PKG_VERSION"),
-        machine: Machine::of(job.backend, args.backend.device),
+        machine: Machine::of(job.backend, job.device),
         backend: BackendReport::of(job.backend),
         model: ModelReport {
             name: job.config.name.clone(),
-            parameters: ready.parameters,
-            trained: ready.trained,
+            parameters: ready.model.parameters,
+            trained: ready.model.trained,
         },
-        shape: [1, 3, job.size.height, job.size.width],
+        shape: job.shape(),
         dtype: ready.dtype.to_owned(),
-        seed: args.model.seed,
+        seed: job.seed,
         sampler: job.sampler.into(),
         pipeline: job.asked.to_string(),
         fingerprint: ready.pipeline.fingerprint.to_string(),

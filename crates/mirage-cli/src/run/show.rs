@@ -1,6 +1,7 @@
 //! What `mirage run` prints at its end.
 
 use comfy_table::Cell;
+use mirage_lab::Job;
 use mirage_pass::Numerics;
 use mirage_stream::{Comparison, Percentiles, RunReport};
 use mirage_video::{Summary, VideoInfo};
@@ -8,7 +9,6 @@ use mirage_video::{Summary, VideoInfo};
 use super::{
     RunArgs,
     advice::{Situation, quoted},
-    job::Job,
     pass_table,
 };
 use crate::{

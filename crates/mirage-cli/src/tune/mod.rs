@@ -1,32 +1,19 @@
 //! `mirage tune`.
 
-mod bound;
-mod budget;
-mod candidates;
-mod report;
-mod search;
+mod show;
 
 use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
-use mirage_bench::machine::Watch;
+use mirage_lab::tune::{Bound, Report, TuneOptions, tune};
 use mirage_pass::Registry;
-use mirage_stream::{Machine, capture_frame};
 
-use self::{
-    bound::Bound,
-    budget::Budget,
-    report::{Report, Setting},
-    search::Search,
-};
 use crate::{
-    args::{BackendArgs, FrameArgs, ModelArgs, time},
+    args::{BackendArgs, FrameArgs, ModelArgs, Request, time},
     error::{Ending, Result},
     file::WholeFile,
-    interrupt::stop_on_interrupt,
     output::Stream,
-    progress::Progress,
-    subjects::Bench,
+    progress::{Console, Progress},
 };
 
 const EXAMPLES: &str = "\
@@ -70,64 +57,20 @@ pub(crate) struct TuneArgs {
 
 impl TuneArgs {
     pub(crate) fn run(&self, quiet_log: bool) -> Result<()> {
-        let budget = Budget::begin(self.budget);
-        let config = self.model.config()?;
-        let (size, trajectory) = self.frame.resolve(&config)?;
         let registry = Registry::linked().failure()?;
-        let backend = self.backend.resolve()?;
+        let job = Request::new(&self.model, &self.frame, None, &self.backend).resolve(&registry)?;
         let output = self.output.as_deref().map(WholeFile::create).transpose()?;
-        let stop = stop_on_interrupt()?;
-        let stage = Progress::new(quiet_log).timed("tuning", self.budget);
-        let watch = Watch::start();
-
-        let model = self.model.build(&config)?;
-        let trained = model.is_trained();
-        let captured = capture_frame(&model, size, &trajectory).failure()?;
-        drop(model);
-        let bench = Bench {
-            size,
-            captured: &captured,
-            backend,
-            options: self.backend.options(),
-            seed: self.model.seed,
+        let console = Console::new(Progress::new(quiet_log))?;
+        let options = TuneOptions {
+            budget: self.budget,
+            max_error: self.max_error,
             frames: usize::from(self.frames),
         };
-        let found = Search {
-            bench: &bench,
-            scene: bench.scene()?,
-            registry: &registry,
-            capabilities: backend.capabilities(self.backend.device),
-            bound: self.max_error,
-            budget,
-            stage: &stage,
-            stop: &stop,
-            seed: self.model.seed,
-        }
-        .run()?;
-        drop(stage);
-
-        let info = backend.info();
-        let setting = Setting {
-            mirage: env!("CARGO_PKG_VERSION"),
-            machine: Machine::of(backend, self.backend.device),
-            backend: info.name,
-            engine: info.engine,
-            model: config.name.clone(),
-            trained,
-            shape: [1, 3, size.height, size.width],
-            steps: self.frame.steps,
-            frames: usize::from(self.frames),
-            seed: self.model.seed,
-            max_error: self.max_error.map(|bound| bound.to_string()),
-            budget_s: self.budget.as_secs_f64(),
-        };
-        let elapsed = budget.elapsed().as_secs_f64();
-        let report = Report::of(&found, setting, elapsed, watch.finish().warnings());
+        let tuned = tune(&job, &registry, &options, &console)?;
         if let Some(file) = output {
-            let spec = &found.entries[found.choice].spec;
-            file.finish(format!("{}{}", head(&report), spec.to_toml()).as_bytes())?;
+            file.finish(tuned.to_toml().as_bytes())?;
         }
-        self.tell(&report)
+        self.tell(&tuned.report)
     }
 
     fn tell(&self, report: &Report) -> Result<()> {
@@ -145,7 +88,7 @@ impl TuneArgs {
                 Some(bound) => format!(", {bound}"),
                 None => String::new(),
             },
-            report.table()
+            show::table(report)
         );
         if let Some(path) = &self.output {
             out.push_str(&format!(
@@ -156,28 +99,4 @@ impl TuneArgs {
         }
         Stream::Stdout.emit(&out)
     }
-}
-
-/// The comment at the head of a pipeline file: what it is for.
-fn head(report: &Report) -> String {
-    let setting = &report.setting;
-    let [_, _, height, width] = setting.shape;
-    let mut lines = vec![
-        format!(
-            "Found by mirage tune {} for {} at {width}x{height}, steps {}.",
-            setting.mirage, setting.model, setting.steps
-        ),
-        format!(
-            "Backend {} ({}) on {}, {}.",
-            setting.backend, setting.engine, setting.machine.device, setting.machine.details
-        ),
-    ];
-    if let Some(bound) = &setting.max_error {
-        lines.push(format!("Error against f32 without passes: {bound}."));
-    }
-    if let Some(gain) = report.gain() {
-        lines.push(format!("Against no passes: {gain}."));
-    }
-    let comment = |line: String| format!("# {}\n", line.replace(['\n', '\r'], " "));
-    lines.into_iter().map(comment).collect()
 }

@@ -8,13 +8,13 @@ use mirage_bench::{
     stats::Verdict,
 };
 use mirage_ir::DType;
-use mirage_machine::Watch;
-use mirage_sweep::{
-    Outcome,
+use mirage_lab::sweep::{
+    Outcome, Setting,
     attention::{AttentionOptions, AttentionReport, AttentionRow, FORMAT, SCHEMA, grid, sweep},
 };
+use mirage_machine::Watch;
 
-use super::{flow, ladder::Ladder, left, outputs::OutputArgs, setting, warnings};
+use super::{flow, ladder::Ladder, left, outputs::OutputArgs, warnings};
 use crate::{
     args::{BackendArgs, time},
     bench::columns,
@@ -108,7 +108,7 @@ impl AttentionArgs {
             flow
         });
         drop(stage);
-        let mut setting = setting(&self.backend, backend, self.seed, self.time);
+        let mut setting = Setting::of(backend, self.backend.device, self.seed, self.time);
         setting.elapsed_s = clock.now().as_secs_f64();
         setting.stopped = stopped;
         setting.warnings = machine.finish().warnings();
@@ -170,10 +170,10 @@ fn ending(report: &AttentionReport) -> Result<()> {
         return Err(super::interrupted());
     }
     if let Some(Outcome::Failed(why)) = outcomes().find(|o| matches!(o, Outcome::Failed(_))) {
-        return Err(CliError::Failure(format!("a shape failed: {why}")));
+        return Err(CliError::failure(format!("a shape failed: {why}")));
     }
     match nothing {
-        true => Err(CliError::Failure(
+        true => Err(CliError::failure(
             "nothing was measured: each row says why; give more time, or smaller sizes".to_owned(),
         )),
         false => Ok(()),

@@ -13,15 +13,9 @@ use std::{
 };
 
 use clap::Subcommand;
-use mirage_backend::Backend;
-use mirage_bench::ledger::{Backend as BackendId, Machine as MachineId};
-use mirage_stream::Machine;
-use mirage_sweep::Setting;
+use mirage_lab::sweep::Setting;
 
-use crate::{
-    args::BackendArgs,
-    error::{CliError, Result},
-};
+use crate::error::{CliError, Result};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Part {
@@ -43,31 +37,6 @@ impl Part {
     }
 }
 
-/// What numbers belong to, before there are any.
-fn setting(args: &BackendArgs, backend: &dyn Backend, seed: u64, budget: Duration) -> Setting {
-    let machine = Machine::of(backend, args.device);
-    let info = backend.info();
-    Setting {
-        mirage: env!("CARGO_PKG_VERSION").to_owned(),
-        machine: MachineId {
-            device: machine.device,
-            details: machine.details,
-            platform: machine.platform,
-            roofline: None,
-        },
-        backend: BackendId {
-            name: info.name.to_owned(),
-            version: info.version.to_owned(),
-            engine: info.engine.to_owned(),
-        },
-        seed,
-        budget_s: budget.as_secs_f64(),
-        elapsed_s: 0.0,
-        stopped: false,
-        warnings: Vec::new(),
-    }
-}
-
 /// Whether to go on after Ctrl-C was or was not pressed.
 fn flow(stop: &AtomicBool) -> ControlFlow<()> {
     match stop.load(Ordering::Relaxed) {
@@ -78,7 +47,7 @@ fn flow(stop: &AtomicBool) -> ControlFlow<()> {
 
 /// The end where Ctrl-C came before anything was measured.
 fn interrupted() -> CliError {
-    CliError::Interrupted("interrupted before anything was measured".to_owned())
+    CliError::interrupted("interrupted before anything was measured".to_owned())
 }
 
 /// The time left, for a progress bar.

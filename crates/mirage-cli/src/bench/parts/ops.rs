@@ -5,23 +5,21 @@ use std::{collections::BTreeSet, time::Duration};
 use clap::{Args, ValueEnum};
 use mirage_bench::measure::{MeasureError, MeasureOptions, MonotonicClock};
 use mirage_ir::Graph;
-use mirage_machine::{Machine, Watch};
-use mirage_model::{Size, parameter_count};
-use mirage_pass::{Manager, Registry};
-use mirage_stream::capture_frame;
-use mirage_sweep::{
-    Outcome, Program, Rotation, Work, distinct, memory,
+use mirage_lab::sweep::{
+    Outcome, Program, Rotation, Setting, Work, distinct, memory,
     ops::{FORMAT, OpsError, OpsFound, OpsOptions, OpsReport, SCHEMA, SortBy, measure_ops},
 };
+use mirage_machine::{Machine, Watch};
+use mirage_model::Size;
+use mirage_pass::{Manager, Registry};
 
-use super::{flow, left, outputs::OutputArgs, setting, warnings};
+use super::{flow, left, outputs::OutputArgs, warnings};
 use crate::{
-    args::{BackendArgs, FrameArgs, LimitsArgs, ModelArgs, PassArgs, time},
+    args::{BackendArgs, FrameArgs, LimitsArgs, ModelArgs, PassArgs, Request, time},
     bench::columns,
     error::{CliError, Ending, Result},
     interrupt::stop_on_interrupt,
     progress::Progress,
-    subjects::model_id,
     units,
 };
 
@@ -100,33 +98,29 @@ enum Sort {
 
 impl OpsArgs {
     pub(crate) fn run(&self, quiet_log: bool) -> Result<()> {
-        let config = self.model.config()?;
-        let (size, trajectory) = self.frame.resolve(&config)?;
-        let plan = self.passes.plan(&Registry::linked().failure()?)?;
-        let backend = self.backend.resolve()?;
+        let registry = Registry::linked().failure()?;
+        let passes = Some(&self.passes);
+        let job =
+            Request::new(&self.model, &self.frame, passes, &self.backend).resolve(&registry)?;
         let outputs = self.output.begin()?;
         let progress = Progress::new(quiet_log);
 
-        let stage = progress.stage(format!("preparing {}", config.name));
-        let model = self.model.build(&config)?;
-        let id = model_id(&config, parameter_count(&model), model.is_trained());
-        let captured = capture_frame(&model, size, &trajectory).failure()?;
-        drop(model);
-        let capabilities = backend.capabilities(self.backend.device);
+        let stage = progress.stage(format!("preparing {}", job.config.name));
+        let (captured, model) = job.capture()?;
         let (graph, _) = Manager::new()
-            .run(&plan, &captured.graph, &capabilities)
+            .run(&job.plan, &captured.graph, &job.capabilities())
             .failure()?;
         let works = self.chosen(&graph)?;
-        memory::fits(memory::needed(&graph), None).failure()?;
-        let compile = self.backend.options();
+        memory::fits(memory::needed(&graph), None).map_err(CliError::failure)?;
+        let compile = job.options();
         let one = Rotation::of(&graph, 0, 0);
-        let seed = self.model.seed;
+        let (seed, backend) = (job.seed, job.backend);
         let mut frame =
             Program::new(&graph, &captured.params, one, seed, backend, &compile).failure()?;
         drop((stage, captured));
 
         let stage = progress.stage("measuring the machine");
-        let mut setting = setting(&self.backend, backend, seed, self.time);
+        let mut setting = Setting::of(backend, job.device, seed, self.time);
         let roofline = self.limits.roofline(&setting.machine.device);
         setting.machine.roofline = roofline.ok();
         drop(stage);
@@ -164,15 +158,15 @@ impl OpsArgs {
             format: FORMAT.to_owned(),
             schema: SCHEMA,
             setting,
-            model: id,
-            shape: [1, 3, size.height, size.width],
-            steps: self.frame.steps,
-            passes: self.passes.spec()?.to_string(),
+            model: job.model_id(model),
+            shape: job.shape(),
+            steps: job.sampler.steps,
+            passes: job.asked.to_string(),
             frame,
             rows,
         };
         report.sort(self.sort.by());
-        outputs.tell(&report, &report.table(), self.text(&report, size))?;
+        outputs.tell(&report, &report.table(), self.text(&report, job.size))?;
         failures(&report)
     }
 
@@ -187,7 +181,7 @@ impl OpsArgs {
             if !works.iter().any(|work| named(work, op)) {
                 let known: BTreeSet<String> = works.iter().map(Work::name).collect();
                 let known: Vec<String> = known.into_iter().collect();
-                return Err(CliError::Usage(format!(
+                return Err(CliError::usage(format!(
                     "--op {op}: the graph has no such operation; it has {}, and `{ALL}` takes every one",
                     known.join(", ")
                 )));
@@ -211,7 +205,7 @@ impl OpsArgs {
         if let OpsError::Measure(MeasureError::Stopped) = error {
             return super::interrupted();
         }
-        CliError::Failure(match error {
+        CliError::failure(match error {
             OpsError::Measure(MeasureError::NoTime { round, .. }) => format!(
                 "no time to measure: a round of {count} operations and the frame takes about {round:.1?}, after as much of warm-up, and the time given is {:.1?}; give more with --time or name fewer with --op",
                 self.time
@@ -279,7 +273,7 @@ fn failures(report: &OpsReport) -> Result<()> {
         .collect();
     match failed.first() {
         None => Ok(()),
-        Some(first) => Err(CliError::Failure(format!(
+        Some(first) => Err(CliError::failure(format!(
             "{} failed: {first}",
             units::plural(failed.len() as u64, "operation")
         ))),

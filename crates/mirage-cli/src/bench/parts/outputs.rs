@@ -41,7 +41,7 @@ impl OutputArgs {
         if let (Some(save), Some(csv)) = (&self.save, &self.csv)
             && save == csv
         {
-            return Err(CliError::Usage(format!(
+            return Err(CliError::usage(format!(
                 "--save and --csv name the same file, {}: give each one of its own",
                 save.display()
             )));

@@ -1,0 +1,66 @@
+//! From the command line to what is measured.
+
+use mirage_lab::ledger::{Options, Run, Sets};
+use mirage_pass::{PipelineSpec, Registry};
+
+use super::BenchArgs;
+use crate::{
+    args::{ModelArgs, Request},
+    error::{CliError, Ending, Result},
+};
+
+impl BenchArgs {
+    pub(super) fn request(&self) -> Result<Run> {
+        let (own, overrides): (Vec<String>, Vec<String>) =
+            self.model.set.iter().cloned().partition(|s| is_own_set(s));
+        let model = ModelArgs {
+            set: overrides,
+            ..self.model.clone()
+        };
+        if self.passes.keeps_order() {
+            return Err(CliError::usage(
+                "--keep-order: a ledger puts every set of the passes into a legal order",
+            ));
+        }
+        let registry = Registry::linked().failure()?;
+        let job = Request::new(&model, &self.frame, None, &self.backend).resolve(&registry)?;
+        let mut sets = Sets::new(registry, self.passes.spec()?)?;
+        for text in &own {
+            let refuse = |why: String| CliError::usage(format!("--set {text}: {why}"));
+            let (label, passes) = own_set(text).map_err(refuse)?;
+            sets.add(label, passes).map_err(|e| refuse(e.to_string()))?;
+        }
+        if sets.is_empty() && !self.control && self.plant.is_empty() {
+            return Err(CliError::usage(
+                "name the passes to measure: --passes sdpa,fuse (mirage passes list shows all)",
+            ));
+        }
+        Ok(Run {
+            plan: sets.rows(self.shapley, self.control, self.plant.clone())?,
+            job,
+            sets,
+            options: Options {
+                time: self.time,
+                processes: self.processes,
+                frames: usize::from(self.frames),
+            },
+        })
+    }
+}
+
+/// A set of the user's own: `LABEL=PASSES`.
+fn own_set(text: &str) -> Result<(&str, PipelineSpec), String> {
+    let (label, passes) = text.split_once('=').unwrap_or((text, ""));
+    let label = label.trim();
+    if label.is_empty() {
+        return Err("write it as LABEL=PASSES, such as mine=sdpa,fuse".to_owned());
+    }
+    let spec = passes.parse().map_err(|e| format!("{e}"))?;
+    Ok((label, spec))
+}
+
+/// Whether a `--set` is a set of passes: keys of a model's configuration have a dot.
+fn is_own_set(text: &str) -> bool {
+    text.split_once('=')
+        .is_some_and(|(key, _)| !key.contains('.'))
+}

@@ -1,0 +1,157 @@
+//! A checkup on a terminal.
+
+use mirage_bench::stats::Verdict;
+use mirage_ir::target::Support;
+use mirage_lab::doctor::{
+    Ability, AlignmentSummary, DTYPES, Effect, Expectation, InDtype, PassCheck, Report,
+};
+
+use super::hardware;
+use crate::{
+    output::Stream,
+    table::{Align, Facts, Rows, bad, bold, dim, good, text},
+    units,
+};
+
+/// All of it; `model` is the model as it was asked for.
+pub(super) fn page(report: &Report, model: &str, measured: bool) -> String {
+    let mut out = hardware::facts(&report.hardware).to_string();
+    for ability in &report.backends {
+        out.push_str(&format!("\n{}", ability_table(ability)));
+    }
+    for idle in &report.backends_without_device {
+        out.push_str(&format!(
+            "\n{}",
+            format!("backend {}: {}\n", idle.backend, idle.reason)
+        ));
+    }
+    let [width, height] = report.model.size;
+    out.push_str(&format!(
+        "\n{} at {width}x{height}, {} a frame, on {}\n\n{}",
+        report.model.name,
+        units::plural(report.model.steps as u64, "step"),
+        report.model.backend,
+        checks(&report.passes)
+    ));
+    let mut facts = Facts::new(Stream::Stdout);
+    facts.styled("precision", bold(report.precision.dtype));
+    for reason in &report.precision.reasons {
+        facts.fact("", reason);
+    }
+    facts.fact("alignment", alignment_words(&report.alignment, model));
+    facts.fact(
+        "next",
+        match measured {
+            true => format!("mirage tune --model {model} finds the best set of them"),
+            false => format!("mirage doctor --measure --model {model} measures all this"),
+        },
+    );
+    format!("{out}\n{facts}")
+}
+
+/// What a device can do, operation by dtype.
+fn ability_table(ability: &Ability) -> String {
+    let names: Vec<&str> = DTYPES.iter().map(|d| d.name()).collect();
+    let mut columns = vec![("operation", Align::Left)];
+    columns.extend(names.iter().map(|&name| (name, Align::Left)));
+    let mut rows = Rows::new(Stream::Stdout, &columns).keep_whole(0..columns.len());
+    for operation in &ability.operations {
+        let mut cells = vec![bold(operation.op)];
+        cells.extend(operation.dtypes.iter().map(ability_cell));
+        rows.row(cells);
+    }
+    let fused = match ability.fused.is_empty() {
+        true => "none".to_owned(),
+        false => ability.fused.join(", "),
+    };
+    format!(
+        "backend {} ({}), device {}: {}, {}\n\n{rows}fused kernels: {fused}\n",
+        ability.backend, ability.engine, ability.device, ability.name, ability.details
+    )
+}
+
+fn ability_cell(found: &InDtype) -> comfy_table::Cell {
+    let measured = match (&found.measured, &found.error) {
+        (Some(measured), _) => format!(", {}", measured.words()),
+        (None, Some(why)) => format!(", failed: {why}"),
+        (None, None) => String::new(),
+    };
+    match found.support {
+        Some(Support::Fast) => good(format!("fast{measured}")),
+        Some(Support::Slow) => bad(format!("slow{measured}")),
+        None => dim("unsupported"),
+    }
+}
+
+/// What can be said of every pass.
+fn checks(checks: &[PassCheck]) -> Rows {
+    let columns = [
+        ("pass", Align::Left),
+        ("here", Align::Left),
+        ("why", Align::Left),
+    ];
+    let mut rows = Rows::new(Stream::Stdout, &columns).keep_whole(0..2);
+    for check in checks {
+        rows.row([bold(check.pass), check_cell(check), text(why(check))]);
+    }
+    rows
+}
+
+/// The first reasons.
+fn why(check: &PassCheck) -> String {
+    const SHOWN: usize = 2;
+    let effect = check.effect.map(|e| effect(check.rewrites, &e));
+    let reasons: Vec<String> = effect.into_iter().chain(check.reasons.clone()).collect();
+    let first: Vec<String> = reasons.iter().take(SHOWN).cloned().collect();
+    match reasons.len().saturating_sub(SHOWN) {
+        0 => first.join("; "),
+        more => format!("{}; and {more} more (--json has all)", first.join("; ")),
+    }
+}
+
+fn check_cell(check: &PassCheck) -> comfy_table::Cell {
+    if let (Some(s), Some(verdict)) = (check.speed_up, check.verdict) {
+        let number = format!("{:.2}× ({:.2}–{:.2})", s.estimate, s.low, s.high);
+        return match verdict {
+            Verdict::Faster => good(format!("faster, {number}")),
+            Verdict::Slower => bad(format!("slower, {number}")),
+            Verdict::Same => dim(format!("no effect, {number}")),
+        };
+    }
+    match check.expectation {
+        Expectation::MayHelp => good("may help"),
+        Expectation::MemoryOnly => bad("memory, not time"),
+        Expectation::Nothing => dim("nothing to do"),
+        Expectation::CannotRun => bad("cannot run"),
+    }
+}
+
+/// What a pass did to nodes, weights and traffic.
+fn effect(rewrites: usize, effect: &Effect) -> String {
+    let change = |name: &str, bytes: i64| {
+        (bytes != 0).then(|| format!("{name} {}", units::bytes_change(bytes)))
+    };
+    let [before, after] = effect.nodes;
+    let parts = [
+        Some(units::plural(rewrites as u64, "place")),
+        (after != before).then(|| format!("{before} → {after} nodes")),
+        change("weights", effect.weight_bytes),
+        change("traffic", effect.traffic_bytes),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+fn alignment_words(alignment: &AlignmentSummary, model: &str) -> String {
+    match alignment.misaligned {
+        0 => format!(
+            "every channel count is a multiple of what is wanted in {}",
+            alignment.dtype
+        ),
+        n => format!(
+            "{} off what is wanted in {}, {:.1} % more operations with zeros: mirage doctor alignment --model {model}",
+            units::plural(n as u64, "channel count"),
+            alignment.dtype,
+            alignment.extra_flops_percent
+        ),
+    }
+}

@@ -1,0 +1,237 @@
+//! Which passes help a model on a backend, and which do not, and why.
+
+use std::time::Duration;
+
+use mirage_bench::{
+    measure::{MeasureOptions, MonotonicClock, Subject, measure},
+    stats::{DEFAULT_MARGIN, Interval, Resampling, Verdict, ratio_paired},
+};
+use mirage_ir::{
+    DType, Graph,
+    target::{Capabilities, Support},
+};
+use mirage_pass::{Manager, Numerics, PassInfo, PassRun, PassSpec, PipelineSpec, Registry, plan};
+use serde::Serialize;
+
+use crate::{
+    LabError, Observer, Result,
+    subjects::{Bench, Built},
+};
+
+/// A pass on a model's frame.
+#[derive(Serialize)]
+pub struct PassCheck {
+    /// The pass.
+    pub pass: &'static str,
+    /// The passes that it was tried with: itself, and what it requires.
+    pub with: String,
+    /// What can be said of it.
+    pub expectation: Expectation,
+    /// Why, a line each.
+    pub reasons: Vec<String>,
+    /// Places that it rewrote.
+    pub rewrites: usize,
+    /// What it changed in the graph; none where it changed nothing.
+    pub effect: Option<Effect>,
+    /// The speed-up of a frame against no passes, if it was measured: above 1 is faster.
+    pub speed_up: Option<Interval>,
+    /// What the interval says.
+    pub verdict: Option<Verdict>,
+}
+
+/// What a pass changed in the graph.
+#[derive(Clone, Copy, Serialize)]
+pub struct Effect {
+    /// Nodes before and after.
+    pub nodes: [usize; 2],
+    /// More bytes of weights.
+    pub weight_bytes: i64,
+    /// More bytes that operations read and write.
+    pub traffic_bytes: i64,
+}
+
+impl Effect {
+    fn of(run: &PassRun) -> Self {
+        let (before, after) = (&run.before, &run.after);
+        Effect {
+            nodes: [before.nodes, after.nodes],
+            weight_bytes: after.weight_bytes as i64 - before.weight_bytes as i64,
+            traffic_bytes: after.bytes as i64 - before.bytes as i64,
+        }
+    }
+}
+
+/// What can be said of a pass without running a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Expectation {
+    /// It rewrites something, and the backend has fast paths for what it makes use of.
+    MayHelp,
+    /// It lowers precision where the backend has no fast path for that: it saves memory, not time.
+    MemoryOnly,
+    /// It finds nothing to do.
+    Nothing,
+    /// It cannot run.
+    CannotRun,
+}
+
+/// What is said of a model on a backend.
+pub struct Checkup<'a> {
+    /// The passes there are.
+    pub registry: &'a Registry,
+    /// What the device can do.
+    pub capabilities: &'a Capabilities,
+    /// The graph.
+    pub graph: &'a Graph,
+}
+
+/// The dtype that is recommended, and why.
+#[derive(Serialize)]
+pub struct Precision {
+    /// The element type.
+    pub dtype: DType,
+    /// Why, a line each.
+    pub reasons: Vec<String>,
+}
+
+impl Checkup<'_> {
+    /// Every pass that does not run by itself.
+    pub fn passes(&self) -> Vec<PassCheck> {
+        let asked = self.registry.infos().filter(|info| !info.always);
+        let mut infos: Vec<&'static PassInfo> = asked.collect();
+        infos.sort_by_key(|info| (info.phase, info.name));
+        infos.into_iter().map(|info| self.pass(info)).collect()
+    }
+
+    fn pass(&self, info: &'static PassInfo) -> PassCheck {
+        let required = info.requires.iter().filter_map(|name| {
+            let answers = |other: &&PassInfo| other.answers_to(name);
+            self.registry
+                .infos()
+                .find(answers)
+                .map(|i| PassSpec::new(i.name))
+        });
+        let spec: PipelineSpec = required.chain([PassSpec::new(info.name)]).collect();
+        let mut check = PassCheck {
+            pass: info.name,
+            with: spec.to_string(),
+            expectation: Expectation::CannotRun,
+            reasons: Vec::new(),
+            rewrites: 0,
+            effect: None,
+            speed_up: None,
+            verdict: None,
+        };
+        match self.run(&spec, info.name) {
+            Err(why) => check.reasons.push(why),
+            Ok(run) => self.judge(info, &run, &mut check),
+        }
+        check
+    }
+
+    /// The row of a pass in the report of a set.
+    fn run(&self, spec: &PipelineSpec, name: &str) -> std::result::Result<PassRun, String> {
+        let plan = plan(self.registry, spec).map_err(|e| e.to_string())?;
+        let ran = Manager::new().run(&plan, self.graph, self.capabilities);
+        let (_, report) = ran.map_err(|e| e.to_string())?;
+        let row = report.passes.into_iter().find(|p| p.name == name);
+        row.ok_or_else(|| format!("the plan has no {name}"))
+    }
+
+    fn judge(&self, info: &PassInfo, run: &PassRun, check: &mut PassCheck) {
+        check.rewrites = run.rewrites;
+        if run.rewrites == 0 {
+            check.expectation = Expectation::Nothing;
+            check.reasons = run.reasons.clone();
+            return;
+        }
+        let lowers = matches!(info.numerics, Numerics::LowersPrecision { .. });
+        let slow: Vec<String> = info
+            .needs
+            .iter()
+            .filter(|need| need.support(self.capabilities) != Some(Support::Fast))
+            .map(ToString::to_string)
+            .collect();
+        check.expectation = match lowers && !slow.is_empty() {
+            true => Expectation::MemoryOnly,
+            false => Expectation::MayHelp,
+        };
+        check.effect = Some(Effect::of(run));
+        // A pass that lowers precision says so itself.
+        if !slow.is_empty() && !lowers {
+            let slow = slow.join(", ");
+            check
+                .reasons
+                .push(format!("the backend has no fast path for {slow}"));
+        }
+        check.reasons.extend(run.notes.iter().cloned());
+    }
+
+    /// What `auto_precision` would do, and why.
+    pub fn precision(&self) -> Result<Precision> {
+        const PASS: &str = "auto_precision";
+        let spec = PipelineSpec::from_iter([PassSpec::new(PASS)]);
+        let plan = plan(self.registry, &spec)?;
+        let (graph, report) = Manager::new().run(&plan, self.graph, self.capabilities)?;
+        let run = report.passes.into_iter().find(|p| p.name == PASS);
+        let run = run.ok_or_else(|| LabError::Failed(format!("the plan has no {PASS}")))?;
+        Ok(Precision {
+            dtype: mirage_stream::main_dtype(&graph),
+            reasons: [run.reasons, run.notes].concat(),
+        })
+    }
+}
+
+/// Measures a frame with each pass that does anything against one without, in turn.
+///
+/// # Errors
+/// No time for a round; no pass at all.
+pub(super) fn time(
+    checks: &mut [PassCheck],
+    bench: &Bench<'_>,
+    registry: &Registry,
+    budget: Duration,
+    observer: &dyn Observer,
+) -> Result<()> {
+    let scene = bench.scene()?;
+    let planned = |spec: &str| {
+        let spec: PipelineSpec = spec.parse().map_err(|e| format!("{e}"))?;
+        plan(registry, &spec).map_err(|e| e.to_string())
+    };
+    let does = |c: &&mut PassCheck| {
+        matches!(
+            c.expectation,
+            Expectation::MayHelp | Expectation::MemoryOnly
+        )
+    };
+    let mut timed: Vec<&mut PassCheck> = checks.iter_mut().filter(does).collect();
+    let sets = std::iter::once("").chain(timed.iter().map(|check| check.with.as_str()));
+    let mut built = bench.build_all(sets.map(planned), &scene);
+    let mut subjects: Vec<&mut dyn Subject> = built
+        .iter_mut()
+        .map(|b: &mut Built| b as &mut dyn Subject)
+        .collect();
+    let options = MeasureOptions {
+        budget,
+        max_rounds: 100,
+        seed: bench.job.seed,
+        ..MeasureOptions::default()
+    };
+    let clock = MonotonicClock::default();
+    let measured = measure(&mut subjects, &options, &clock, &mut |_| observer.flow())
+        .map_err(|e| LabError::Failed(format!("--time: {e}")))?;
+    let (none, others) = measured.series.split_at(1);
+    for (check, series) in timed.iter_mut().zip(others) {
+        if let Some(why) = &series.failure {
+            check.expectation = Expectation::CannotRun;
+            check.reasons.insert(0, why.clone());
+            continue;
+        }
+        let how = Resampling::default();
+        check.speed_up = ratio_paired(&none[0].samples_ms, &series.samples_ms, &how).ok();
+        check.verdict = check
+            .speed_up
+            .map(|s| Verdict::of_speed_up(&s, DEFAULT_MARGIN));
+    }
+    Ok(())
+}

@@ -1,0 +1,195 @@
+//! Building and measuring all sets in this process.
+
+use std::{
+    ops::ControlFlow,
+    time::{Duration, Instant},
+};
+
+use mirage_bench::{
+    ledger::{Facts, LayerTimes},
+    measure::{MeasureOptions, Measurement, MonotonicClock, Phase, Progress, Subject, measure},
+    plan::{Plan, RowKind},
+};
+use mirage_capture::Captured;
+use mirage_machine::{Load, Watch};
+use serde::{Deserialize, Serialize};
+
+use super::Run;
+use crate::{
+    LabError, ModelFacts, Observer, Resident, Result,
+    observer::Event,
+    subjects::{Bench, Built},
+};
+
+/// What one process found out.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Taken {
+    /// The times, a series a set.
+    pub measurement: Measurement,
+    /// One a set.
+    pub facts: Vec<Facts>,
+    /// Of `none` and of `all`.
+    pub layers: Vec<LayerTimes>,
+    /// What else kept the machine busy.
+    pub warnings: Vec<String>,
+    /// The model.
+    pub model: ModelFacts,
+    /// The model and its graph.
+    pub setup: Duration,
+    /// The passes and the compilation of all sets.
+    pub build: Duration,
+}
+
+/// How long the machine is watched before anything is measured.
+const BEFORE: Duration = Duration::from_millis(500);
+
+impl Run {
+    /// How the sets are measured, in the process of this number.
+    pub(super) fn measuring(&self, process: u16) -> MeasureOptions {
+        MeasureOptions {
+            budget: self.options.time / u32::from(self.options.processes),
+            seed: self.job.seed.wrapping_add(u64::from(process)),
+            ..MeasureOptions::default()
+        }
+    }
+
+    /// Builds all sets, measures them in turn in this process, which has this number, and finds out what
+    /// else there is to tell of each.
+    ///
+    /// # Errors
+    /// The model cannot be built; no time for a round; stopped before there was one.
+    pub fn take(&self, process: u16, observer: &dyn Observer) -> Result<Taken> {
+        let plan = &self.plan;
+        let begin = Instant::now();
+        let which = match self.options.processes {
+            1 => String::new(),
+            all => format!("process {} of {all}: ", process + 1),
+        };
+        let sets = plan.subjects.len();
+        observer.tell(Event::Stage(&format!("{which}compiling {sets} sets")));
+        let (captured, model) = self.job.capture()?;
+        let bench = self.bench(&captured);
+        let scene = bench.scene()?;
+        let setup = begin.elapsed();
+        let sets = plan.subjects.iter();
+        let mut built = bench.build_all(sets.map(|set| self.sets.plan(&set.indices())), &scene);
+        for planted in &plan.planted {
+            built[planted.subject].slow_down(planted.percent / 100.0);
+        }
+        let build = begin.elapsed() - setup;
+
+        let mut warnings: Vec<String> = told("before measuring", &Watch::during(BEFORE)).collect();
+        let watch = Watch::start();
+        let options = self.measuring(process);
+        observer.tell(Event::Timed(&format!("{which}measuring"), options.budget));
+        let mut measurement = run(&mut built, &options, observer)?;
+        warnings.extend(told("while measuring", &watch.finish()));
+
+        // What follows is the same in every process.
+        let (mut facts, mut layers) = (bench.plain_facts(&built), Vec::new());
+        if process == 0 {
+            observer.tell(Event::Stage("comparing pictures, profiling layers"));
+            facts = bench.facts(&mut built, &scene);
+            layers = profiles(plan, &bench, &mut built, &measurement);
+        }
+        observer.tell(Event::End);
+        for (series, built) in measurement.series.iter_mut().zip(&built) {
+            if let (None, Some(why)) = (&series.failure, built.failure()) {
+                series.failure = Some(why.to_owned());
+                series.samples_ms.clear();
+            }
+        }
+        Ok(Taken {
+            measurement,
+            facts,
+            layers,
+            warnings,
+            model,
+            setup,
+            build,
+        })
+    }
+
+    fn bench<'a>(&'a self, captured: &'a Captured) -> Bench<'a> {
+        Bench {
+            job: &self.job,
+            captured,
+            frames: self.options.frames,
+        }
+    }
+
+    /// What the set of this number alone takes of this process, bytes: what [`Run::take`] would build of
+    /// it, after some frames.
+    ///
+    /// # Errors
+    /// It does not run; the system does not tell.
+    pub fn resident(&self, subject: usize) -> Result<u64> {
+        let set = self.plan.subjects.get(subject).copied().unwrap_or_default();
+        let (captured, _) = self.job.capture()?;
+        let bench = self.bench(&captured);
+        let scene = bench.scene()?;
+        let mut built = bench.build(self.sets.plan(&set.indices()), &scene);
+        drop(captured);
+        for _ in 0..RESIDENT_FRAMES {
+            built.run().map_err(LabError::Failed)?;
+        }
+        let resident = Resident::read().map(|r| r.now);
+        resident.ok_or_else(|| {
+            LabError::Failed("resident set size is unavailable on this platform".to_owned())
+        })
+    }
+}
+
+/// The warnings of a load, with the time that they are of.
+fn told<'a>(when: &'a str, load: &Load) -> impl Iterator<Item = String> + use<'a> {
+    let warnings = load.warnings().into_iter();
+    warnings.map(move |warning| format!("{when}: {warning}"))
+}
+
+fn run(
+    built: &mut [Built],
+    options: &MeasureOptions,
+    observer: &dyn Observer,
+) -> Result<Measurement> {
+    let mut subjects: Vec<&mut dyn Subject> =
+        built.iter_mut().map(|b| b as &mut dyn Subject).collect();
+    let clock = MonotonicClock::default();
+    let mut watch = |at: &Progress| -> ControlFlow<()> {
+        let doing = match (at.phase, at.rounds) {
+            (Phase::WarmUp, _) => "warm-up".to_owned(),
+            (Phase::Measure, 1) => "1 round".to_owned(),
+            (Phase::Measure, rounds) => format!("{rounds} rounds"),
+        };
+        let doing = format!("{doing}, {} s left", at.left.as_secs());
+        observer.tell(Event::Elapsed(at.elapsed, &doing));
+        observer.flow()
+    };
+    measure(&mut subjects, options, &clock, &mut watch).map_err(|e| match observer.stopped() {
+        true => LabError::Interrupted(e.to_string()),
+        false => LabError::Failed(e.to_string()),
+    })
+}
+
+/// The profiles of `none` and of `all`, where they did not fail.
+fn profiles(
+    plan: &Plan,
+    bench: &Bench<'_>,
+    built: &mut [Built],
+    measurement: &Measurement,
+) -> Vec<LayerTimes> {
+    let mut found = Vec::new();
+    for (kind, label) in [(RowKind::None, "none"), (RowKind::All, "all")] {
+        let row = plan.rows.iter().find(|row| row.kind == kind);
+        let Some(Ok(subject)) = row.map(|row| &row.subject) else {
+            continue;
+        };
+        let time = measurement.series[*subject].samples_ms.concat();
+        if let Some(ms) = mirage_bench::stats::median(&time) {
+            found.extend(bench.layers(&mut built[*subject], label, ms));
+        }
+    }
+    found
+}
+
+/// Frames after which a process's resident set is read.
+const RESIDENT_FRAMES: usize = 3;

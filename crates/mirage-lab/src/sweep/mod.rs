@@ -1,0 +1,23 @@
+//! Parts of models, measured by themselves.
+//!
+//! [`ops`] measures a graph's own operations one by one, each distinct shape once, [`attention`] the
+//! operation against its spelled-out form over lengths and head dimensions, and [`resolution`] holds
+//! how a frame grows with its side. Programs are compiled by a
+//! [`Backend`](mirage_backend::Backend) and timed by [`mirage_bench::measure`]; docs/benchmarks.md
+//! tells the methods and the fields of the reports.
+
+pub mod attention;
+mod data;
+pub mod memory;
+pub mod ops;
+mod program;
+mod report;
+pub mod resolution;
+mod sides;
+mod work;
+
+pub use data::Values;
+pub use program::{Program, ProgramError, Rotation};
+pub use report::{Outcome, Setting, Times};
+pub use sides::Sides;
+pub use work::{Operand, Work, distinct};

@@ -1,0 +1,394 @@
+//! A frame over its side: how time, memory and operations grow.
+
+use std::{ops::ControlFlow, time::Duration};
+
+use mirage_bench::{
+    ledger::Model,
+    measure::{Clock, MeasureError, Series, Subject, measure},
+    render::{Cells, Table, build, megabytes, number, short, with_interval, words},
+    stats::{Growth, MIN_SAMPLES, Resampling, Sized, growth},
+};
+use serde::{Deserialize, Serialize};
+
+use crate::sweep::{
+    Outcome, Setting, Times,
+    report::{measuring_time, no_time, part},
+};
+
+/// The version of [`ResolutionReport`]'s schema.
+pub const SCHEMA: u32 = 1;
+
+/// What tells a [`ResolutionReport`] from other JSON.
+pub const FORMAT: &str = "mirage-resolution";
+
+/// A model over resolutions, measured.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ResolutionReport {
+    /// [`FORMAT`].
+    pub format: String,
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// What the numbers belong to.
+    #[serde(flatten)]
+    pub setting: Setting,
+    /// The model.
+    pub model: Model,
+    /// Denoising steps a frame.
+    pub steps: usize,
+    /// The passes, as `--passes` takes them.
+    pub passes: String,
+    /// How the time grows with the number of pixels, over the rows with 6 samples or more.
+    pub time_growth: Growth,
+    /// The same of the operations of a frame, which are counted: no interval.
+    pub flops_growth: Option<f64>,
+    /// The rows, by side.
+    pub rows: Vec<ResolutionRow>,
+}
+
+/// A side.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ResolutionRow {
+    /// Width and height of the frame in the model.
+    pub side: usize,
+    /// Whether it was measured.
+    pub outcome: Outcome,
+    /// Times of a frame.
+    pub times: Option<Times>,
+    /// Frames a second at the median.
+    pub fps: Option<f64>,
+    /// What is known of its program; null if there is none.
+    #[serde(flatten)]
+    pub facts: Option<Facts>,
+    /// The exponent of the growth of time with pixels since the row before, with its interval; null
+    /// for the first.
+    pub exponent: Option<mirage_bench::stats::Interval>,
+    /// The samples, ms.
+    pub samples_ms: Vec<Vec<f64>>,
+}
+
+/// What is known of a side's program.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Facts {
+    /// Floating-point operations of a frame; a multiply-add counts two.
+    pub flops: u64,
+    /// Bytes that the nodes read and write.
+    pub bytes: u64,
+    /// Weights, in the form that an execution reads.
+    pub weight_bytes: u64,
+    /// The most activations alive at once, as planned.
+    pub planned_peak_bytes: u64,
+    /// What executions hold for activations; null where the engine does not tell.
+    pub held_bytes: Option<u64>,
+    /// The backend's compilation, ms.
+    pub compile_ms: f64,
+}
+
+/// A side's program.
+pub struct Built {
+    /// A frame.
+    pub frame: Box<dyn Subject>,
+    /// What is known of it.
+    pub facts: Facts,
+}
+
+/// Where a sweep is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct At {
+    /// The side that is built or measured.
+    pub side: usize,
+    /// Since the beginning.
+    pub elapsed: Duration,
+}
+
+/// What [`sweep`] found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Found {
+    /// The rows.
+    pub rows: Vec<ResolutionRow>,
+    /// How the time grows.
+    pub time_growth: Growth,
+    /// How the operations grow.
+    pub flops_growth: Option<f64>,
+    /// What it took.
+    pub elapsed: Duration,
+    /// Whether the watcher ended it.
+    pub stopped: bool,
+}
+
+/// Measures sides, which ascend, one after the other. Where memory or time ends (`build` tells the
+/// first with [`Outcome::Skipped`]), that side and all larger ones are rows that say so. A side that
+/// fails does not end it.
+pub fn sweep(
+    sides: &[usize],
+    budget: Duration,
+    seed: u64,
+    clock: &dyn Clock,
+    build: &mut dyn FnMut(usize) -> Result<Built, Outcome>,
+    watch: &mut dyn FnMut(At) -> ControlFlow<()>,
+) -> Found {
+    let mut sweep = Sweep {
+        budget,
+        seed,
+        clock,
+        watch,
+        start: clock.now(),
+        last: None,
+        ended: None,
+        stopped: false,
+    };
+    let mut rows = Vec::with_capacity(sides.len());
+    for (i, &side) in sides.iter().enumerate() {
+        let left = u32::try_from(sides.len() - i).unwrap_or(u32::MAX);
+        rows.push(sweep.side(side, left, build));
+    }
+    let (elapsed, stopped) = (sweep.elapsed(), sweep.stopped);
+    let resampling = Resampling {
+        seed,
+        ..Resampling::default()
+    };
+    let time_growth = grow(&mut rows, &resampling);
+    let flops = rows
+        .iter()
+        .filter_map(|r| Some((pixels(r.side), r.facts?.flops as f64)));
+    let flops: Vec<(f64, f64)> = flops.filter(|(_, flops)| *flops > 0.0).collect();
+    Found {
+        flops_growth: (flops.len() > 1).then(|| mirage_bench::stats::exponent(&flops)),
+        rows,
+        time_growth,
+        elapsed,
+        stopped,
+    }
+}
+
+fn pixels(side: usize) -> f64 {
+    (side * side) as f64
+}
+
+/// The growth over the rows with samples enough; each gets its exponent since the one before.
+fn grow(rows: &mut [ResolutionRow], resampling: &Resampling) -> Growth {
+    let mut enough: Vec<&mut ResolutionRow> = rows
+        .iter_mut()
+        .filter(|r| r.samples_ms.iter().map(Vec::len).sum::<usize>() >= MIN_SAMPLES)
+        .collect();
+    let points: Vec<Sized> = enough
+        .iter()
+        .map(|r| Sized {
+            size: pixels(r.side),
+            samples_ms: r.samples_ms.clone(),
+        })
+        .collect();
+    // Rows that have too few samples were left out, and times are above 0.
+    let growth = growth(&points, resampling).unwrap_or_default();
+    for (row, between) in enough.iter_mut().skip(1).zip(&growth.between) {
+        row.exponent = Some(*between);
+    }
+    growth
+}
+
+struct Sweep<'a> {
+    budget: Duration,
+    seed: u64,
+    clock: &'a dyn Clock,
+    watch: &'a mut dyn FnMut(At) -> ControlFlow<()>,
+    start: Duration,
+    /// The last side that was measured: side, time to build, time of a frame.
+    last: Option<(usize, Duration, Duration)>,
+    /// Why nothing larger is begun.
+    ended: Option<Outcome>,
+    stopped: bool,
+}
+
+impl Sweep<'_> {
+    fn elapsed(&self) -> Duration {
+        self.clock.now().saturating_sub(self.start)
+    }
+
+    fn left(&self) -> Duration {
+        self.budget.saturating_sub(self.elapsed())
+    }
+
+    fn side(
+        &mut self,
+        side: usize,
+        sides_left: u32,
+        build: &mut dyn FnMut(usize) -> Result<Built, Outcome>,
+    ) -> ResolutionRow {
+        let begin = self.elapsed();
+        let at = At {
+            side,
+            elapsed: begin,
+        };
+        if self.ended.is_none() && (self.watch)(at).is_break() {
+            self.stop();
+        }
+        let (need, left) = (self.need(side), self.left());
+        if self.ended.is_none() && (left.is_zero() || need > left) {
+            self.ended = Some(no_time(need, left));
+        }
+        if let Some(ended) = &self.ended {
+            return ResolutionRow::unmeasured(side, ended.clone(), None);
+        }
+        let mut built = match build(side) {
+            Ok(built) => built,
+            Err(outcome) => {
+                if let Outcome::Skipped(_) = outcome {
+                    self.ended = Some(outcome.clone());
+                }
+                return ResolutionRow::unmeasured(side, outcome, None);
+            }
+        };
+        let took = self.elapsed().saturating_sub(begin);
+        let share = (self.left() / sides_left)
+            .max(need.mul_f64(1.5))
+            .min(self.left());
+        match self.measure(side, &mut *built.frame, share) {
+            Ok(series) => {
+                let row = ResolutionRow::of(side, series, built.facts, self.seed);
+                if let Some(times) = row.times {
+                    let frame = Duration::from_secs_f64(times.p50_ms / 1e3);
+                    self.last = Some((side, took, frame));
+                }
+                row
+            }
+            Err(outcome) => {
+                // Why the larger ones were not begun may be known by now.
+                self.ended.get_or_insert_with(|| outcome.clone());
+                ResolutionRow::unmeasured(side, outcome, Some(built.facts))
+            }
+        }
+    }
+
+    /// What a side takes, by what the last one took: as the number of pixels for the build, and as
+    /// its power of 1.5 for a frame, between a convolution's 1 and an attention's 2.
+    fn need(&self, side: usize) -> Duration {
+        let Some((last, build, frame)) = self.last else {
+            return Duration::ZERO;
+        };
+        let ratio = pixels(side) / pixels(last);
+        build.mul_f64(ratio) + measuring_time(frame.mul_f64(ratio.powf(1.5)))
+    }
+
+    fn measure(
+        &mut self,
+        side: usize,
+        frame: &mut dyn Subject,
+        budget: Duration,
+    ) -> Result<Series, Outcome> {
+        let (clock, start, watch) = (self.clock, self.start, &mut *self.watch);
+        let mut stopped = false;
+        let measured = measure(&mut [frame], &part(budget, self.seed), clock, &mut |_| {
+            let elapsed = clock.now().saturating_sub(start);
+            let flow = watch(At { side, elapsed });
+            stopped |= flow.is_break();
+            flow
+        });
+        if stopped {
+            self.stop();
+        }
+        match measured {
+            Ok(measured) => Ok(measured.series.into_iter().next().unwrap_or_default()),
+            Err(MeasureError::NoTime { round, .. }) => Err(no_time(2 * round, budget)),
+            Err(MeasureError::Stopped) => Err(Outcome::Skipped("stopped in it".to_owned())),
+        }
+    }
+
+    fn stop(&mut self) {
+        self.stopped = true;
+        self.ended = Some(Outcome::Skipped("stopped before it".to_owned()));
+    }
+}
+
+impl ResolutionRow {
+    fn unmeasured(side: usize, outcome: Outcome, facts: Option<Facts>) -> Self {
+        ResolutionRow {
+            side,
+            outcome,
+            times: None,
+            fps: None,
+            facts,
+            exponent: None,
+            samples_ms: Vec::new(),
+        }
+    }
+
+    fn of(side: usize, series: Series, facts: Facts, seed: u64) -> Self {
+        let resampling = Resampling {
+            seed,
+            ..Resampling::default()
+        };
+        let times = Times::of(&series, 1, &resampling);
+        let outcome = match series.failure {
+            Some(why) => Outcome::Failed(why),
+            None => Outcome::Measured,
+        };
+        ResolutionRow {
+            times,
+            fps: times.map(|t| 1e3 / t.p50_ms),
+            samples_ms: series.samples_ms,
+            ..ResolutionRow::unmeasured(side, outcome, Some(facts))
+        }
+    }
+}
+
+impl ResolutionReport {
+    /// The rows as text.
+    pub fn table(&self) -> Table {
+        build(COLUMNS, &self.rows)
+    }
+
+    /// How time and operations grow, in a sentence; `None` with fewer than two sides.
+    pub fn growth(&self) -> Option<String> {
+        let overall = self.time_growth.overall.as_ref()?;
+        let flops = self.flops_growth.map_or_else(String::new, |f| {
+            format!(", the operations as their power of {}", short(f))
+        });
+        Some(format!(
+            "the time of a frame grows as the number of pixels to the power of {}{flops}",
+            with_interval(overall)
+        ))
+    }
+}
+
+const COLUMNS: &[Cells<ResolutionRow>] = &[
+    (number("side", "side"), |r| Some(r.side.to_string())),
+    (number("p50_ms", "p50 ms"), |r| {
+        r.times.map(|t| short(t.p50_ms))
+    }),
+    (number("low_ms", "from"), |r| {
+        Some(short(r.times?.interval_ms?.low))
+    }),
+    (number("high_ms", "to"), |r| {
+        Some(short(r.times?.interval_ms?.high))
+    }),
+    (number("p95_ms", "p95 ms"), |r| {
+        r.times.map(|t| short(t.p95_ms))
+    }),
+    (number("samples", "samples"), |r| {
+        r.times.map(|t| t.samples.to_string())
+    }),
+    (number("fps", "FPS"), |r| r.fps.map(short)),
+    (number("exponent", "exponent"), |r| {
+        r.exponent.as_ref().map(with_interval)
+    }),
+    (number("gflop", "GFLOP"), |r| {
+        Some(short(r.facts?.flops as f64 / 1e9))
+    }),
+    (number("gflops", "GFLOP/s"), |r| {
+        Some(short(r.facts?.flops as f64 / (r.times?.p50_ms * 1e6)))
+    }),
+    (number("weight_mb", "weights MB"), |r| {
+        Some(megabytes(r.facts?.weight_bytes))
+    }),
+    (number("planned_peak_mb", "planned peak MB"), |r| {
+        Some(megabytes(r.facts?.planned_peak_bytes))
+    }),
+    (number("held_mb", "held MB"), |r| {
+        r.facts?.held_bytes.map(megabytes)
+    }),
+    (number("compile_ms", "compile ms"), |r| {
+        Some(short(r.facts?.compile_ms))
+    }),
+    (words("outcome", "not measured because"), |r| {
+        r.outcome.reason().map(str::to_owned)
+    }),
+];

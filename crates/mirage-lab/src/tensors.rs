@@ -1,0 +1,116 @@
+//! Named tensors in safetensors files.
+
+use std::{borrow::Cow, collections::HashMap, path::Path};
+
+use mirage_ir::{DType, TensorData};
+use safetensors::{Dtype, SafeTensors, View};
+
+/// A file of tensors that cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct TensorFileError(String);
+
+type Result<T> = std::result::Result<T, TensorFileError>;
+
+/// The tensors of a file, sorted by name.
+///
+/// # Errors
+/// A file that cannot be read or is not whole; a dtype that no model takes.
+pub fn read(path: &Path) -> Result<Vec<(String, TensorData)>> {
+    let name = path.display();
+    let fail = |why: String| TensorFileError(format!("{name}: {why}"));
+    let bytes = std::fs::read(path).map_err(|e| fail(format!("cannot read it: {e}")))?;
+    if bytes.is_empty() {
+        return Err(fail("it is empty, not a safetensors file".to_owned()));
+    }
+    let file = SafeTensors::deserialize(&bytes).map_err(|e| {
+        fail(format!(
+            "not a whole safetensors file: {e}; copy or write it again"
+        ))
+    })?;
+    let mut tensors = Vec::with_capacity(file.len());
+    for (name, view) in file.iter() {
+        let dtype = ir_dtype(view.dtype()).ok_or_else(|| {
+            fail(format!(
+                "tensor `{name}` has the dtype {}, which no model takes",
+                view.dtype()
+            ))
+        })?;
+        let data = TensorData::new(dtype, view.shape(), view.data().to_vec());
+        tensors.push((
+            name.to_owned(),
+            data.map_err(|e| fail(format!("tensor `{name}`: {e}")))?,
+        ));
+    }
+    tensors.sort_by(|a, b| a.0.cmp(&b.0));
+    Ok(tensors)
+}
+
+/// The bytes of a file with these tensors and the model's name; the same tensors give the same bytes.
+///
+/// # Errors
+/// What the format cannot hold.
+pub fn write(tensors: &[(String, TensorData)], model: &str) -> Result<Vec<u8>> {
+    let metadata = HashMap::from([("mirage.model".to_owned(), model.to_owned())]);
+    let views = tensors
+        .iter()
+        .map(|(name, data)| (name.as_str(), Writing(data)));
+    safetensors::serialize(views, Some(metadata))
+        .map_err(|e| TensorFileError(format!("the outputs are no safetensors: {e}")))
+}
+
+/// A tensor as the format's writer takes it.
+struct Writing<'a>(&'a TensorData);
+
+impl View for Writing<'_> {
+    fn dtype(&self) -> Dtype {
+        file_dtype(self.0.dtype)
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.0.shape
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        self.0.bytes().into()
+    }
+
+    fn data_len(&self) -> usize {
+        self.0.bytes().len()
+    }
+}
+
+/// Both name their dtypes alike but for the case.
+fn ir_dtype(dtype: Dtype) -> Option<DType> {
+    dtype.to_string().to_lowercase().parse().ok()
+}
+
+fn file_dtype(dtype: DType) -> Dtype {
+    match dtype {
+        DType::F64 => Dtype::F64,
+        DType::F32 => Dtype::F32,
+        DType::F16 => Dtype::F16,
+        DType::BF16 => Dtype::BF16,
+        DType::I64 => Dtype::I64,
+        DType::I32 => Dtype::I32,
+        DType::I16 => Dtype::I16,
+        DType::I8 => Dtype::I8,
+        DType::U64 => Dtype::U64,
+        DType::U32 => Dtype::U32,
+        DType::U16 => Dtype::U16,
+        DType::U8 => Dtype::U8,
+        DType::Bool => Dtype::BOOL,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dtypes_survive_both_ways() {
+        for dtype in DType::ALL {
+            assert_eq!(ir_dtype(file_dtype(dtype)), Some(dtype));
+        }
+    }
+}
