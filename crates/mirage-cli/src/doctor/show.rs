@@ -20,10 +20,7 @@ pub(super) fn page(report: &Report, model: &str, measured: bool) -> String {
         out.push_str(&format!("\n{}", ability_table(ability)));
     }
     for idle in &report.backends_without_device {
-        out.push_str(&format!(
-            "\n{}",
-            format!("backend {}: {}\n", idle.backend, idle.reason)
-        ));
+        out.push_str(&format!("\nbackend {}: {}\n", idle.backend, idle.reason));
     }
     let [width, height] = report.model.size;
     out.push_str(&format!(
