@@ -6,6 +6,7 @@ use std::mem::discriminant;
 use serde::Serialize;
 
 use crate::ledger::{Ledger, Outcome, Row};
+use crate::plan::RowKind;
 use crate::stats::{Interval, Resampling, StatsError, Verdict, ratio_unpaired};
 
 /// A field in which two ledgers, or two rows, differ so that their times cannot be compared.
@@ -42,6 +43,9 @@ pub struct CompareOptions {
 pub struct Comparison {
     /// Why no row can be compared; empty if rows can.
     pub differences: Vec<Difference>,
+    /// How `none` changed, if it did: what it runs is the same, so the machine's speed, or the program's as
+    /// a whole, is another. Rows are then judged relative to it.
+    pub none_moved: Option<Interval>,
     /// A row each of the first ledger, in its order, then those that only the other has.
     pub rows: Vec<RowComparison>,
 }
@@ -65,8 +69,13 @@ pub enum Finding {
     Compared {
         /// The other's median time by the first's: above 1 it became slower.
         ratio: Interval,
-        /// Faster, slower or the same.
+        /// What the ratio says.
         change: Verdict,
+        /// The ratio of ratios: how the row's time by `none`'s changed, above 1 it became slower against
+        /// `none`. Null of `none` itself, and without intervals of both.
+        relative: Option<Interval>,
+        /// What that says.
+        relative_change: Option<Verdict>,
     },
     /// The first was measured, and the other failed or cannot run.
     Broken {
@@ -82,10 +91,16 @@ pub enum Finding {
 
 impl Comparison {
     /// The rows that became slower by more than `threshold`, a share: those whose whole interval lies
-    /// beyond it, and those that broke.
+    /// beyond it, and those that broke. Where `none` moved, the other rows count by their ratio to it.
     pub fn regressions(&self, threshold: f64) -> impl Iterator<Item = &RowComparison> {
+        let moved = self.none_moved.is_some();
         self.rows.iter().filter(move |row| match &row.finding {
-            Finding::Compared { ratio, .. } => ratio.low > 1.0 + threshold,
+            Finding::Compared {
+                ratio, relative, ..
+            } => {
+                let counts = relative.filter(|_| moved).unwrap_or(*ratio);
+                counts.low > 1.0 + threshold
+            }
             Finding::Broken { .. } => true,
             Finding::NotComparable { .. } => false,
         })
@@ -119,7 +134,47 @@ pub fn compare(first: &Ledger, other: &Ledger, options: &CompareOptions) -> Comp
             });
         }
     }
-    Comparison { differences, rows }
+    let none_moved = first
+        .rows
+        .iter()
+        .position(|row| row.kind == RowKind::None)
+        .and_then(|place| match rows[place].finding {
+            Finding::Compared {
+                ratio,
+                change: Verdict::Faster | Verdict::Slower,
+                ..
+            } => Some(ratio),
+            _ => None,
+        });
+    Comparison {
+        differences,
+        none_moved,
+        rows,
+    }
+}
+
+/// The ratio of ratios of a row's times to `none`'s, from the intervals of both ledgers. The ledgers are
+/// independent, so the widths add up in quadrature on the scale of logarithms.
+fn relative(row: &Row, its: &Row) -> Option<Interval> {
+    let logs = |row: &Row| {
+        let i = row.against_none.as_ref()?.interval?;
+        let logs = (i.estimate.ln(), i.low.ln(), i.high.ln());
+        [logs.0, logs.1, logs.2]
+            .iter()
+            .all(|x| x.is_finite())
+            .then_some(logs)
+    };
+    let (before, before_low, before_high) = logs(row)?;
+    let (now, now_low, now_high) = logs(its)?;
+    // Speed-ups: a smaller one now is a larger ratio of times.
+    let estimate = before - now;
+    let below = (before - before_low).hypot(now_high - now);
+    let above = (before_high - before).hypot(now - now_low);
+    Some(Interval {
+        estimate: estimate.exp(),
+        low: (estimate - below).exp(),
+        high: (estimate + above).exp(),
+    })
 }
 
 /// The row that shows the same. A pass's place may differ, its name may not.
@@ -165,10 +220,16 @@ fn finding(
         (None, None) => {}
     }
     match ratio(first, row, other, its, &options.resampling) {
-        Ok(ratio) => Finding::Compared {
-            change: Verdict::of_time_ratio(&ratio, options.margin),
-            ratio,
-        },
+        Ok(ratio) => {
+            let relative = relative(row, its);
+            let change = |i: &Interval| Verdict::of_time_ratio(i, options.margin);
+            Finding::Compared {
+                change: change(&ratio),
+                ratio,
+                relative_change: relative.as_ref().map(change),
+                relative,
+            }
+        }
         Err(error) => not_comparable(error.to_string()),
     }
 }

@@ -63,6 +63,50 @@ fn the_same_machine_on_another_day_is_the_same() {
     assert_eq!(found.regressions(0.05).count(), 0);
 }
 
+/// A machine that is slower by a fifth makes every row slower by a fifth; none of the passes is to blame.
+#[test]
+fn a_slower_machine_is_seen_in_none_and_not_blamed_on_passes() {
+    let base = Made::default();
+    let slow = Made {
+        seed: 2,
+        base_ms: base.base_ms * 1.2,
+        factors: [0.7, 1.0, 0.8, 1.25 * 1.1],
+        ..Made::default()
+    };
+    let found = compare(&base.ledger(), &slow.ledger(), &OPTIONS);
+    let moved = found.none_moved.unwrap();
+    assert!((moved.estimate - 1.2).abs() < 0.02, "{moved:?}");
+    let relative = |label: &str| match finding(&found, label) {
+        Finding::Compared {
+            relative,
+            relative_change,
+            ..
+        } => (relative.unwrap(), relative_change.unwrap()),
+        other => panic!("{label}: {other:?}"),
+    };
+    let (ratio, change) = relative("fp16");
+    assert!(
+        (ratio.estimate - 1.0).abs() < 0.02 && change == Verdict::Same,
+        "{ratio:?}"
+    );
+    assert!(ratio.low < ratio.estimate && ratio.estimate < ratio.high);
+    let (ratio, change) = relative("all");
+    assert!(
+        (ratio.estimate - 1.1).abs() < 0.02 && change == Verdict::Slower,
+        "{ratio:?}"
+    );
+    let labels: Vec<&str> = found.regressions(0.05).map(|r| r.label.as_str()).collect();
+    assert!(
+        labels.contains(&"none") && labels.contains(&"all"),
+        "{labels:?}"
+    );
+    assert!(!labels.contains(&"fp16"), "{labels:?}");
+    let said = mirage_bench::render::none_moved(&found).unwrap();
+    assert!(said.starts_with("`none` itself takes 1.2"), "{said}");
+    let table = mirage_bench::render::comparison(&found);
+    assert!(table.columns.iter().any(|c| c.key == "relative_ratio"));
+}
+
 #[test]
 fn a_regression_is_found_in_the_rows_that_have_it() {
     let slower = Made {

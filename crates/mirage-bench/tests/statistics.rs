@@ -98,8 +98,17 @@ fn verdicts(ratio: f64) -> Vec<Verdict> {
 #[test]
 fn the_same_thing_twice_is_the_same_and_ten_per_cent_are_caught() {
     let count = |of: &[Verdict], v| of.iter().filter(|&&x| x == v).count();
-    assert!(count(&verdicts(1.0), Verdict::Same) >= 195);
-    assert!(count(&verdicts(1.01), Verdict::Same) >= 195);
+    // Of nothing, and of a change within the margin, an interval may be too wide to say so; none may say
+    // that there is a change.
+    for ratio in [1.0, 1.01] {
+        let found = verdicts(ratio);
+        let (same, undecided) = (
+            count(&found, Verdict::Same),
+            count(&found, Verdict::Undecided),
+        );
+        assert!(same + undecided >= 195, "{ratio}: {same} {undecided}");
+        assert!(same >= 60, "{ratio}: {same} {undecided}");
+    }
     assert!(count(&verdicts(1.1), Verdict::Slower) >= 198);
     assert!(count(&verdicts(1.0 / 1.1), Verdict::Faster) >= 198);
 }

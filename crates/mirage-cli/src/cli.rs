@@ -34,7 +34,7 @@ run on a video.
 Examples:
   mirage run                                        the built-in test scene to mirage-out.gif
   mirage run --passes sdpa,channels_last            the same, optimized, compared with the plain run
-  mirage run --input in.mp4 --output out.mp4        a video of yours (mp4 needs ffmpeg on PATH)
+  mirage run in.mp4 out.mp4                         a video of yours (mp4 needs ffmpeg on PATH)
   mirage passes list                                what there is to try
 
 Exit codes: 0 done; 1 the run failed; 2 the command line is wrong; 130 interrupted before any frame.";
@@ -121,7 +121,7 @@ impl Cli {
     pub(crate) fn run(&self) -> Result<()> {
         self.global.apply()?;
         if self.command.uses_plugins() {
-            self.global.plugins.load();
+            self.global.plugins.load()?;
         }
         match &self.command {
             Command::Run(args) => args.run(self.global.log.is_none()),

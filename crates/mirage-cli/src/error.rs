@@ -110,6 +110,7 @@ impl From<LabError> for CliError {
         let kind = match &error {
             LabError::Request(_) | LabError::Plan(_) => Kind::Usage,
             LabError::Interrupted(_) => Kind::Interrupted,
+            LabError::Job(error) => of_job(error),
             LabError::Video(error) | LabError::Stream(StreamError::Video(error)) => of_video(error),
             _ => Kind::Failure,
         };
@@ -117,6 +118,12 @@ impl From<LabError> for CliError {
             kind,
             error: error.into(),
         }
+    }
+}
+
+impl From<mirage::Error> for CliError {
+    fn from(error: mirage::Error) -> Self {
+        LabError::from(error).into()
     }
 }
 
@@ -132,6 +139,19 @@ impl From<mirage_video::Error> for CliError {
             kind: of_video(&error),
             error: error.into(),
         }
+    }
+}
+
+/// Of a job, settings are the command line's.
+fn of_job(error: &mirage::Error) -> Kind {
+    use mirage::Error;
+    match error {
+        Error::Setting { .. }
+        | Error::UnknownBackend { .. }
+        | Error::NoDevice { .. }
+        | Error::Grammar(_)
+        | Error::Plan(_) => Kind::Usage,
+        _ => Kind::Failure,
     }
 }
 

@@ -45,6 +45,9 @@ pub enum LabError {
     /// An operation or its data.
     #[error(transparent)]
     Graph(#[from] mirage_ir::OpError),
+    /// A job.
+    #[error(transparent)]
+    Job(#[from] Box<mirage::Error>),
     /// A file of tensors.
     #[error(transparent)]
     Tensors(#[from] crate::tensors::TensorFileError),
@@ -52,3 +55,9 @@ pub enum LabError {
 
 /// The result of a driver.
 pub type Result<T, E = LabError> = std::result::Result<T, E>;
+
+impl From<mirage::Error> for LabError {
+    fn from(error: mirage::Error) -> Self {
+        LabError::Job(Box::new(error))
+    }
+}

@@ -13,8 +13,8 @@
 pub mod doctor;
 mod error;
 pub mod heap;
+pub mod ids;
 pub mod infer;
-mod job;
 pub mod ledger;
 mod observer;
 pub mod parity;
@@ -27,7 +27,7 @@ pub mod tensors;
 pub mod tune;
 
 pub use error::{LabError, Result};
-pub use job::{Job, ModelFacts};
+pub use mirage::{Job, ModelFacts};
 pub use observer::{Event, Observer, Quiet};
 pub use resident::Resident;
 pub use scene::scene;

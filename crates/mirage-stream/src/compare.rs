@@ -25,6 +25,30 @@ pub struct Comparison {
     pub psnr_db: Option<f64>,
     /// PSNR of the worst frame, dB; `None` if equal.
     pub worst_psnr_db: Option<f64>,
+    /// PSNR of the first frame, before errors pass from frame to frame, dB; `None` if equal.
+    pub first_psnr_db: Option<f64>,
+    /// The least PSNR of the first frame that the numerics classes of the passes allow, dB; `None` where
+    /// nobody judged it, or a pass promises no bound.
+    pub least_psnr_db: Option<f64>,
+}
+
+impl Comparison {
+    /// Takes what the passes' classes allow: a frame's error as a share of its norm, from
+    /// [`frame_bound`](crate::frame_bound).
+    pub fn judge(&mut self, bound: Option<f64>) {
+        // An 8-bit picture is full at 127.5 levels on each side of 0; besides, rounding to a level may go
+        // the other way.
+        let levels = |bound: f64| 127.5 * bound + 0.5;
+        self.least_psnr_db = bound.map(|bound| 20.0 * (255.0 / levels(bound)).log10());
+    }
+
+    /// Whether the first frame differs by more than the numerics classes of the passes allow.
+    pub fn breaks_numerics(&self) -> bool {
+        match (self.first_psnr_db, self.least_psnr_db) {
+            (Some(found), Some(least)) => found < least,
+            _ => false,
+        }
+    }
 }
 
 /// Restarts both sessions and runs the frames (in the model's size) through them in turn: A B, B A,
@@ -44,6 +68,7 @@ pub fn compare(
     reference.restart()?;
     let mut times: [Vec<Duration>; 2] = Default::default();
     let mut psnr = PsnrMean::default();
+    let mut first = None;
     for (i, frame) in frames.iter().enumerate() {
         let (mut made, mut wanted) = (frame.clone(), frame.clone());
         let (mine, theirs) = if i % 2 == 0 {
@@ -53,7 +78,10 @@ pub fn compare(
             let theirs = reference.run(&mut wanted)?;
             (subject.run(&mut made)?, theirs)
         };
-        psnr.add(&made, &wanted)?;
+        let here = psnr.add(&made, &wanted)?;
+        if i == 0 {
+            first = Some(here);
+        }
         if i >= warmup {
             times[0].push(mine);
             times[1].push(theirs);
@@ -78,5 +106,7 @@ pub fn compare(
         time_ratio,
         psnr_db: finite(psnr.mean()),
         worst_psnr_db: finite(psnr.worst()),
+        first_psnr_db: finite(first),
+        least_psnr_db: None,
     }))
 }

@@ -25,7 +25,9 @@ pub use compare::{Comparison, compare};
 pub use error::StreamError;
 pub use live::{LiveOptions, LiveOutcome, StageTimes, run_live};
 pub use noise::{Noise, NoisePolicy};
-pub use parity::{Named, bound, by_definition, by_execution, difference, parity_inputs};
+pub use parity::{
+    Named, bound, by_definition, by_execution, difference, frame_bound, parity_inputs,
+};
 pub use prepare::{Prepared, prepare};
 pub use profile::{Profile, ProfiledExecution, profile};
 pub use program::{

@@ -24,6 +24,10 @@ pub struct Facts {
     pub bytes: Option<u64>,
     /// What it costs in error.
     pub error: Option<Errors>,
+    /// What the relative L2 error of a frame may be by the numerics classes of its passes; `None` where
+    /// they promise no bound.
+    #[serde(default)]
+    pub error_bound: Option<f64>,
     /// What a user should know of it.
     pub notes: Vec<String>,
 }
@@ -187,6 +191,7 @@ impl Table<'_> {
             memory: Memory::default(),
             throughput: None,
             error: None,
+            error_bound: None,
         };
         let subject = match &plan.subject {
             Ok(subject) => *subject,
@@ -201,6 +206,14 @@ impl Table<'_> {
         row.build = facts.build.clone();
         row.memory = facts.memory;
         row.error = facts.error;
+        row.error_bound = facts.error_bound;
+        if row.breaks_numerics() {
+            row.notes.push(
+                "a frame differs by more than the numerics classes of its passes allow: one of them does not \
+                 do what it says, which mirage parity shows"
+                    .to_owned(),
+            );
+        }
         if let Some(reason) = &series.failure {
             row.outcome = Outcome::Failed(reason.clone());
             return row;

@@ -35,6 +35,18 @@ pub struct Row {
     pub throughput: Option<Throughput>,
     /// What it costs in error against f32 without passes.
     pub error: Option<Errors>,
+    /// What the relative L2 error of a frame may be by the numerics classes of its passes; null where they
+    /// promise no bound.
+    #[serde(default)]
+    pub error_bound: Option<f64>,
+}
+
+impl Row {
+    /// Whether a frame differs by more than the numerics classes of its passes allow.
+    pub fn breaks_numerics(&self) -> bool {
+        let found = self.error.as_ref().and_then(|e| e.frame.relative_l2);
+        matches!((found, self.error_bound), (Some(found), Some(bound)) if found > bound)
+    }
 }
 
 /// Whether a row was measured.

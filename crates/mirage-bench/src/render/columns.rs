@@ -89,6 +89,10 @@ const DISPLAY: &[Cells<Row>] = &[
     (number("relative_l2", "relative L2"), |r| {
         frame(r)?.relative_l2.map(short)
     }),
+    (words("numerics", "numerics"), |r| {
+        let words = |broken| if broken { "BEYOND" } else { "within" };
+        r.error_bound.map(|_| words(r.breaks_numerics()).to_owned())
+    }),
     (number("psnr_db", "PSNR dB"), |r| Some(psnr(frame(r)?))),
     (number("ssim", "SSIM"), |r| {
         Some(format!("{:.4}", frame(r)?.ssim?))
@@ -219,16 +223,7 @@ fn speed_up(speed_up: Option<&SpeedUp>) -> Option<String> {
 
 fn said(speed_up: Option<&SpeedUp>) -> Option<String> {
     let verdict = speed_up?.verdict;
-    Some(verdict.map_or("too few samples", verdict_words).to_owned())
-}
-
-/// A verdict in words.
-pub(super) fn verdict_words(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Faster => "faster",
-        Verdict::Slower => "slower",
-        Verdict::Same => "no effect",
-    }
+    Some(verdict.map_or("too few samples", Verdict::words).to_owned())
 }
 
 fn outcome(outcome: &Outcome) -> &'static str {

@@ -11,7 +11,7 @@ mod text;
 mod timeline;
 
 pub use columns::{flat, shares, table};
-pub use comparison::comparison;
+pub use comparison::{comparison, none_moved};
 pub use html::{history_page, html};
 pub use number::{factor, megabytes, short, with_interval};
 pub use profile::{memory_svg, profile_html, profile_table, roofline_svg};

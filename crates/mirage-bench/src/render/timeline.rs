@@ -56,11 +56,7 @@ fn verdict(row: &RowHistory) -> &'static str {
         (_, 0 | 1) => "first",
         (None, _) if last.is_some_and(|p| p.machine_changed) => "another machine",
         (None, _) => "too few samples",
-        (Some(change), _) => match Verdict::of_time_ratio(change, DEFAULT_MARGIN) {
-            Verdict::Faster => "faster",
-            Verdict::Slower => "slower",
-            Verdict::Same => "same",
-        },
+        (Some(change), _) => Verdict::of_time_ratio(change, DEFAULT_MARGIN).words(),
     }
 }
 

@@ -17,20 +17,25 @@ pub enum Verdict {
     Faster,
     /// The whole interval lies on the slow side of 1 and beyond the margin.
     Slower,
-    /// No effect: the interval spans 1, or reaches within the margin of it.
+    /// No effect: the whole interval lies within the margin of 1.
     Same,
+    /// The interval is too wide to tell: it reaches both into the margin of 1 and beyond it.
+    Undecided,
 }
 
 impl Verdict {
     /// Of the interval of a speed-up, old time by new time: above 1 is faster. `margin` is the
     /// smallest change of time that counts, as a share: 0.01 is 1 %.
     pub fn of_speed_up(speed_up: &Interval, margin: f64) -> Self {
-        if speed_up.low > 1.0 + margin {
+        let (low, high) = (1.0 / (1.0 + margin), 1.0 + margin);
+        if speed_up.low > high {
             Verdict::Faster
-        } else if speed_up.high < 1.0 / (1.0 + margin) {
+        } else if speed_up.high < low {
             Verdict::Slower
-        } else {
+        } else if low <= speed_up.low && speed_up.high <= high {
             Verdict::Same
+        } else {
+            Verdict::Undecided
         }
     }
 
@@ -40,6 +45,17 @@ impl Verdict {
             Verdict::Faster => Verdict::Slower,
             Verdict::Slower => Verdict::Faster,
             Verdict::Same => Verdict::Same,
+            Verdict::Undecided => Verdict::Undecided,
+        }
+    }
+
+    /// As tables and messages say it.
+    pub fn words(self) -> &'static str {
+        match self {
+            Verdict::Faster => "faster",
+            Verdict::Slower => "slower",
+            Verdict::Same => "no effect",
+            Verdict::Undecided => "undecided",
         }
     }
 }
@@ -63,9 +79,11 @@ mod tests {
     #[test]
     fn the_whole_interval_must_clear_the_margin() {
         assert_eq!(verdict(1.011, 1.2), Verdict::Faster);
-        assert_eq!(verdict(1.009, 1.2), Verdict::Same);
-        assert_eq!(verdict(0.9, 1.2), Verdict::Same);
-        assert_eq!(verdict(0.9, 0.991), Verdict::Same);
+        assert_eq!(verdict(1.009, 1.2), Verdict::Undecided);
+        assert_eq!(verdict(0.9, 1.2), Verdict::Undecided);
+        assert_eq!(verdict(0.9, 0.991), Verdict::Undecided);
+        assert_eq!(verdict(0.991, 1.009), Verdict::Same);
+        assert_eq!(verdict(0.989, 1.009), Verdict::Undecided);
         assert_eq!(verdict(0.9, 0.989), Verdict::Slower);
     }
 }

@@ -11,7 +11,7 @@ use crate::args::{BackendArgs, FrameArgs, LimitsArgs, ModelArgs, PassArgs, perce
 const EXAMPLES: &str = "\
 Examples:
   mirage bench --passes sdpa,fuse,channels_last --time 60s
-  mirage bench --passes sdpa --set mine=sdpa,merge_qkv --set yours=sdpa,fuse
+  mirage bench --passes sdpa --row mine=sdpa,merge_qkv --row yours=sdpa,fuse
   mirage bench --passes sdpa,fuse --model lsd-light --save before.json --html before.html
   mirage bench --passes sdpa,fuse --model lsd-light --compare before.json --fail-on-regression 5%
   mirage bench compare monday.json tuesday.json      saved ledgers, without measuring
@@ -25,14 +25,7 @@ Exit codes: 0 done; 1 a set failed, or --fail-on-regression found one; 2 the com
 
 /// What each pass buys, alone and among others: time, memory and error, with intervals
 #[derive(Args, Debug)]
-#[command(
-    after_help = EXAMPLES,
-    args_conflicts_with_subcommands = true,
-    mut_arg("set", |arg| arg.value_name("LABEL=PASSES|KEY=VALUE").help(
-        "A row with a set of passes of your own, such as mine=sdpa,fuse; or, with a dot in the key, \
-         override a value of the model's configuration, such as network.channels=24; can be repeated"
-    ))
-)]
+#[command(after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 pub(crate) struct BenchArgs {
     #[command(subcommand)]
     pub(super) command: Option<BenchCommand>,
@@ -46,6 +39,9 @@ pub(crate) struct BenchArgs {
     /// Frames of the closed loop whose last picture the error is of
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(2..))]
     pub(super) frames: u16,
+    /// A row with a set of passes of your own, such as mine=sdpa,fuse; can be repeated
+    #[arg(long, value_name = "LABEL=PASSES")]
+    pub(super) row: Vec<String>,
     /// Each pass's Shapley share of the whole gain, for up to 6 passes: measures every legal set
     #[arg(long)]
     pub(super) shapley: bool,

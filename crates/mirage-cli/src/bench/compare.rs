@@ -137,7 +137,11 @@ fn table(first: &str, other: &str, found: &Comparison) -> String {
         .collect();
     let head = format!("\n{other} against {first}\n\n");
     match found.differences.is_empty() {
-        true => head + &ruled(&render::comparison(found)),
+        true => {
+            let moved = render::none_moved(found);
+            let moved = moved.map_or(String::new(), |said| format!("{said}\n\n"));
+            head + &moved + &ruled(&render::comparison(found))
+        }
         // Every row would say the same.
         false => head + &differences,
     }

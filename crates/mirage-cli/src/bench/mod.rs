@@ -10,6 +10,7 @@ mod show;
 mod worker;
 
 use clap::Subcommand;
+use mirage_lab::ids::machine_id;
 
 pub(crate) use self::arguments::BenchArgs;
 use self::{compare::CompareArgs, history::HistoryArgs, outputs::Outputs, show::columns};
@@ -50,7 +51,9 @@ impl BenchArgs {
             _ => run.repeat(&worker::start, &console)?,
         };
         let resident = run.residents(&taken, &worker::start, &console);
-        let roofline = self.limits.roofline(&run.job.machine().device);
+        let roofline = self
+            .limits
+            .roofline(&machine_id(run.job.backend, run.job.device).device);
         let ledger = run.ledger(taken, resident, roofline)?;
         outputs.write(&ledger)?;
         show::show(self, &ledger)?;

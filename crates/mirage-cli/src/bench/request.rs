@@ -5,28 +5,22 @@ use mirage_pass::{PipelineSpec, Registry};
 
 use super::BenchArgs;
 use crate::{
-    args::{ModelArgs, Request},
+    args::Request,
     error::{CliError, Ending, Result},
 };
 
 impl BenchArgs {
     pub(super) fn request(&self) -> Result<Run> {
-        let (own, overrides): (Vec<String>, Vec<String>) =
-            self.model.set.iter().cloned().partition(|s| is_own_set(s));
-        let model = ModelArgs {
-            set: overrides,
-            ..self.model.clone()
-        };
         if self.passes.keeps_order() {
             return Err(CliError::usage(
                 "--keep-order: a ledger puts every set of the passes into a legal order",
             ));
         }
         let registry = Registry::linked().failure()?;
-        let job = Request::new(&model, &self.frame, None, &self.backend).resolve(&registry)?;
+        let job = Request::new(&self.model, &self.frame, None, &self.backend).resolve(&registry)?;
         let mut sets = Sets::new(registry, self.passes.spec()?)?;
-        for text in &own {
-            let refuse = |why: String| CliError::usage(format!("--set {text}: {why}"));
+        for text in &self.row {
+            let refuse = |why: String| CliError::usage(format!("--row {text}: {why}"));
             let (label, passes) = own_set(text).map_err(refuse)?;
             sets.add(label, passes).map_err(|e| refuse(e.to_string()))?;
         }
@@ -57,10 +51,4 @@ fn own_set(text: &str) -> Result<(&str, PipelineSpec), String> {
     }
     let spec = passes.parse().map_err(|e| format!("{e}"))?;
     Ok((label, spec))
-}
-
-/// Whether a `--set` is a set of passes: keys of a model's configuration have a dot.
-fn is_own_set(text: &str) -> bool {
-    text.split_once('=')
-        .is_some_and(|(key, _)| !key.contains('.'))
 }

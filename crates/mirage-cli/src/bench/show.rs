@@ -47,6 +47,7 @@ const TABLES: [&[&str]; 4] = [
         "row",
         "max_abs",
         "relative_l2",
+        "numerics",
         "psnr_db",
         "ssim",
         "loop_psnr_db",

@@ -112,7 +112,7 @@ fn check_cell(check: &PassCheck) -> comfy_table::Cell {
         return match verdict {
             Verdict::Faster => good(format!("faster, {number}")),
             Verdict::Slower => bad(format!("slower, {number}")),
-            Verdict::Same => dim(format!("no effect, {number}")),
+            Verdict::Same | Verdict::Undecided => dim(format!("{}, {number}", verdict.words())),
         };
     }
     match check.expectation {

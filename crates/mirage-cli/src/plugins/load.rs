@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::Args;
 use mirage_plugin::host::{self, Found, Search};
 
-use crate::error::warn;
+use crate::error::{CliError, Result, warn};
 
 /// Which plugins.
 #[derive(Args, Clone, Debug)]
@@ -25,7 +25,7 @@ pub(crate) struct PluginArgs {
     timeout: Option<Duration>,
 }
 
-fn seconds(text: &str) -> Result<Duration, String> {
+fn seconds(text: &str) -> std::result::Result<Duration, String> {
     let seconds = text.parse().ok().filter(|s| *s > 0.0);
     seconds
         .and_then(|s| Duration::try_from_secs_f64(s).ok())
@@ -47,12 +47,22 @@ impl PluginArgs {
 
     /// Loads them, with a line on standard error for each file that is refused. The command goes on
     /// without those.
-    pub(crate) fn load(&self) {
+    ///
+    /// # Errors
+    /// A file of --plugin that does not exist.
+    pub(crate) fn load(&self) -> Result<()> {
+        if let Some(missing) = self.files.iter().find(|file| !file.exists()) {
+            return Err(CliError::usage(format!(
+                "--plugin {}: there is no such file",
+                missing.display()
+            )));
+        }
         for found in self.load_quietly() {
             if let Err(why) = &found.outcome {
                 let file = found.candidate.path.display();
                 warn(&format!("plugin {file} is refused: {why}"));
             }
         }
+        Ok(())
     }
 }

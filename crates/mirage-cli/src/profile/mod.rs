@@ -7,6 +7,7 @@ mod show;
 use mirage_bench::profile::{Document, Profile};
 use mirage_lab::{
     Event, Job, Observer,
+    ids::machine_id,
     profile::{Profiled, chrome_trace},
 };
 use mirage_machine::Roofline;
@@ -60,7 +61,9 @@ impl ProfileArgs {
             return Ok(None);
         }
         console.tell(Event::Stage("measuring what the machine reaches"));
-        let found = self.limits.roofline(&job.machine().device);
+        let found = self
+            .limits
+            .roofline(&machine_id(job.backend, job.device).device);
         console.tell(Event::End);
         match found {
             Ok(roofline) => Ok(Some(roofline)),

@@ -62,7 +62,7 @@ impl Situation<'_> {
         if self.scene {
             let passes = quoted(&self.asked.to_string());
             return format!(
-                "a video of yours: mirage run{} --passes {passes} --input in.mp4 --output out.mp4",
+                "a video of yours: mirage run{} --passes {passes} in.mp4 out.mp4",
                 self.flags
             );
         }
@@ -155,7 +155,7 @@ mod tests {
         );
 
         let line = advice("sdpa", &[], Some(0.8), "lsd-light");
-        assert!(line.ends_with("--input in.mp4 --output out.mp4"), "{line}");
+        assert!(line.ends_with("in.mp4 out.mp4"), "{line}");
     }
 
     #[test]

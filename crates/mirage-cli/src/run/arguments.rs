@@ -20,7 +20,7 @@ Examples:
   mirage run                                                  the test scene, no optimization
   mirage run --passes fp16,channels_last,sdpa                 three passes, compared with none
   mirage run --passes 'fp16{keep=norm+softmax}' --steps 4     a pass with an option
-  mirage run --input in.y4m --output out.y4m --size 96x64     a file; the output has its size again
+  mirage run in.y4m out.y4m --size 96x64                      a file; the output has its size again
   mirage run --input in.mp4 --output - | ffplay -             into another program, as y4m
   mirage run --live --input /dev/video0 --output cam.mp4      a camera; late frames are skipped
 
@@ -31,6 +31,13 @@ leaves nothing and exits with 130. A second Ctrl-C ends at once.";
 #[derive(Args, Debug)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct RunArgs {
+    /// The input; the same as --input
+    #[arg(value_name = "INPUT", conflicts_with = "input")]
+    input_path: Option<String>,
+    /// The output; the same as --output
+    #[arg(value_name = "OUTPUT", conflicts_with = "output")]
+    output_path: Option<String>,
+
     #[command(flatten)]
     pub(super) passes: PassArgs,
 
@@ -43,9 +50,9 @@ pub(crate) struct RunArgs {
         default_value = "scene",
         help_heading = "Video"
     )]
-    pub(super) input: String,
+    input: String,
     /// A .gif or .y4m file, `frames/` for PNG images, `-` for y4m on standard output; .mp4, .webm and
-    /// .mkv through ffmpeg. There only when it is whole
+    /// .mkv through ffmpeg. Written atomically
     #[arg(
         long,
         short,
@@ -53,7 +60,7 @@ pub(crate) struct RunArgs {
         default_value = "mirage-out.gif",
         help_heading = "Video"
     )]
-    pub(super) output: String,
+    output: String,
     /// Stop after so many frames; by default 48 of the scene and all of anything else
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Video")]
     pub(super) frames: Option<u64>,
@@ -143,6 +150,16 @@ pub(super) enum NoiseArg {
 }
 
 impl RunArgs {
+    /// What is read.
+    pub(super) fn input(&self) -> &str {
+        self.input_path.as_ref().unwrap_or(&self.input)
+    }
+
+    /// What is written.
+    pub(super) fn output(&self) -> &str {
+        self.output_path.as_ref().unwrap_or(&self.output)
+    }
+
     /// The sampler's settings, unchecked.
     pub(super) fn sampler(&self) -> SamplerConfig {
         SamplerConfig {

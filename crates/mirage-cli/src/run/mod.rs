@@ -15,11 +15,13 @@ use std::sync::{
 
 use mirage_lab::Job;
 use mirage_pass::{Manager, Plan};
-use mirage_stream::{Comparison, LiveOptions, LiveOutcome, Session, compare, run_live};
+use mirage_stream::{
+    Comparison, LiveOptions, LiveOutcome, Session, compare, frame_bound, run_live,
+};
 use mirage_video::{Frame, Sink, SinkOptions, Source, open_sink, open_source};
 
 pub(crate) use self::arguments::RunArgs;
-use self::{ready::Ready, request::Request};
+use self::request::Request;
 use crate::{
     error::{CliError, Result},
     file::WholeFile,
@@ -41,31 +43,32 @@ impl RunArgs {
         let progress = Progress::new(!self.no_progress && quiet_log);
 
         let report_file = self.report.as_deref().map(WholeFile::create).transpose()?;
-        let source = open_source(&self.input, &source)?;
+        let source = open_source(self.input(), &source)?;
         let info = source.info().clone();
-        let sink = open_sink(&self.output, &info, &SinkOptions::default())?;
-        let (ready, mut session) = Ready::prepare(self, &job, progress)?;
+        let sink = open_sink(self.output(), &info, &SinkOptions::default())?;
+        let mut program = ready::start(self, &job, progress)?;
         if stop.load(Ordering::Relaxed) {
-            return Err(interrupted(&self.output));
+            return Err(interrupted(self.output()));
         }
 
-        let mut outcome = self.live(&mut session, source, sink, &stop, progress)?;
+        let mut outcome = self.live(program.session_mut(), source, sink, &stop, progress)?;
         if outcome.summary.is_none() {
             return Err(match outcome.error {
                 Some(error) => error.into(),
-                None => interrupted(&self.output),
+                None => interrupted(self.output()),
             });
         }
         let kept = std::mem::take(&mut outcome.kept);
         let against = (&job, reference.as_ref());
-        let comparison = self.compare(against, &mut session, &kept, &stop, progress)?;
+        let session = program.session_mut();
+        let comparison = self.compare(against, session, &kept, &stop, progress)?;
 
-        let report = report::report(&job, &ready, &session, &outcome, comparison.as_ref().ok());
+        let report = report::report(&job, &program, &outcome, comparison.as_ref().ok());
         if let Some(file) = report_file {
             file.finish(output::json(&report)?.as_bytes())?;
         }
         // Standard output may carry the video.
-        let stream = if self.output == "-" {
+        let stream = if self.output() == "-" {
             Stream::Stderr
         } else {
             Stream::Stdout
@@ -156,7 +159,11 @@ impl RunArgs {
             bar.done(done as u64);
             !stop.load(Ordering::Relaxed)
         });
-        Ok(comparison?.ok_or_else(|| STOPPED.to_owned()))
+        let mut comparison = comparison?;
+        if let Some(found) = &mut comparison {
+            found.judge(frame_bound(&job.plan, job.backend, job.sampler.steps));
+        }
+        Ok(comparison.ok_or_else(|| STOPPED.to_owned()))
     }
 }
 

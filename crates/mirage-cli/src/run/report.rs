@@ -1,22 +1,18 @@
 //! The report of a run.
 
-use mirage_lab::Job;
+use mirage::{Job, Stream};
 use mirage_stream::{
     BackendReport, Comparison, GraphChange, LiveOutcome, Machine, ModelReport, PassReport,
-    REPORT_SCHEMA, RunReport, Session,
+    REPORT_SCHEMA, RunReport, main_dtype,
 };
-
-use super::ready::Ready;
 
 /// Gathers what is known at the end of a run.
 pub(super) fn report(
     job: &Job,
-    ready: &Ready,
-    session: &Session,
+    program: &Stream,
     outcome: &LiveOutcome,
     comparison: Option<&Comparison>,
 ) -> RunReport {
-    let executable = session.executable();
     let mut report = RunReport {
         schema: REPORT_SCHEMA,
         mirage: env!("CARGO_PKG_VERSION"),
@@ -24,20 +20,20 @@ pub(super) fn report(
         backend: BackendReport::of(job.backend),
         model: ModelReport {
             name: job.config.name.clone(),
-            parameters: ready.model.parameters,
-            trained: ready.model.trained,
+            parameters: program.model().parameters,
+            trained: program.model().trained,
         },
         shape: job.shape(),
-        dtype: ready.dtype.to_owned(),
+        dtype: main_dtype(program.graph()).name().to_owned(),
         seed: job.seed,
         sampler: job.sampler.into(),
         pipeline: job.asked.to_string(),
-        fingerprint: ready.pipeline.fingerprint.to_string(),
-        passes: PassReport::all(&ready.pipeline),
-        graph: GraphChange::of(&ready.pipeline),
-        compile_ms: ready.compile_time.as_secs_f64() * 1e3,
-        memory: executable.memory().into(),
-        notes: executable.notes().to_vec(),
+        fingerprint: program.report().fingerprint.to_string(),
+        passes: PassReport::all(program.report()),
+        graph: GraphChange::of(program.report()),
+        compile_ms: program.compile_time().as_secs_f64() * 1e3,
+        memory: program.memory().into(),
+        notes: program.notes().to_vec(),
         p50: None,
         p95: None,
         p99: None,

@@ -43,7 +43,7 @@ impl Request {
         let always = plan(&registry, &PipelineSpec::empty()).failure()?;
         let frames = args
             .frames
-            .or((args.input == "scene").then_some(SCENE_FRAMES));
+            .or((args.input() == "scene").then_some(SCENE_FRAMES));
         let source = SourceOptions {
             frames,
             fps: args.fps,
@@ -64,9 +64,9 @@ fn check_files(args: &RunArgs) -> Result<()> {
     let Some(report) = &args.report else {
         return Ok(());
     };
-    let flags = [("--output", &args.output), ("--input", &args.input)];
+    let flags = [("--output", args.output()), ("--input", args.input())];
     for (flag, video) in flags {
-        let is_stream = matches!(video.as_str(), "-" | "scene");
+        let is_stream = matches!(video, "-" | "scene");
         if !is_stream && is_same_file(report, Path::new(video)) {
             return Err(CliError::usage(format!(
                 "--report {} and {flag} {video} are the same file: give the report a name of its own",

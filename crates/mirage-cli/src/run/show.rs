@@ -123,6 +123,9 @@ impl Shown<'_> {
             Some(c) => {
                 facts.styled("speed", speed(c));
                 facts.fact("fidelity", fidelity(c));
+                if let Some(why) = beyond_numerics(c) {
+                    facts.styled("numerics", bad(why));
+                }
             }
             None => facts.fact("compared", self.why_not.unwrap_or("not")),
         }
@@ -159,7 +162,7 @@ impl Shown<'_> {
             ),
         );
         if let Some(s) = self.summary {
-            let name = match self.args.output.as_str() {
+            let name = match self.args.output() {
                 "-" => "standard output".to_owned(),
                 _ => s.path.display().to_string(),
             };
@@ -216,10 +219,10 @@ impl Shown<'_> {
         };
         flag("model", &self.args.model.model, "lsd-tiny");
         flag("backend", &self.args.backend.backend, "cpu");
-        let scene = self.args.input == "scene";
+        let scene = self.args.input() == "scene";
         if !scene {
-            flag("input", &self.args.input, "scene");
-            flag("output", &self.args.output, "mirage-out.gif");
+            flag("input", self.args.input(), "scene");
+            flag("output", self.args.output(), "mirage-out.gif");
         }
         let lowers = |name: &str| {
             let run = self.report.passes.iter().find(|p| p.name == name);
@@ -268,6 +271,16 @@ fn speed(c: &Comparison) -> Cell {
             "no clear difference between with and without the passes ({detail})"
         ))
     }
+}
+
+/// What to say where the first frame differs by more than the passes promise.
+fn beyond_numerics(c: &Comparison) -> Option<String> {
+    let (found, least) = (c.first_psnr_db?, c.least_psnr_db?);
+    c.breaks_numerics().then(|| {
+        format!(
+            "BEYOND the classes of these passes: {found:.1} dB in the first frame, they allow {least:.1} dB or more; mirage parity --passes … shows which pass it is"
+        )
+    })
 }
 
 fn fidelity(c: &Comparison) -> String {

@@ -34,6 +34,18 @@ fn an_odd_size_goes_in_and_comes_out() {
 }
 
 #[test]
+fn input_and_output_are_arguments_too() {
+    let place = Place::new();
+    place.y4m("in.y4m", 32, 32, 6);
+    place.small(&["in.y4m", "out.y4m", "--frames", "3"]).ok();
+    assert_eq!(place.video("out.y4m"), (32, 32, 3));
+    place.small(&["in.y4m", "--output", "named.y4m"]).ok();
+    assert_eq!(place.video("named.y4m"), (32, 32, 6));
+    let twice = place.small(&["in.y4m", "out.y4m", "--output", "other.y4m"]);
+    twice.fails(2, &["--output"]);
+}
+
+#[test]
 fn the_table_and_the_report_have_what_they_promise() {
     let place = Place::new();
     let flags = [

@@ -9,7 +9,10 @@ use mirage_bench::{
 use mirage_machine::Roofline;
 
 use super::{Run, Taken};
-use crate::{LabError, Result};
+use crate::{
+    LabError, Result,
+    ids::{backend_id, machine_id, model_id},
+};
 
 impl Run {
     /// The ledger. `resident` has the bytes of each set, and a warning where some are not there;
@@ -82,9 +85,9 @@ impl Run {
         Setting {
             mirage: env!("CARGO_PKG_VERSION").to_owned(),
             measured_at: Some(now.to_string()),
-            machine: job.machine(),
-            backend: job.backend_id(),
-            model: job.model_id(taken.model),
+            machine: machine_id(job.backend, job.device),
+            backend: backend_id(job.backend),
+            model: model_id(job, taken.model),
             shape: job.shape(),
             dtype: "f32".to_owned(),
             seed: job.seed,

@@ -6,7 +6,7 @@ use mirage_bench::{
 };
 use mirage_pass::{PassSpec, PipelineSpec, Plan, Registry};
 
-use crate::{LabError, Result, job::pass_id};
+use crate::{LabError, Result, ids::pass_id};
 
 /// The passes of a ledger, and sets of them that have names of their own.
 pub struct Sets {

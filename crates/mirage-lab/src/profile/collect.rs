@@ -14,7 +14,10 @@ use mirage_ir::{
 use mirage_machine::Roofline;
 use mirage_stream::main_dtype;
 
-use crate::{Job, LabError, ModelFacts, Result};
+use crate::{
+    Job, LabError, ModelFacts, Result,
+    ids::{backend_id, machine_id, model_id, pass_ids},
+};
 
 /// What a profile is made of.
 pub(super) struct Found<'a> {
@@ -47,7 +50,7 @@ impl Found<'_> {
             memory: self.memory(&alive, &nodes),
             setting: self.setting(job, roofline),
             pipeline: job.asked.to_string(),
-            passes: job.pass_ids(),
+            passes: pass_ids(job),
             frame,
             nodes,
             notes: self.notes,
@@ -157,10 +160,10 @@ impl Found<'_> {
             mirage: env!("CARGO_PKG_VERSION").to_owned(),
             machine: Machine {
                 roofline,
-                ..job.machine()
+                ..machine_id(job.backend, job.device)
             },
-            backend: job.backend_id(),
-            model: job.model_id(self.model),
+            backend: backend_id(job.backend),
+            model: model_id(job, self.model),
             shape: job.shape(),
             dtype: main_dtype(self.graph).name().to_owned(),
             seed: job.seed,

@@ -15,7 +15,7 @@ use mirage_bench::{
 use mirage_capture::Captured;
 use mirage_ir::{Graph, cost::graph_cost};
 use mirage_pass::{Manager, Plan};
-use mirage_stream::{Session, main_dtype};
+use mirage_stream::{Session, frame_bound, main_dtype};
 use mirage_video::Frame;
 
 use crate::{Job, Result, heap, scene::scene};
@@ -191,6 +191,7 @@ impl Bench<'_> {
             flops: Some(cost.flops),
             bytes: Some(cost.bytes),
             error: None,
+            error_bound: frame_bound(plan, self.job.backend, self.job.sampler.steps),
             notes: prepared.executable.notes().to_vec(),
         };
         let session = self.job.session(prepared.executable);

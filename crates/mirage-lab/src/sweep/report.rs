@@ -9,7 +9,7 @@ use mirage_bench::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::job::{backend_id, machine};
+use crate::ids::{backend_id, machine_id};
 
 /// What numbers belong to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -42,7 +42,7 @@ impl Setting {
     ) -> Self {
         Setting {
             mirage: env!("CARGO_PKG_VERSION").to_owned(),
-            machine: machine(backend, device),
+            machine: machine_id(backend, device),
             backend: backend_id(backend),
             seed,
             budget_s: budget.as_secs_f64(),

@@ -49,7 +49,9 @@ impl Sides {
     /// # Errors
     /// Why there is none: it would not fit memory, or failed.
     pub fn build(&self, side: usize) -> std::result::Result<Built, Outcome> {
-        let failed = |e: crate::LabError| Outcome::Failed(e.to_string());
+        fn failed(error: impl std::error::Error) -> Outcome {
+            Outcome::Failed(error.to_string())
+        }
         let job = Job {
             size: Size {
                 width: side,
@@ -60,7 +62,7 @@ impl Sides {
         let outline = job.capture_from(&self.outline).map_err(failed)?;
         let (graph, _) = Manager::new()
             .run(&job.plan, &outline.graph, &job.capabilities())
-            .map_err(|e| failed(e.into()))?;
+            .map_err(failed)?;
         memory::fits(memory::needed(&graph), None).map_err(Outcome::Skipped)?;
         drop((outline, graph));
 

@@ -164,6 +164,7 @@ impl Against {
             (Some(Verdict::Faster), _) => "faster",
             (Some(Verdict::Slower), _) => "slower",
             (Some(Verdict::Same), _) => "no difference that counts",
+            (Some(Verdict::Undecided), _) => "undecided",
             (None, Some(_)) => "too few frames to tell",
             (None, None) => return "not measured".to_owned(),
         };

@@ -28,7 +28,7 @@ impl Tone {
         match verdict {
             Verdict::Faster => Tone::Good,
             Verdict::Slower => Tone::Bad,
-            Verdict::Same => Tone::Plain,
+            Verdict::Same | Verdict::Undecided => Tone::Plain,
         }
     }
 

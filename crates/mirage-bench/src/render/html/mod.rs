@@ -12,6 +12,7 @@ use super::{
     page::{Subject, data_table, document, fact_list, warnings},
 };
 use crate::ledger::{Ledger, Outcome};
+use crate::stats::Verdict;
 use bars::{Bar, Bars, Tone};
 
 pub use history::history_page;
@@ -76,7 +77,7 @@ fn speed_ups(ledger: &Ledger) -> Markup {
                 bar.value = Some(speed_up.ratio);
                 bar.interval = speed_up.interval.map(|i| (i.low, i.high));
                 bar.tone = verdict.map_or(Tone::Plain, Tone::of);
-                let words = verdict.map_or("too few samples", columns::verdict_words);
+                let words = verdict.map_or("too few samples", Verdict::words);
                 bar.said = format!("{:.2}× {words}", speed_up.ratio);
             }
         }

@@ -144,7 +144,7 @@ fn text(report: &AttentionReport) -> String {
     };
     let heads = report.rows.first().map_or(0, |r| r.shape.heads) as u64;
     format!(
-        "attention with {}, on {} ({})\n\n{}\nthe operation is faster than its spelled-out form in {} of {}, slower in {}, without effect in {}\n{}",
+        "attention with {}, on {} ({})\n\n{}\nthe operation is faster than its spelled-out form in {} of {}, slower in {}, without effect in {}, undecided in {}\n{}",
         units::plural(heads, "head"),
         report.setting.backend.name,
         report.setting.machine.device,
@@ -153,6 +153,7 @@ fn text(report: &AttentionReport) -> String {
         units::plural(report.rows.len() as u64, "shape"),
         count(Verdict::Slower),
         count(Verdict::Same),
+        count(Verdict::Undecided),
         warnings(&report.setting),
     )
 }

@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use clap::{Args, ValueEnum};
 use mirage_bench::measure::{MeasureError, MeasureOptions, MonotonicClock};
 use mirage_ir::Graph;
+use mirage_lab::ids::model_id;
 use mirage_lab::sweep::{
     Outcome, Program, Rotation, Setting, Work, distinct, memory,
     ops::{FORMAT, OpsError, OpsFound, OpsOptions, OpsReport, SCHEMA, SortBy, measure_ops},
@@ -158,7 +159,7 @@ impl OpsArgs {
             format: FORMAT.to_owned(),
             schema: SCHEMA,
             setting,
-            model: job.model_id(model),
+            model: model_id(&job, model),
             shape: job.shape(),
             steps: job.sampler.steps,
             passes: job.asked.to_string(),

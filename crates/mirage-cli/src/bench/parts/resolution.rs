@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 use mirage_bench::measure::MonotonicClock;
+use mirage_lab::ids::model_id;
 use mirage_lab::sweep::{
     Outcome, Setting, Sides,
     resolution::{FORMAT, ResolutionReport, SCHEMA, sweep},
@@ -95,7 +96,7 @@ impl ResolutionArgs {
                 warnings: machine.finish().warnings(),
                 ..Setting::of(job.backend, job.device, job.seed, self.time)
             },
-            model: job.model_id(sides.model()),
+            model: model_id(&job, sides.model()),
             steps: job.sampler.steps,
             passes: job.asked.to_string(),
             time_growth: found.time_growth,

@@ -36,7 +36,8 @@ fn is_refused(place: &Place, plugin: &Path, words: &[&str]) {
 #[test]
 fn files_that_are_no_plugins() {
     let place = Place::new();
-    is_refused(&place, &place.path("nope.so"), &["there is no such file"]);
+    let missing = with(&place, &place.path("nope.so"), &["passes", "list"]);
+    missing.fails(2, &["nope.so", "there is no such file"]);
     fs::create_dir(place.path("folder.so")).unwrap();
     is_refused(&place, &place.path("folder.so"), &["no regular file"]);
     place.write("text.so", "#!/bin/sh\n");

@@ -244,3 +244,40 @@ fn names_of_new_plugins_are_checked() {
     new(&["mine", "--mirage", "."]).fails(2, &["no crates/mirage-ir"]);
     new(&["mine", "--mirage", "nowhere"]).fails(1, &["no such folder"]);
 }
+
+/// The pass says that it changes the order of operations, and computes something else.
+#[test]
+fn a_pass_that_breaks_its_numerics_class_is_marked() {
+    let place = Place::new();
+    let plugin = libraries::from_c(&place.path(""), "blunder", None);
+    let small = ["--size", "32x32", "--steps", "1", "--passes"];
+    let run = |passes: &str, more: &[&str]| {
+        let run = ["run", "--frames", "6", "--warmup", "1"];
+        let args = [&run[..], &small, &[passes], more].concat();
+        with(&place, &plugin, &args).ok()
+    };
+    let text = run("blunder", &[]).text();
+    assert!(
+        text.contains("BEYOND the classes of these passes"),
+        "{text}"
+    );
+    let report = run("blunder", &["--json"]).parsed();
+    let db = |key: &str| report["comparison"][key].as_f64().unwrap();
+    assert!(db("first_psnr_db") < db("least_psnr_db"), "{report}");
+    let text = run("fp16,sdpa", &[]).text();
+    assert!(!text.contains("BEYOND"), "{text}");
+
+    let bench = ["bench", "--frames", "2", "--time", "3s", "--json"];
+    let args = [&bench[..], &small, &["blunder,sdpa"]].concat();
+    let ledger = with(&place, &plugin, &args).ok().parsed();
+    for row in ledger["rows"].as_array().unwrap() {
+        let has = row["passes"]
+            .as_array()
+            .unwrap()
+            .contains(&"blunder".into());
+        let notes = row["notes"].to_string();
+        let marked = notes.contains("more than the numerics classes of its passes allow");
+        assert_eq!(has, marked, "{row}");
+        assert!(row["error_bound"].as_f64().unwrap() >= 1e-4);
+    }
+}

@@ -168,14 +168,7 @@ const COLUMNS: &[Cells<AttentionRow>] = &[
             .map(|s| factor(s.ratio, s.interval.as_ref()))
     }),
     (words("verdict", "verdict"), |r| {
-        r.speed_up.as_ref()?.verdict.map(|v| {
-            match v {
-                Verdict::Faster => "faster",
-                Verdict::Slower => "slower",
-                Verdict::Same => "no effect",
-            }
-            .to_owned()
-        })
+        r.speed_up.as_ref()?.verdict.map(|v| v.words().to_owned())
     }),
     (number("op_gflops", "op GFLOP/s"), |r| {
         r.op.gflops.map(short)

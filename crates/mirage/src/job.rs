@@ -4,18 +4,16 @@ use std::path::PathBuf;
 
 use burn::tensor::Device;
 use mirage_backend::{Backend, CompileOptions, Executable};
-use mirage_bench::ledger;
 use mirage_capture::Captured;
 use mirage_ir::target::Capabilities;
 use mirage_model::{AnyModel, ModelConfig, Size, WeightLayout, build, outline, parameter_count};
-use mirage_pass::{Manager, PassSpec, PipelineSpec, Plan};
+use mirage_pass::{Manager, PipelineSpec, Plan};
 use mirage_stream::{
-    Machine, NoisePolicy, Prepared, SamplerConfig, Session, Trajectory, capture_frame,
-    prepare,
+    NoisePolicy, Prepared, SamplerConfig, Session, Trajectory, capture_frame, prepare,
 };
 use serde::{Deserialize, Serialize};
 
-use crate::Result;
+use crate::Error;
 
 /// A resolved request: every part is checked against the others by who made it.
 #[derive(Clone)]
@@ -80,7 +78,7 @@ impl Job {
     ///
     /// # Errors
     /// A configuration that makes no network; weights that cannot be read or do not fit.
-    pub fn model(&self) -> Result<AnyModel> {
+    pub fn model(&self) -> Result<AnyModel, Error> {
         let mut model = build(&self.config, &Device::flex(), self.seed)?;
         if let Some(path) = &self.weights {
             let layout = WeightLayout::detect(path)?;
@@ -93,7 +91,7 @@ impl Job {
     ///
     /// # Errors
     /// A configuration that makes no network.
-    pub fn outline(&self) -> Result<AnyModel> {
+    pub fn outline(&self) -> Result<AnyModel, Error> {
         Ok(outline(&self.config, &Device::flex())?)
     }
 
@@ -101,7 +99,7 @@ impl Job {
     ///
     /// # Errors
     /// As [`Job::model`]; a model that cannot be captured at this size.
-    pub fn capture(&self) -> Result<(Captured, ModelFacts)> {
+    pub fn capture(&self) -> Result<(Captured, ModelFacts), Error> {
         let model = self.model()?;
         Ok((self.capture_from(&model)?, ModelFacts::of(&model)))
     }
@@ -110,7 +108,7 @@ impl Job {
     ///
     /// # Errors
     /// A model that cannot be captured at this size.
-    pub fn capture_from(&self, model: &AnyModel) -> Result<Captured> {
+    pub fn capture_from(&self, model: &AnyModel) -> Result<Captured, Error> {
         Ok(capture_frame(model, self.size, &self.trajectory)?)
     }
 
@@ -118,7 +116,11 @@ impl Job {
     ///
     /// # Errors
     /// A pass that fails; what the backend says.
-    pub fn prepare(&self, captured: &Captured, manager: &mut Manager<'_>) -> Result<Prepared> {
+    pub fn prepare(
+        &self,
+        captured: &Captured,
+        manager: &mut Manager<'_>,
+    ) -> Result<Prepared, Error> {
         self.prepare_with(captured, &self.plan, manager)
     }
 
@@ -131,7 +133,7 @@ impl Job {
         captured: &Captured,
         plan: &Plan,
         manager: &mut Manager<'_>,
-    ) -> Result<Prepared> {
+    ) -> Result<Prepared, Error> {
         Ok(prepare(
             captured,
             plan,
@@ -145,70 +147,12 @@ impl Job {
     ///
     /// # Errors
     /// A program that is none of a frame.
-    pub fn session(&self, executable: Box<dyn Executable>) -> Result<Session> {
+    pub fn session(&self, executable: Box<dyn Executable>) -> Result<Session, Error> {
         Ok(Session::new(executable, self.seed, self.noise)?)
     }
 
     /// The shape of a frame in the model.
     pub fn shape(&self) -> [usize; 4] {
         [1, 3, self.size.height, self.size.width]
-    }
-
-    /// The model as ledgers and reports name it.
-    pub fn model_id(&self, facts: ModelFacts) -> ledger::Model {
-        ledger::Model {
-            name: self.config.name.clone(),
-            parameters: facts.parameters,
-            trained: facts.trained,
-            configuration: serde_json::to_string(&self.config.network).ok(),
-        }
-    }
-
-    /// The backend as ledgers and reports name it.
-    pub fn backend_id(&self) -> ledger::Backend {
-        backend_id(self.backend)
-    }
-
-    /// The device and the machine that it is in; what it reaches is for the caller to add.
-    pub fn machine(&self) -> ledger::Machine {
-        machine(self.backend, self.device)
-    }
-
-    /// The passes that were asked for, with the versions that run.
-    pub fn pass_ids(&self) -> Vec<ledger::PassId> {
-        let id = |spec: &PassSpec| pass_id(spec, &self.plan);
-        self.asked.passes.iter().map(id).collect()
-    }
-}
-
-/// A backend as ledgers and reports name it.
-pub(crate) fn backend_id(backend: &dyn Backend) -> ledger::Backend {
-    let info = backend.info();
-    ledger::Backend {
-        name: info.name.to_owned(),
-        version: info.version.to_owned(),
-        engine: info.engine.to_owned(),
-    }
-}
-
-/// The machine that a backend's device is of.
-pub(crate) fn machine(backend: &dyn Backend, device: usize) -> ledger::Machine {
-    let machine = Machine::of(backend, device);
-    ledger::Machine {
-        device: machine.device,
-        details: machine.details,
-        platform: machine.platform,
-        roofline: None,
-    }
-}
-
-/// A pass as ledgers name it, with the version that runs in this plan.
-pub(crate) fn pass_id(spec: &PassSpec, plan: &Plan) -> ledger::PassId {
-    let name = spec.name().replace('-', "_");
-    let step = plan.steps.iter().find(|s| s.info().name == name);
-    ledger::PassId {
-        version: step.map_or(0, |s| s.info().version),
-        spec: spec.to_string(),
-        name,
     }
 }

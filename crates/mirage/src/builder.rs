@@ -1,0 +1,343 @@
+//! From settings to a stream.
+
+use std::{num::NonZeroUsize, path::PathBuf};
+
+use mirage_backend::{Backend, backends, find};
+use mirage_model::{ModelConfig, Size, StreamModel};
+use mirage_pass::{PipelineSpec, Plan, Registry, plan};
+use mirage_stream::{NoisePolicy, SamplerConfig, Trajectory};
+
+use crate::{
+    Error, Event, Job, ModelFacts, Stream,
+    event::Listener,
+    own::OwnModel,
+    stream::{Target, WarmUp},
+};
+
+/// Where a stream begins: [`Pipeline::builder`].
+#[derive(Clone, Copy, Debug)]
+pub struct Pipeline;
+
+impl Pipeline {
+    /// The settings of a stream, all at their defaults: the model `lsd-tiny` at its own size with seeded
+    /// weights, the default sampler, no passes, device 0 of the backend `cpu`, 2 frames of warm-up.
+    pub fn builder<'a>() -> PipelineBuilder<'a> {
+        PipelineBuilder {
+            source: Source::Named {
+                name: "lsd-tiny".to_owned(),
+                overrides: Vec::new(),
+                weights: None,
+            },
+            size: None,
+            sampler: SamplerConfig::default(),
+            noise: NoisePolicy::Fixed,
+            seed: 0,
+            passes: Passes::Text(String::new()),
+            backend: "cpu".to_owned(),
+            device: 0,
+            threads: None,
+            warmup: 2,
+            on_event: None,
+        }
+    }
+}
+
+/// The settings of a stream. What is wrong with them, [`PipelineBuilder::build`] says.
+pub struct PipelineBuilder<'a> {
+    source: Source,
+    size: Option<Size>,
+    sampler: SamplerConfig,
+    noise: NoisePolicy,
+    seed: u64,
+    passes: Passes,
+    backend: String,
+    device: usize,
+    threads: Option<NonZeroUsize>,
+    warmup: usize,
+    on_event: Option<Box<Listener<'a>>>,
+}
+
+enum Source {
+    Named {
+        name: String,
+        overrides: Vec<String>,
+        weights: Option<PathBuf>,
+    },
+    Own(Box<dyn OwnModel>),
+}
+
+enum Passes {
+    Text(String),
+    Spec(PipelineSpec),
+}
+
+impl<'a> PipelineBuilder<'a> {
+    /// A built-in model (such as `lsd-light`) or a configuration file.
+    #[must_use]
+    pub fn model(mut self, name_or_file: impl Into<String>) -> Self {
+        self.source = Source::Named {
+            name: name_or_file.into(),
+            overrides: Vec::new(),
+            weights: None,
+        };
+        self
+    }
+
+    /// Overrides a value of the model's configuration, such as `network.channels=24`. For a model by
+    /// name, after [`Self::model`]; a model of one's own is as it is.
+    #[must_use]
+    pub fn set(mut self, key_value: impl Into<String>) -> Self {
+        if let Source::Named { overrides, .. } = &mut self.source {
+            overrides.push(key_value.into());
+        }
+        self
+    }
+
+    /// A file of trained weights, safetensors; without, weights are a seeded initialisation. For a model
+    /// by name, after [`Self::model`]; a model of one's own has its weights.
+    #[must_use]
+    pub fn weights(mut self, file: impl Into<PathBuf>) -> Self {
+        if let Source::Named { weights, .. } = &mut self.source {
+            *weights = Some(file.into());
+        }
+        self
+    }
+
+    /// A burn module of one's own, in place of a model by name. A size must be given too.
+    ///
+    /// ```
+    /// use burn::{module::Module, tensor::{Device, activation::silu}};
+    /// use burn::nn::conv::{Conv2d, Conv2dConfig};
+    /// use mirage::{Frame, Pipeline, StepInput, StepOutput, StreamModel};
+    ///
+    /// #[derive(Module, Debug)]
+    /// struct Pixelwise {
+    ///     mix: Conv2d,
+    /// }
+    ///
+    /// impl StreamModel for Pixelwise {
+    ///     fn denoise(&self, step: StepInput) -> StepOutput {
+    ///         StepOutput::new(silu(self.mix.forward(step.frame)))
+    ///     }
+    /// }
+    ///
+    /// # fn main() -> Result<(), mirage::Error> {
+    /// let model = Pixelwise { mix: Conv2dConfig::new([3, 3], [1, 1]).init(&Device::flex()) };
+    /// let mut stream = Pipeline::builder().own_model(model).size(16, 16).build()?;
+    /// let output = stream.push(&Frame::new(16, 16, 0)?)?;
+    /// assert_eq!(output.width(), 16);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn own_model(mut self, model: impl StreamModel + 'static) -> Self {
+        self.source = Source::Own(Box::new(model));
+        self
+    }
+
+    /// The size that the model runs at, pixels (elements of a latent's plane). By default a named model's
+    /// own. Pictures of other sizes are resized to it and back.
+    #[must_use]
+    pub fn size(mut self, width: usize, height: usize) -> Self {
+        self.size = Some(Size { width, height });
+        self
+    }
+
+    /// Denoising steps a frame, 1 to 50.
+    #[must_use]
+    pub fn steps(mut self, steps: usize) -> Self {
+        self.sampler.steps = steps;
+        self
+    }
+
+    /// All settings of the sampler.
+    #[must_use]
+    pub fn sampler(mut self, sampler: SamplerConfig) -> Self {
+        self.sampler = sampler;
+        self
+    }
+
+    /// The same noise in every frame, which is the default, or fresh noise.
+    #[must_use]
+    pub fn noise(mut self, noise: NoisePolicy) -> Self {
+        self.noise = noise;
+        self
+    }
+
+    /// The seed of noise and of weights that are not loaded.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// Passes with their options, such as `fp16{keep=norm},sdpa`; they are put into a legal order.
+    #[must_use]
+    pub fn passes(mut self, passes: impl Into<String>) -> Self {
+        self.passes = Passes::Text(passes.into());
+        self
+    }
+
+    /// As [`Self::passes`], already parsed.
+    #[must_use]
+    pub fn pipeline(mut self, spec: PipelineSpec) -> Self {
+        self.passes = Passes::Spec(spec);
+        self
+    }
+
+    /// The backend, by its name: see [`backends`].
+    #[must_use]
+    pub fn backend(mut self, name: impl Into<String>) -> Self {
+        self.backend = name.into();
+        self
+    }
+
+    /// The number of the backend's device.
+    #[must_use]
+    pub fn device(mut self, device: usize) -> Self {
+        self.device = device;
+        self
+    }
+
+    /// Threads that the CPU backend computes with, those of the whole process: by default as many as
+    /// there are processors. It must be set before the first stream of a process.
+    #[must_use]
+    pub fn threads(mut self, threads: NonZeroUsize) -> Self {
+        self.threads = Some(threads);
+        self
+    }
+
+    /// Frames of no content that run before the stream begins, so that the first frame takes no longer
+    /// than others. A model with conditioning inputs has no warm-up: it cannot run before they are set.
+    #[must_use]
+    pub fn warmup(mut self, frames: usize) -> Self {
+        self.warmup = frames;
+        self
+    }
+
+    /// Calls this for everything that happens until the stream begins.
+    #[must_use]
+    pub fn on_event(mut self, listener: impl FnMut(Event<'_>) + 'a) -> Self {
+        self.on_event = Some(Box::new(listener));
+        self
+    }
+
+    /// Captures the model, runs the passes, compiles, and warms up.
+    ///
+    /// # Errors
+    /// The first setting that is wrong; a model that cannot be captured; a pass that fails; what the
+    /// backend says.
+    pub fn build(mut self) -> Result<Stream, Error> {
+        if let Some(threads) = self.threads {
+            use_threads(threads)?;
+        }
+        let mut listener = self.on_event.take().unwrap_or_else(|| Box::new(|_| {}));
+        let (asked, plan) = self.plan()?;
+        let backend = backend(&self.backend, self.device)?;
+        let warmup = WarmUp(self.warmup);
+        match self.source {
+            Source::Named {
+                name,
+                overrides,
+                weights,
+            } => {
+                let config = ModelConfig::load(&name)?.with_overrides(&overrides)?;
+                let size = self.size.unwrap_or(config.size);
+                config.validate_size(size)?;
+                let job = Job {
+                    trajectory: Trajectory::plan(&config.schedule, &self.sampler)?,
+                    config,
+                    weights,
+                    seed: self.seed,
+                    size,
+                    sampler: self.sampler,
+                    noise: self.noise,
+                    asked,
+                    plan,
+                    backend,
+                    device: self.device,
+                };
+                let mut stream = Stream::start(&job, mirage_pass::Manager::new(), &mut *listener)?;
+                stream.warm_up(warmup, &mut *listener)?;
+                Ok(stream)
+            }
+            Source::Own(model) => {
+                let size = self.size.ok_or_else(|| Error::Setting {
+                    setting: "size",
+                    reason: "a model of your own has no default size: call .size(width, height)"
+                        .to_owned(),
+                })?;
+                let trajectory = Trajectory::plan(&model.schedule(), &self.sampler)?;
+                let captured = model.capture(size, &trajectory)?;
+                let facts = ModelFacts {
+                    parameters: model.parameters(),
+                    trained: true,
+                };
+                let target = Target {
+                    model: model.name(),
+                    plan: &plan,
+                    backend,
+                    device: self.device,
+                    seed: self.seed,
+                    noise: self.noise,
+                };
+                let manager = mirage_pass::Manager::new();
+                let mut stream =
+                    Stream::compile(captured, facts, &target, manager, &mut *listener)?;
+                if !model.is_conditioned() {
+                    stream.warm_up_as(model.format(), warmup, &mut *listener)?;
+                }
+                Ok(stream)
+            }
+        }
+    }
+
+    fn plan(&self) -> Result<(PipelineSpec, Plan), Error> {
+        mirage_passes::link();
+        let registry = Registry::linked()?;
+        let asked = match &self.passes {
+            Passes::Text(text) => text.parse()?,
+            Passes::Spec(spec) => spec.clone(),
+        };
+        let plan = plan(&registry, &asked)?;
+        Ok((asked, plan))
+    }
+}
+
+/// The backend of this name, if it has the device.
+fn backend(name: &str, device: usize) -> Result<&'static dyn Backend, Error> {
+    let backend = find(name).ok_or_else(|| Error::UnknownBackend {
+        name: name.to_owned(),
+        known: backends()
+            .iter()
+            .map(|b| b.info().name.to_owned())
+            .collect(),
+    })?;
+    let available: Vec<usize> = backend.devices()?.iter().map(|d| d.index).collect();
+    match available.contains(&device) {
+        true => Ok(backend),
+        false => Err(Error::NoDevice {
+            backend: name.to_owned(),
+            device,
+            available,
+        }),
+    }
+}
+
+/// Fixes the number of threads of the process's pool.
+fn use_threads(threads: NonZeroUsize) -> Result<(), Error> {
+    let built = rayon::ThreadPoolBuilder::new()
+        .num_threads(threads.get())
+        .build_global();
+    // A pool that is there already is as good if it has as many.
+    match built.is_ok() || rayon::current_num_threads() == threads.get() {
+        true => Ok(()),
+        false => Err(Error::Setting {
+            setting: "threads",
+            reason: format!(
+                "this process computes with {} threads already: set it before the first stream",
+                rayon::current_num_threads()
+            ),
+        }),
+    }
+}

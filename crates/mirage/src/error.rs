@@ -1,0 +1,81 @@
+//! Why there is no stream, or no frame.
+
+use mirage_backend::BackendError;
+use mirage_model::ModelError;
+use mirage_pass::{GrammarError, PipelineError, PlanError, RegistryError};
+use mirage_stream::StreamError;
+
+/// Why there is no stream, or no frame. Errors of the crates below are its sources.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A setting that cannot be met.
+    #[error("{setting}: {reason}")]
+    Setting {
+        /// The builder's method.
+        setting: &'static str,
+        /// What is wrong with its value.
+        reason: String,
+    },
+    /// No backend has this name.
+    #[error("unknown backend `{name}`: {}", advice(.name, .known))]
+    UnknownBackend {
+        /// The name that was given.
+        name: String,
+        /// The backends that are linked.
+        known: Vec<String>,
+    },
+    /// The backend does not have this device.
+    #[error("backend `{backend}` has no device {device}; available: {}", list(.available))]
+    NoDevice {
+        /// The backend.
+        backend: String,
+        /// The number that was given.
+        device: usize,
+        /// The numbers that there are.
+        available: Vec<usize>,
+    },
+    /// The text of the passes cannot be read.
+    #[error("passes: {0}")]
+    Grammar(#[from] GrammarError),
+    /// The passes do not go together.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// A pass failed or broke the graph.
+    #[error(transparent)]
+    Pipeline(#[from] PipelineError),
+    /// The passes that are linked contradict each other.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// The model cannot be built, or its weights cannot be read.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The backend.
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+    /// Capture, compilation or a frame.
+    #[error(transparent)]
+    Stream(#[from] StreamError),
+    /// A frame of no size.
+    #[error(transparent)]
+    Video(#[from] mirage_video::Error),
+}
+
+fn advice(name: &str, known: &[String]) -> String {
+    match mirage_pass::nearest(name, known.iter().map(String::as_str)) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None if known.is_empty() => "no backend is linked into this program".to_owned(),
+        None => format!("available: {}", known.join(", ")),
+    }
+}
+
+fn list(devices: &[usize]) -> String {
+    match devices {
+        [] => "none".to_owned(),
+        _ => devices
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join(", "),
+    }
+}

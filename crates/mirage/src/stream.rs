@@ -1,0 +1,210 @@
+//! A stream that runs.
+
+use std::{cell::RefCell, time::Duration};
+
+use mirage_backend::{Backend, CompileOptions, MemoryReport};
+use mirage_capture::Captured;
+use mirage_ir::{Graph, TensorData};
+use mirage_model::FrameFormat;
+use mirage_pass::{Manager, PipelineReport, Plan};
+use mirage_stream::{NoisePolicy, Session, prepare};
+use mirage_video::Frame;
+
+use crate::{
+    Error, Event, Job, ModelFacts,
+    event::{Listener, Passes},
+};
+
+/// A stream: a compiled frame program with its state from frame to frame.
+pub struct Stream {
+    session: Session,
+    model: ModelFacts,
+    graph: Graph,
+    report: PipelineReport,
+    compile_time: Duration,
+}
+
+/// What a captured program is compiled with.
+pub(crate) struct Target<'a> {
+    pub(crate) model: &'a str,
+    pub(crate) plan: &'a Plan,
+    pub(crate) backend: &'static dyn Backend,
+    pub(crate) device: usize,
+    pub(crate) seed: u64,
+    pub(crate) noise: NoisePolicy,
+}
+
+/// Frames of a warm-up.
+#[derive(Clone, Copy)]
+pub(crate) struct WarmUp(pub(crate) usize);
+
+impl Stream {
+    /// Runs a resolved request: captures its model, runs its passes under a manager (with its
+    /// instruments), and compiles. There is no warm-up.
+    ///
+    /// # Errors
+    /// A model that cannot be captured; a pass that fails; what the backend says.
+    pub fn start(
+        job: &Job,
+        manager: Manager<'_>,
+        on_event: &mut (dyn FnMut(Event<'_>) + '_),
+    ) -> Result<Self, Error> {
+        let (captured, model) = job.capture()?;
+        let target = Target {
+            model: &job.config.name,
+            plan: &job.plan,
+            backend: job.backend,
+            device: job.device,
+            seed: job.seed,
+            noise: job.noise,
+        };
+        Stream::compile(captured, model, &target, manager, on_event)
+    }
+
+    pub(crate) fn compile(
+        captured: Captured,
+        model: ModelFacts,
+        target: &Target<'_>,
+        manager: Manager<'_>,
+        on_event: &mut Listener<'_>,
+    ) -> Result<Self, Error> {
+        on_event(Event::Captured {
+            model: target.model,
+            nodes: captured.graph.nodes().len(),
+        });
+        let options = CompileOptions {
+            device: target.device,
+        };
+        let prepared = {
+            let listener = RefCell::new(&mut *on_event);
+            let mut manager = manager.with(Passes {
+                listener: &listener,
+                of: target.plan.steps.len(),
+            });
+            prepare(
+                &captured,
+                target.plan,
+                &mut manager,
+                target.backend,
+                &options,
+            )?
+        };
+        // The executable has the weights in its own form.
+        drop(captured);
+        on_event(Event::Compiled {
+            time: prepared.compile_time,
+        });
+        Ok(Stream {
+            session: Session::new(prepared.executable, target.seed, target.noise)?,
+            model,
+            graph: prepared.graph,
+            report: prepared.pipeline,
+            compile_time: prepared.compile_time,
+        })
+    }
+
+    pub(crate) fn warm_up(
+        &mut self,
+        frames: WarmUp,
+        on_event: &mut Listener<'_>,
+    ) -> Result<(), Error> {
+        self.warm_up_as(FrameFormat::RGB, frames, on_event)
+    }
+
+    pub(crate) fn warm_up_as(
+        &mut self,
+        format: FrameFormat,
+        WarmUp(frames): WarmUp,
+        on_event: &mut Listener<'_>,
+    ) -> Result<(), Error> {
+        let (width, height) = self.session.size();
+        for done in 1..=frames {
+            match format {
+                FrameFormat::RGB => {
+                    self.session.next(&Frame::new(width, height, 0)?)?;
+                }
+                other => {
+                    let elements = other.channels() * width as usize * height as usize;
+                    self.session.next_latents(0, &vec![0.0; elements])?;
+                }
+            }
+            on_event(Event::WarmUp { done, of: frames });
+        }
+        self.restart()
+    }
+
+    /// The next frame of the stream: an RGB picture of any size, which comes out in its size.
+    ///
+    /// # Errors
+    /// A model whose frames are no RGB pictures; a conditioning input that is not set; what the backend
+    /// says; an output that is not finite.
+    pub fn push(&mut self, frame: &Frame) -> Result<Frame, Error> {
+        Ok(self.session.next(frame)?.frame)
+    }
+
+    /// The next frame of a stream of latents, f32 `[C,H,W]` in row-major order; gives the output, likewise.
+    /// `index` is the frame's number in messages.
+    ///
+    /// # Errors
+    /// Latents of another size; a conditioning input that is not set; what the backend says; an output
+    /// that is not finite.
+    pub fn push_latents(&mut self, index: u64, latents: &[f32]) -> Result<Vec<f32>, Error> {
+        Ok(self.session.next_latents(index, latents)?)
+    }
+
+    /// Sets a conditioning input of the model, from the next frame on until it is set again.
+    ///
+    /// # Errors
+    /// A name that is not a conditioning input; another shape or dtype than the model declares.
+    pub fn set_input(&mut self, name: &str, data: &TensorData) -> Result<(), Error> {
+        Ok(self.session.set_input(name, data)?)
+    }
+
+    /// Back to the start of a stream: states are zero, noise is that of frame 0.
+    ///
+    /// # Errors
+    /// What the backend says.
+    pub fn restart(&mut self) -> Result<(), Error> {
+        Ok(self.session.restart()?)
+    }
+
+    /// Width and height that the model runs at.
+    pub fn size(&self) -> (u32, u32) {
+        self.session.size()
+    }
+
+    /// What is known of the model.
+    pub fn model(&self) -> ModelFacts {
+        self.model
+    }
+
+    /// The graph that was compiled.
+    pub fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    /// What every pass did.
+    pub fn report(&self) -> &PipelineReport {
+        &self.report
+    }
+
+    /// How long the backend compiled.
+    pub fn compile_time(&self) -> Duration {
+        self.compile_time
+    }
+
+    /// What the program holds, bytes.
+    pub fn memory(&self) -> MemoryReport {
+        self.session.executable().memory()
+    }
+
+    /// What the backend says of fallbacks, a line each.
+    pub fn notes(&self) -> &[String] {
+        self.session.executable().notes()
+    }
+
+    /// The session, for [`mirage_stream`]: live runs, comparisons, profiles.
+    pub fn session_mut(&mut self) -> &mut Session {
+        &mut self.session
+    }
+}
