@@ -112,6 +112,7 @@ impl Made {
             },
             flops: Some(2_400_000_000),
             bytes: Some(90_000_000),
+            error_bound: None,
             error: Some(Errors {
                 frame: error,
                 closed_loop: half.then_some(FrameError {
