@@ -3,7 +3,7 @@
 use mirage_bench::stats::Verdict;
 use mirage_ir::target::Support;
 use mirage_lab::doctor::{
-    Ability, AlignmentSummary, DTYPES, Effect, Expectation, InDtype, PassCheck, Report,
+    Ability, AlignmentSummary, DTYPES, Expectation, InDtype, PassCheck, Report,
 };
 
 use super::hardware;
@@ -97,10 +97,8 @@ fn checks(checks: &[PassCheck]) -> Rows {
 /// The first reasons.
 fn why(check: &PassCheck) -> String {
     const SHOWN: usize = 2;
-    let effect = check.effect.map(|e| effect(check.rewrites, &e));
-    let reasons: Vec<String> = effect.into_iter().chain(check.reasons.clone()).collect();
-    let first: Vec<String> = reasons.iter().take(SHOWN).cloned().collect();
-    match reasons.len().saturating_sub(SHOWN) {
+    let first: Vec<String> = check.reasons.iter().take(SHOWN).cloned().collect();
+    match check.reasons.len().saturating_sub(SHOWN) {
         0 => first.join("; "),
         more => format!("{}; and {more} more (--json has all)", first.join("; ")),
     }
@@ -121,21 +119,6 @@ fn check_cell(check: &PassCheck) -> comfy_table::Cell {
         Expectation::Nothing => dim("nothing to do"),
         Expectation::CannotRun => bad("cannot run"),
     }
-}
-
-/// What a pass did to nodes, weights and traffic.
-fn effect(rewrites: usize, effect: &Effect) -> String {
-    let change = |name: &str, bytes: i64| {
-        (bytes != 0).then(|| format!("{name} {}", units::bytes_change(bytes)))
-    };
-    let [before, after] = effect.nodes;
-    let parts = [
-        Some(units::plural(rewrites as u64, "place")),
-        (after != before).then(|| format!("{before} → {after} nodes")),
-        change("weights", effect.weight_bytes),
-        change("traffic", effect.traffic_bytes),
-    ];
-    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 fn alignment_words(alignment: &AlignmentSummary, model: &str) -> String {

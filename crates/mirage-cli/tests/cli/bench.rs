@@ -348,7 +348,9 @@ fn a_regression_is_found_in_saved_files() {
     };
     assert_eq!(verdicts(0), ["compared"; 6]);
     assert_eq!(found[1]["rows"][1]["finding"]["change"], "slower");
-    assert_eq!(found[1]["rows"][0]["finding"]["change"], "same");
+    // The same samples, of which there are too few to say that nothing changed.
+    assert_eq!(found[1]["rows"][0]["finding"]["change"], "undecided");
+    assert!(found[1]["none_moved"].is_null());
 }
 
 #[test]

@@ -142,7 +142,7 @@ fn everything_that_does_not_fit_is_listed() {
         &[
             "`previous`",
             "is missing",
-            "`previos` is no input",
+            "`previos` is not an input",
             "did you mean `previous`",
             "`timestep` is f64",
             "i64[1]",

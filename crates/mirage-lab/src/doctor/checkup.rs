@@ -31,34 +31,10 @@ pub struct PassCheck {
     pub reasons: Vec<String>,
     /// Places that it rewrote.
     pub rewrites: usize,
-    /// What it changed in the graph; none where it changed nothing.
-    pub effect: Option<Effect>,
     /// The speed-up of a frame against no passes, if it was measured: above 1 is faster.
     pub speed_up: Option<Interval>,
     /// What the interval says.
     pub verdict: Option<Verdict>,
-}
-
-/// What a pass changed in the graph.
-#[derive(Clone, Copy, Serialize)]
-pub struct Effect {
-    /// Nodes before and after.
-    pub nodes: [usize; 2],
-    /// More bytes of weights.
-    pub weight_bytes: i64,
-    /// More bytes that operations read and write.
-    pub traffic_bytes: i64,
-}
-
-impl Effect {
-    fn of(run: &PassRun) -> Self {
-        let (before, after) = (&run.before, &run.after);
-        Effect {
-            nodes: [before.nodes, after.nodes],
-            weight_bytes: after.weight_bytes as i64 - before.weight_bytes as i64,
-            traffic_bytes: after.bytes as i64 - before.bytes as i64,
-        }
-    }
 }
 
 /// What can be said of a pass without running a frame.
@@ -118,7 +94,6 @@ impl Checkup<'_> {
             expectation: Expectation::CannotRun,
             reasons: Vec::new(),
             rewrites: 0,
-            effect: None,
             speed_up: None,
             verdict: None,
         };
@@ -156,7 +131,7 @@ impl Checkup<'_> {
             true => Expectation::MemoryOnly,
             false => Expectation::MayHelp,
         };
-        check.effect = Some(Effect::of(run));
+        check.reasons.push(effect(run));
         // A pass that lowers precision says so itself.
         if !slow.is_empty() && !lowers {
             let slow = slow.join(", ");
@@ -180,6 +155,26 @@ impl Checkup<'_> {
             reasons: [run.reasons, run.notes].concat(),
         })
     }
+}
+
+/// What a pass did to nodes, weights and traffic: `6 places, 48 → 36 nodes, traffic −1.20 MB`.
+fn effect(run: &PassRun) -> String {
+    let change = |name: &str, before: u64, after: u64| {
+        let megabytes = (after as f64 - before as f64) / 1e6;
+        (after != before).then(|| format!("{name} {megabytes:+.2} MB").replace('-', "−"))
+    };
+    let (before, after) = (&run.before, &run.after);
+    let places = match run.rewrites {
+        1 => "1 place".to_owned(),
+        n => format!("{n} places"),
+    };
+    let parts = [
+        Some(places),
+        (after.nodes != before.nodes).then(|| format!("{} → {} nodes", before.nodes, after.nodes)),
+        change("weights", before.weight_bytes, after.weight_bytes),
+        change("traffic", before.bytes, after.bytes),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 /// Measures a frame with each pass that does anything against one without, in turn.

@@ -18,7 +18,7 @@ use self::abilities::abilities;
 pub use self::{
     abilities::{Ability, DTYPES, Idle, InDtype, Operation},
     alignment::{AlignmentReport, MisalignedLayer, canonical_forward, misaligned, wanted},
-    checkup::{Checkup, Effect, Expectation, PassCheck, Precision},
+    checkup::{Checkup, Expectation, PassCheck, Precision},
     hardware::Hardware,
     probe::Measured,
 };
