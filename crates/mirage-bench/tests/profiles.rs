@@ -265,7 +265,15 @@ fn a_slow_and_a_quick_frame_in_four_do_not_count() {
     };
     let (frame, nodes) = frames.times().unwrap();
     assert_eq!((frame.plain_ms, frame.profiled_ms), (5.0, 8.0));
-    assert_eq!((frame.overhead_ms, frame.overhead_percent), (3.0, 60.0));
+    // The differences are 996, -93, -4 and 8: noise is larger than what profiling adds.
+    let overhead = frame.overhead.unwrap();
+    assert_eq!(overhead.median_ms, 2.0);
+    assert!(!overhead.is_measurable());
+    assert!(
+        overhead.words().contains("less than the noise"),
+        "{}",
+        overhead.words()
+    );
     assert_eq!((nodes[0], frame.uncovered_ms), (7.0, 1.0));
     assert_eq!(frame.covered_percent, 87.5);
 }
@@ -287,7 +295,7 @@ fn nodes_by_the_devices_clock_are_parts_of_a_plain_frame() {
     let (frame, nodes) = frames.times().unwrap();
     assert_eq!(nodes, [1.5, 0.5]);
     assert_eq!((frame.whole_ms, frame.uncovered_ms), (2.5, 0.5));
-    assert_eq!((frame.covered_percent, frame.overhead_ms), (80.0, 77.5));
+    assert_eq!((frame.covered_percent, frame.overhead), (80.0, None));
     assert_eq!((frame.before_ms, frame.after_ms), (0.0, 0.0));
     // The device may be busy longer than a frame takes: clocks of nodes have their own cost.
     let busy = Frames {

@@ -12,6 +12,7 @@
 
 pub mod doctor;
 mod error;
+pub mod graph_file;
 pub mod heap;
 pub mod ids;
 pub mod infer;

@@ -110,7 +110,9 @@ pub fn bound(plan: &Plan, backend: &dyn Backend) -> f64 {
 /// What a frame of this many steps may differ by from the same without passes, as a share of the picture's
 /// norm: each step may add [`bound`]. `None` where a pass computes another function, which a metric judges.
 pub fn frame_bound(plan: &Plan, backend: &dyn Backend, steps: usize) -> Option<f64> {
-    let lossy = |step: &mirage_pass::Step| matches!(step.info().numerics, Numerics::Lossy { .. });
+    let lossy = |step: &mirage_pass::Step| {
+        matches!(step.info().numerics, mirage_pass::Numerics::Lossy { .. })
+    };
     match plan.steps.iter().any(lossy) {
         true => None,
         false => Some(bound(plan, backend) * steps.max(1) as f64),

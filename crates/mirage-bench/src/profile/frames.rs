@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::stats::quantile;
+
 /// The times of frames of one program: some were profiled, others ran plain between them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Frames {
@@ -80,10 +82,51 @@ pub struct FrameTimes {
     pub after_ms: f64,
     /// `100 * nodes_ms / whole_ms`.
     pub covered_percent: f64,
-    /// What profiling adds to a frame: `profiled_ms - plain_ms`; below 0 where the noise is larger.
-    pub overhead_ms: f64,
-    /// `100 * overhead_ms / plain_ms`.
-    pub overhead_percent: f64,
+    /// What profiling adds to a frame; null by the device's clock, where a profiled frame waits for each
+    /// node, so that its whole time says nothing of the nodes'.
+    pub overhead: Option<Overhead>,
+}
+
+/// What profiling adds to a frame, ms: of each profiled frame and the plain one beside it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Overhead {
+    /// The median of the differences.
+    pub median_ms: f64,
+    /// The middle half of them: from here
+    pub low_ms: f64,
+    /// to here.
+    pub high_ms: f64,
+}
+
+impl Overhead {
+    /// Of frames that alternate; `None` if there is no pair.
+    fn of(plain: &[f64], profiled: &[f64]) -> Option<Self> {
+        let pairs = plain.iter().zip(profiled);
+        let mut differences: Vec<f64> = pairs.map(|(plain, profiled)| profiled - plain).collect();
+        if differences.is_empty() {
+            return None;
+        }
+        differences.sort_by(f64::total_cmp);
+        Some(Overhead {
+            median_ms: quantile(&differences, 0.5),
+            low_ms: quantile(&differences, 0.25),
+            high_ms: quantile(&differences, 0.75),
+        })
+    }
+
+    /// Whether the differences lie on one side of 0, so that they are more than noise.
+    pub fn is_measurable(&self) -> bool {
+        self.low_ms > 0.0 || self.high_ms < 0.0
+    }
+
+    /// In words.
+    pub fn words(&self) -> String {
+        let range = format!("middle half {:+.2} to {:+.2} ms", self.low_ms, self.high_ms);
+        match self.is_measurable() {
+            true => format!("profiling adds {:+.2} ms a frame ({range})", self.median_ms),
+            false => format!("profiling adds less than the noise ({range})"),
+        }
+    }
 }
 
 impl Frames {
@@ -110,7 +153,6 @@ impl Frames {
         let plain_ms = plain.iter().sum::<f64>() / plain.len() as f64;
         let profiled_ms = mean_of(&|f| f.ms);
         let nodes_ms: f64 = nodes.iter().sum();
-        let overhead_ms = profiled_ms - plain_ms;
         let (whole_ms, before_ms, after_ms) = match self.clock {
             Clock::Host => (profiled_ms, mean_of(&|f| f.before), mean_of(&|f| f.after)),
             Clock::Device => (plain_ms, 0.0, 0.0),
@@ -128,8 +170,10 @@ impl Frames {
             before_ms,
             after_ms,
             covered_percent: 100.0 * nodes_ms / whole_ms,
-            overhead_ms,
-            overhead_percent: 100.0 * overhead_ms / plain_ms,
+            overhead: match self.clock {
+                Clock::Host => Overhead::of(&self.plain, &totals),
+                Clock::Device => None,
+            },
         };
         Ok((times, nodes))
     }

@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 
 use clap::Args;
-use mirage_pass::{PipelineSpec, Plan, Registry, plan, plan_in_order};
+use mirage_pass::{PipelineSpec, Plan, Registry, Reproducer, plan, plan_in_order};
 use mirage_passes::pipelines::{PIPELINES, find};
 
 use crate::error::{CliError, Ending, Result, advice};
@@ -57,6 +57,10 @@ impl PassArgs {
             }
             Err(e) => return Err(CliError::failure(format!("{name}: cannot read it: {e}"))),
         };
+        // A reproducer names the passes that failed.
+        if let Ok(reproducer) = Reproducer::from_toml(&text) {
+            return Ok(reproducer.passes);
+        }
         PipelineSpec::from_toml(&text).map_err(|e| CliError::failure(format!("{name}: {e}")))
     }
 

@@ -29,7 +29,7 @@ pub(super) struct NewArgs {
     /// What it brings
     #[arg(long, value_enum, default_value_t = Kind::Pass)]
     kind: Kind,
-    /// Build against this checkout of mirage; by default against its repository
+    /// Build against this checkout of mirage; by default against the repository at this version
     #[arg(long, value_name = "FOLDER")]
     mirage: Option<PathBuf>,
 }
@@ -176,7 +176,11 @@ impl NewArgs {
         };
         for name in crates {
             let source = match &mirage {
-                None => format!("git = {:?}", env!("CARGO_PKG_REPOSITORY")),
+                None => format!(
+                    "git = {:?}, tag = \"v{}\"",
+                    env!("CARGO_PKG_REPOSITORY"),
+                    env!("CARGO_PKG_VERSION")
+                ),
                 Some((given, whole)) => {
                     let path = whole.join("crates").join(name);
                     if !path.join("Cargo.toml").exists() {
@@ -191,6 +195,8 @@ impl NewArgs {
             text.push_str(&format!("{name} = {{ {source} }}\n"));
         }
         text.push_str("tracing = \"0.1\"\n");
+        // The plugin is a workspace of its own, also in a folder of another one.
+        text.push_str("\n[workspace]\n");
         Ok(text)
     }
 

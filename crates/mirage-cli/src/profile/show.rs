@@ -125,15 +125,17 @@ fn frame(profile: &Profile, how: &str) -> String {
             ms(f.uncovered_ms)
         ),
     };
+    let overhead = f.overhead.map_or_else(
+        || ", since it waits for the device after every node".to_owned(),
+        |o| format!(": {}", o.words()),
+    );
     format!(
-        "a frame takes {}; profiled {}: profiling adds {:+.2} ms, {:+.1} %\n\
+        "a frame takes {}; profiled {}{overhead}\n\
          {covered}\n\
          {} profiled, {} plain, after a warm-up of {}\n\
          {roofline}{} of activations alive at the peak{peak}\n{warnings}",
         ms(f.plain_ms),
         ms(f.profiled_ms),
-        f.overhead_ms,
-        f.overhead_percent,
         units::plural(f.profiled_frames as u64, "frame"),
         f.plain_frames,
         f.warmup,

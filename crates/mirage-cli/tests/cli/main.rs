@@ -9,6 +9,7 @@ mod bench;
 mod bench_parts;
 mod doctor;
 mod export;
+mod graphs;
 mod infer;
 mod parity;
 mod pipelines;

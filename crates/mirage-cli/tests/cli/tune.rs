@@ -107,7 +107,7 @@ fn what_cannot_be_done_is_said_and_nothing_is_written() {
     let small = ["tune", "--size", "32x32", "--steps", "1"];
     place
         .run(small.iter().chain(&args))
-        .fails(1, &["--budget", "give about"]);
+        .fails(1, &["--budget", "use at least"]);
     for (bound, word) in [
         ("psnr", "psnr>=40"),
         ("psnr<=40", "rel<=1e-2"),

@@ -14,6 +14,7 @@ use mirage_ir::{
 use mirage_machine::Roofline;
 use mirage_stream::main_dtype;
 
+use super::numbers::Numbers;
 use crate::{
     Job, LabError, ModelFacts, Result,
     ids::{backend_id, machine_id, model_id, pass_ids},
@@ -38,16 +39,17 @@ impl Found<'_> {
         let times = self.frames().times();
         let (frame, times) = times.map_err(|e| LabError::Failed(e.to_string()))?;
         let alive = ActivationMemory::of(self.graph);
+        let numbers = Numbers::of(self.graph);
         let mut nodes: Vec<Node> = ids
             .iter()
             .zip(times)
-            .map(|(&id, ms)| node(self.graph, id, ms, alive.bytes_at(id)))
+            .map(|(&id, ms)| node(self.graph, (id, &numbers), ms, alive.bytes_at(id)))
             .collect();
         if let Some(roofline) = &roofline {
             nodes.iter_mut().for_each(|n| n.limit(roofline));
         }
         Ok(Profile {
-            memory: self.memory(&alive, &nodes),
+            memory: self.memory((&alive, &numbers), &nodes),
             setting: self.setting(job, roofline),
             pipeline: job.asked.to_string(),
             passes: pass_ids(job),
@@ -96,17 +98,17 @@ impl Found<'_> {
         }
     }
 
-    fn memory(&self, alive: &ActivationMemory, nodes: &[Node]) -> Memory {
+    fn memory(&self, (alive, numbers): (&ActivationMemory, &Numbers), nodes: &[Node]) -> Memory {
         let graph = self.graph;
         let prologue = Prologue::of(graph);
         let runs = |(_, node): &(NodeId, &mirage_ir::Node)| !prologue.is_fixed(node.output());
         let mut timed = nodes.iter().peekable();
         let timeline = graph.iter().filter(runs).map(|(id, node)| MemoryAt {
-            node: id.index(),
+            node: numbers.node(graph, id),
             op: name(node),
             path: node.path.to_string(),
             ms: timed
-                .next_if(|n| n.node == id.index())
+                .next_if(|n| n.node == numbers.node(graph, id))
                 .map_or(0.0, |n| n.ms),
             bytes: alive.bytes_at(id),
         });
@@ -116,7 +118,7 @@ impl Found<'_> {
             .map(|id| alive.alive_at(graph, id))
             .unwrap_or_default()
             .into_iter()
-            .map(|value| self.alive(alive, value))
+            .map(|value| self.alive((alive, numbers), value))
             .collect();
         at_peak.sort_by_key(|a| std::cmp::Reverse(a.bytes));
         Memory {
@@ -126,14 +128,14 @@ impl Found<'_> {
             held_bytes: self.memory.held_bytes,
             entering_bytes: alive.entering_bytes(),
             peak_bytes: alive.peak_bytes(),
-            peak_node: peak.map(NodeId::index),
+            peak_node: peak.map(|id| numbers.node(graph, id)),
             hidden_bytes: peak.map_or(0, |id| alive.hidden_at(id)),
             alive_at_peak: at_peak,
             timeline,
         }
     }
 
-    fn alive(&self, memory: &ActivationMemory, value: ValueId) -> Alive {
+    fn alive(&self, (memory, numbers): (&ActivationMemory, &Numbers), value: ValueId) -> Alive {
         let graph = self.graph;
         let producer = graph.producer(value);
         let ports = graph.inputs().iter().map(|p| (p.value, &p.name));
@@ -145,13 +147,15 @@ impl Found<'_> {
             (None, None) => String::new(),
         };
         Alive {
-            value: value.index(),
-            node: producer.map(|(id, _)| id.index()),
+            value: numbers.value(value),
+            node: producer.map(|(id, _)| numbers.node(graph, id)),
             from,
             path: producer.map_or_else(String::new, |(_, n)| n.path.to_string()),
             ty: graph.ty(value).to_string(),
             bytes: graph.ty(value).bytes() as u64,
-            until: memory.last_use(graph, value).map(NodeId::index),
+            until: memory
+                .last_use(graph, value)
+                .map(|id| numbers.node(graph, id)),
         }
     }
 
@@ -172,11 +176,11 @@ impl Found<'_> {
     }
 }
 
-fn node(graph: &Graph, id: NodeId, ms: f64, memory_bytes: u64) -> Node {
+fn node(graph: &Graph, (id, numbers): (NodeId, &Numbers), ms: f64, memory_bytes: u64) -> Node {
     let node = graph.node(id);
     let cost = node_cost(graph, node);
     Node {
-        node: id.index(),
+        node: numbers.node(graph, id),
         op: name(node),
         path: node.path.to_string(),
         result: graph.ty(node.output()).to_string(),

@@ -1,6 +1,7 @@
 //! Where the time and the memory of a frame go: node by node, and a live run as a trace.
 
 mod collect;
+mod numbers;
 mod trace;
 
 use std::sync::{Arc, atomic::AtomicBool};

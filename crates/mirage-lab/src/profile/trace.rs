@@ -8,7 +8,7 @@ use mirage_stream::{FrameTrace, Trace};
 use mirage_video::Stage;
 use serde_json::{Value, json};
 
-use super::collect::name;
+use super::{collect::name, numbers::Numbers};
 
 const PROCESS: u32 = 1;
 /// The threads, in the order in which they are shown.
@@ -25,6 +25,7 @@ const BACKEND: u32 = 4;
 pub fn chrome_trace(graph: &Graph, trace: &Trace) -> Value {
     let mut events = Events {
         start: trace.start,
+        numbers: Numbers::of(graph),
         events: Vec::new(),
     };
     events.name("process_name", PROCESS, "mirage");
@@ -110,6 +111,7 @@ impl<'g> Layers<'g> {
 struct Events {
     /// The time that is 0.
     start: Instant,
+    numbers: Numbers,
     events: Vec<Value>,
 }
 
@@ -143,7 +145,8 @@ impl Events {
     fn node(&mut self, graph: &Graph, id: NodeId, start: Instant, end: Instant) {
         let node = graph.node(id);
         let result = graph.ty(node.output()).to_string();
-        let args = json!({"node": id.index(), "path": &*node.path, "result": result});
+        let args =
+            json!({"node": self.numbers.node(graph, id), "path": &*node.path, "result": result});
         self.span(BACKEND, &name(node), "node", start, end, args);
     }
 

@@ -86,10 +86,12 @@ fn frame(profile: &Profile) -> Markup {
         (
             "Profiled",
             Some(format!(
-                "{} ms: profiling adds {} ms, {:.1} %",
+                "{} ms: {}",
                 short(f.profiled_ms),
-                short(f.overhead_ms),
-                f.overhead_percent
+                f.overhead.map_or_else(
+                    || "it waits for the device after every node".to_owned(),
+                    |o| o.words()
+                )
             )),
         ),
         ("Covered by nodes", Some(covered(f))),

@@ -187,6 +187,8 @@ fn plugins_are_looked_for_in_order_and_loaded_once() {
 fn a_new_plugin_works_as_it_is_written() {
     let place = Place::new();
     let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    // Inside of another workspace, as in a checkout.
+    place.write("Cargo.toml", "[workspace]\nmembers = []\n");
     for (kind, name) in [("pass", "my-pass"), ("backend", "my-backend")] {
         let new = ["plugin", "new", name, "--kind", kind, "--mirage"];
         let said = place
@@ -243,6 +245,9 @@ fn names_of_new_plugins_are_checked() {
     new(&["cpu", "--kind", "backend"]).fails(2, &["here already"]);
     new(&["mine", "--mirage", "."]).fails(2, &["no crates/mirage-ir"]);
     new(&["mine", "--mirage", "nowhere"]).fails(1, &["no such folder"]);
+    new(&["mine"]).ok();
+    let manifest = fs::read_to_string(place.path("mine/Cargo.toml")).unwrap();
+    assert!(manifest.contains("mirage\", tag = \"v"), "{manifest}");
 }
 
 /// The pass says that it changes the order of operations, and computes something else.

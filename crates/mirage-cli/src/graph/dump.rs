@@ -1,16 +1,17 @@
-//! `mirage graph`.
+//! `mirage graph dump`.
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, ValueEnum};
 use mirage_capture::Captured;
 use mirage_ir::{Graph, wire};
 use mirage_pass::{Manager, Registry};
 use mirage_stream::{SamplerConfig, capture_forward};
 
+use super::stable::stable;
 use crate::{
     args::{BackendArgs, FrameArgs, ModelArgs, PassArgs, Request, SizeArg},
-    error::{Ending, Result},
+    error::{CliError, Ending, Result},
     file::WholeFile,
     output::emit_bytes,
 };
@@ -19,21 +20,7 @@ const EXAMPLES: &str = "\
 Examples:
   mirage graph dump --passes fp16,sdpa | less
   mirage graph dump --stage before --forward --output step.txt
-  diff <(mirage graph dump) <(mirage graph dump --passes sdpa)";
-
-/// The graph that a model becomes
-#[derive(Args, Debug)]
-#[command(after_help = EXAMPLES)]
-pub(crate) struct GraphArgs {
-    #[command(subcommand)]
-    action: Action,
-}
-
-#[derive(Debug, Subcommand)]
-enum Action {
-    /// Write the graph of a frame, before or after the passes
-    Dump(Box<DumpArgs>),
-}
+  diff <(mirage graph dump --stable-ids) <(mirage graph dump --stable-ids --passes sdpa)";
 
 /// Where in the pipeline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -53,9 +40,10 @@ enum Format {
     Wire,
 }
 
+/// Write the graph of a frame, before or after the passes
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
-struct DumpArgs {
+pub(super) struct DumpArgs {
     /// Which graph
     #[arg(long, value_enum, default_value_t = Stage::After)]
     stage: Stage,
@@ -74,6 +62,10 @@ struct DumpArgs {
     /// The form to write it in
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
+    /// Name values after their nodes' paths and operations instead of numbering them, so that a plain diff
+    /// of two dumps shows the rewrites; such a text cannot be read back
+    #[arg(long)]
+    stable_ids: bool,
     #[command(flatten)]
     model: ModelArgs,
     #[command(flatten)]
@@ -82,15 +74,13 @@ struct DumpArgs {
     backend: BackendArgs,
 }
 
-impl GraphArgs {
-    pub(crate) fn run(&self) -> Result<()> {
-        let Action::Dump(args) = &self.action;
-        args.run()
-    }
-}
-
 impl DumpArgs {
-    fn run(&self) -> Result<()> {
+    pub(super) fn run(&self) -> Result<()> {
+        if self.stable_ids && self.format != Format::Text {
+            return Err(CliError::usage(
+                "--stable-ids is for --format text: names are for reading",
+            ));
+        }
         let registry = Registry::linked().failure()?;
         let frame = FrameArgs {
             size: self.size,
@@ -110,7 +100,7 @@ impl DumpArgs {
                 .failure()?
                 .0;
         }
-        let content = self.format.write(&graph);
+        let content = self.format.write(&graph, self.stable_ids);
         match file {
             Some(file) => file.finish(&content),
             None => emit_bytes(&content),
@@ -119,8 +109,9 @@ impl DumpArgs {
 }
 
 impl Format {
-    fn write(self, graph: &Graph) -> Vec<u8> {
+    fn write(self, graph: &Graph, stable_ids: bool) -> Vec<u8> {
         match self {
+            Format::Text if stable_ids => stable(&graph.to_string()).into_bytes(),
             Format::Text => graph.to_string().into_bytes(),
             Format::Wire => wire::encode(graph),
         }

@@ -1,0 +1,40 @@
+//! `mirage graph`.
+
+mod dump;
+mod run;
+mod stable;
+
+use clap::{Args, Subcommand};
+
+use crate::error::Result;
+
+const EXAMPLES: &str = "\
+Examples:
+  mirage graph dump --passes fp16,sdpa | less
+  diff <(mirage graph dump --stable-ids) <(mirage graph dump --stable-ids --passes sdpa)
+  mirage graph dump --forward --output step.txt && mirage graph run step.txt --passes sdpa,fuse";
+
+/// The graph that a model becomes, and graphs in files
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct GraphArgs {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Write the graph of a frame, before or after the passes
+    Dump(Box<dump::DumpArgs>),
+    /// Run a graph from a file, alone, with any passes on any backend
+    Run(Box<run::RunArgs>),
+}
+
+impl GraphArgs {
+    pub(crate) fn run(&self) -> Result<()> {
+        match &self.action {
+            Action::Dump(args) => args.run(),
+            Action::Run(args) => args.run(),
+        }
+    }
+}

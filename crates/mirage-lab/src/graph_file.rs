@@ -1,0 +1,143 @@
+//! Graphs in files, and running one alone.
+
+use std::{path::Path, time::Duration};
+
+use mirage_backend::Backend;
+use mirage_bench::stats::median;
+use mirage_capture::Captured;
+use mirage_ir::{Graph, Params, TensorData, TensorType, text, wire};
+use mirage_pass::{Manager, PipelineReport, PipelineSpec, Plan, Reproducer};
+use mirage_stream::prepare;
+
+use crate::{
+    LabError, Result,
+    infer::{Forward, on_backend},
+    sweep::Values,
+};
+
+/// A graph from a file.
+pub struct GraphFile {
+    /// The graph, verified.
+    pub graph: Graph,
+    /// The passes that a reproducer names.
+    pub passes: Option<PipelineSpec>,
+}
+
+impl GraphFile {
+    /// Reads a graph in text or wire form (`mirage graph dump`), or the one of a reproducer (`mirage run
+    /// --reproducers`).
+    ///
+    /// # Errors
+    /// A file that cannot be read, or is none of these.
+    pub fn read(path: &Path) -> Result<Self> {
+        let name = path.display();
+        let bytes = std::fs::read(path)
+            .map_err(|e| LabError::Failed(format!("{name}: cannot read it: {e}")))?;
+        let fail = |why: &dyn std::fmt::Display| LabError::Failed(format!("{name}: {why}"));
+        let Ok(text) = std::str::from_utf8(&bytes) else {
+            let graph = wire::decode(&bytes).map_err(|e| fail(&e))?;
+            return Ok(GraphFile {
+                graph,
+                passes: None,
+            });
+        };
+        if let Ok(reproducer) = Reproducer::from_toml(text) {
+            let graph = reproducer.parse_graph().map_err(|e| fail(&e))?;
+            return Ok(GraphFile {
+                graph,
+                passes: Some(reproducer.passes),
+            });
+        }
+        let graph = text::parse(text).map_err(|e| fail(&e))?;
+        Ok(GraphFile {
+            graph,
+            passes: None,
+        })
+    }
+}
+
+/// How a graph is run alone.
+pub struct GraphRun<'a> {
+    /// The passes.
+    pub plan: &'a Plan,
+    /// The backend,
+    pub backend: &'a dyn Backend,
+    /// and the number of its device.
+    pub device: usize,
+    /// Inputs and parameters by name. What is not there has random elements.
+    pub given: Vec<(String, TensorData)>,
+    /// The seed of those.
+    pub seed: u64,
+    /// Executions after the first, which are timed.
+    pub repeat: u32,
+}
+
+/// What a graph gave.
+pub struct GraphResult {
+    /// The first execution: states are zero.
+    pub forward: Forward,
+    /// What every pass did.
+    pub pipeline: PipelineReport,
+    /// The median time of an execution after the first; none without any.
+    pub median: Option<Duration>,
+}
+
+impl GraphRun<'_> {
+    /// Runs the passes, compiles, and executes.
+    ///
+    /// # Errors
+    /// A tensor that the graph does not have, or has with another shape or dtype; a pass that fails; what
+    /// the backend says.
+    pub fn run(self, graph: Graph) -> Result<GraphResult> {
+        let mut params = Params::new();
+        let mut inputs = Vec::new();
+        let mut given = self.given;
+        let mut seed = self.seed;
+        let mut take = |name: &str, ty: &TensorType, values: Values| -> Result<TensorData> {
+            seed = seed.wrapping_add(1);
+            let Some(at) = given.iter().position(|(n, _)| n == name) else {
+                return Ok(values.data(ty, seed)?);
+            };
+            let (_, data) = given.swap_remove(at);
+            match data.dtype == ty.dtype && data.shape == ty.shape {
+                true => Ok(data),
+                false => Err(LabError::Request(format!(
+                    "`{name}` is {}{:?}, the graph takes {ty}",
+                    data.dtype, data.shape
+                ))),
+            }
+        };
+        for (name, ty) in graph.all_params() {
+            params.insert(name, take(name, ty, Values::Positive)?);
+        }
+        for port in graph.inputs() {
+            let data = take(&port.name, graph.ty(port.value), Values::Centred)?;
+            inputs.push((port.name.to_string(), data));
+        }
+        if let Some((name, _)) = given.first() {
+            return Err(LabError::Request(format!(
+                "`{name}` is not an input or a parameter of the graph"
+            )));
+        }
+        let captured = Captured { graph, params };
+        let options = mirage_backend::CompileOptions {
+            device: self.device,
+        };
+        let mut manager = Manager::new();
+        let prepared = prepare(&captured, self.plan, &mut manager, self.backend, &options)?;
+        drop(captured);
+        let pipeline = prepared.pipeline.clone();
+        let mut forward = on_backend(prepared, self.backend, &inputs)?;
+        let mut times = Vec::new();
+        if let Some(again) = &mut forward.again {
+            for _ in 0..self.repeat {
+                times.push(again.run()?.as_secs_f64());
+            }
+        }
+        Ok(GraphResult {
+            forward,
+            pipeline,
+            median: median(&times).map(Duration::from_secs_f64),
+        })
+    }
+}
