@@ -66,7 +66,7 @@ pub(super) fn show(args: &BenchArgs, ledger: &Ledger) -> Result<()> {
         parts.push(render::markdown(&table));
     } else {
         parts.push(facts(ledger).to_string());
-        parts.extend(TABLES.iter().map(|keys| columns(&table, keys)));
+        parts.extend(TABLES.iter().map(|keys| ruled(&folded(only(&table, keys)))));
         parts.extend(notes(ledger));
     }
     if let Some(shapley) = &ledger.shapley {
@@ -142,17 +142,34 @@ fn facts(ledger: &Ledger) -> Facts {
     facts
 }
 
+/// A table whose rows that are alike in every column but the first are one row, under all their names.
+fn folded(table: Table) -> Table {
+    let mut rows: Vec<Vec<String>> = Vec::new();
+    for row in table.rows {
+        let (name, cells) = row.split_at(1);
+        match rows.iter_mut().find(|known| known[1..] == *cells) {
+            Some(known) => known[0] = format!("{}, {}", known[0], name[0]),
+            None => rows.push(row),
+        }
+    }
+    Table { rows, ..table }
+}
+
 /// Some columns of a table, for a terminal.
 pub(super) fn columns(table: &Table, keys: &[&str]) -> String {
+    ruled(&only(table, keys))
+}
+
+fn only(table: &Table, keys: &[&str]) -> Table {
     let places: Vec<usize> = keys
         .iter()
         .filter_map(|key| table.columns.iter().position(|c| c.key == *key))
         .collect();
     let row = |row: &Vec<String>| places.iter().map(|&i| row[i].clone()).collect();
-    ruled(&Table {
+    Table {
         columns: places.iter().map(|&i| table.columns[i]).collect(),
         rows: table.rows.iter().map(row).collect(),
-    })
+    }
 }
 
 /// What there is to say of the rows, once each.
@@ -178,4 +195,37 @@ fn notes(ledger: &Ledger) -> Vec<String> {
 /// A table for a terminal.
 pub(super) fn ruled(table: &Table) -> String {
     table::ruled(Stream::Stdout, table)
+}
+
+#[cfg(test)]
+mod tests {
+    use mirage_bench::render::{Column, Table};
+
+    use super::folded;
+
+    #[test]
+    fn rows_that_are_alike_are_one_row() {
+        let column = |key| Column {
+            key,
+            title: key,
+            numeric: false,
+        };
+        let row = |cells: [&str; 3]| cells.map(str::to_owned).to_vec();
+        let table = Table {
+            columns: vec![column("row"), column("p50_ms"), column("against_none")],
+            rows: vec![
+                row(["none", "2.0", ""]),
+                row(["sdpa", "1.0", "2.0×"]),
+                row(["fuse", "1.5", "1.3×"]),
+                row(["+ sdpa", "1.0", "2.0×"]),
+                row(["all", "1.0", "2.0×"]),
+            ],
+        };
+        let names: Vec<String> = folded(table)
+            .rows
+            .into_iter()
+            .map(|r| r[0].clone())
+            .collect();
+        assert_eq!(names, ["none", "sdpa, + sdpa, all", "fuse"]);
+    }
 }

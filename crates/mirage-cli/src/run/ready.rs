@@ -1,5 +1,7 @@
 //! From a job to a program that is ready to run.
 
+use std::path::Path;
+
 use mirage::{Event, Job, Stream};
 use mirage_pass::{Manager, instrument::Dump};
 
@@ -27,10 +29,28 @@ pub(super) fn start(args: &RunArgs, job: &Job, progress: Progress) -> Result<Str
 fn manager(args: &RunArgs) -> Manager<'static> {
     let mut manager = Manager::new();
     if let Some(folder) = &args.dump_dir {
+        remove_dumps(folder);
         manager = manager.with(Dump::new(folder));
     }
     if let Some(folder) = &args.reproducers {
         manager = manager.reproducers(folder);
     }
     manager
+}
+
+/// Removes the dumps of an earlier run, `NN-PASS.txt`, so that a folder holds those of one run.
+fn remove_dumps(folder: &Path) {
+    let is_dump = |name: &str| {
+        let (number, pass) = name.strip_suffix(".txt")?.split_once('-')?;
+        let is_pass = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        let digits = number.len() >= 2 && number.chars().all(|c| c.is_ascii_digit());
+        (digits && pass.chars().all(is_pass)).then_some(())
+    };
+    let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    for file in files {
+        if file.file_name().to_str().and_then(is_dump).is_some() {
+            // What cannot be removed, the dump itself cannot replace either, and says so.
+            let _ = std::fs::remove_file(file.path());
+        }
+    }
 }

@@ -300,3 +300,33 @@ fn threads_are_as_many_as_asked_for() {
         place.run(["backends", &flag]).fails(2, &["--threads"]);
     }
 }
+
+#[test]
+fn a_dump_folder_holds_one_run() {
+    let place = Place::new();
+    let names = |place: &Place| -> Vec<String> {
+        let files = std::fs::read_dir(place.path("graphs")).unwrap();
+        let mut names: Vec<String> = files
+            .map(|f| f.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    };
+    place.small(&["--frames", "2", "--dump-dir", "graphs"]).ok();
+    let plain = names(&place);
+    place.write("graphs/notes.txt", "mine");
+    let more = [
+        "--frames",
+        "2",
+        "--dump-dir",
+        "graphs",
+        "--passes",
+        "sdpa,fuse",
+    ];
+    place.small(&more).ok();
+    assert!(names(&place).iter().any(|n| n.ends_with("-fuse.txt")));
+    place.small(&["--frames", "2", "--dump-dir", "graphs"]).ok();
+    let mut expected = [plain, vec!["notes.txt".to_owned()]].concat();
+    expected.sort();
+    assert_eq!(names(&place), expected);
+}
