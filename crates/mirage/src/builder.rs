@@ -8,10 +8,7 @@ use mirage_pass::{PipelineSpec, Plan, Registry, plan};
 use mirage_stream::{NoisePolicy, SamplerConfig, Trajectory};
 
 use crate::{
-    Error, Event, Job, ModelFacts, Stream,
-    event::Listener,
-    own::OwnModel,
-    stream::{Target, WarmUp},
+    Error, Event, Job, ModelFacts, Stream, event::Listener, own::OwnModel, stream::Target,
 };
 
 /// Where a stream begins: [`Pipeline::builder`].
@@ -234,7 +231,6 @@ impl<'a> PipelineBuilder<'a> {
         let mut listener = self.on_event.take().unwrap_or_else(|| Box::new(|_| {}));
         let (asked, plan) = self.plan()?;
         let backend = backend(&self.backend, self.device)?;
-        let warmup = WarmUp(self.warmup);
         match self.source {
             Source::Named {
                 name,
@@ -258,7 +254,7 @@ impl<'a> PipelineBuilder<'a> {
                     device: self.device,
                 };
                 let mut stream = Stream::start(&job, mirage_pass::Manager::new(), &mut *listener)?;
-                stream.warm_up(warmup, &mut *listener)?;
+                stream.warm_up(self.warmup, &mut *listener)?;
                 Ok(stream)
             }
             Source::Own(model) => {
@@ -285,7 +281,7 @@ impl<'a> PipelineBuilder<'a> {
                 let mut stream =
                     Stream::compile(captured, facts, &target, manager, &mut *listener)?;
                 if !model.is_conditioned() {
-                    stream.warm_up_as(model.format(), warmup, &mut *listener)?;
+                    stream.warm_up(self.warmup, &mut *listener)?;
                 }
                 Ok(stream)
             }

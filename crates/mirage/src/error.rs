@@ -40,26 +40,39 @@ pub enum Error {
     Grammar(#[from] GrammarError),
     /// The passes do not go together.
     #[error(transparent)]
-    Plan(#[from] PlanError),
+    Plan(#[from] Box<PlanError>),
     /// A pass failed or broke the graph.
     #[error(transparent)]
-    Pipeline(#[from] PipelineError),
+    Pipeline(#[from] Box<PipelineError>),
     /// The passes that are linked contradict each other.
     #[error(transparent)]
     Registry(#[from] RegistryError),
     /// The model cannot be built, or its weights cannot be read.
     #[error(transparent)]
-    Model(#[from] ModelError),
+    Model(#[from] Box<ModelError>),
     /// The backend.
     #[error(transparent)]
     Backend(#[from] BackendError),
     /// Capture, compilation or a frame.
     #[error(transparent)]
-    Stream(#[from] StreamError),
+    Stream(#[from] Box<StreamError>),
     /// A frame of no size.
     #[error(transparent)]
     Video(#[from] mirage_video::Error),
 }
+
+/// What is large is in a box, so that results are small.
+macro_rules! boxed {
+    ($($error:ident => $variant:ident),*) => {
+        $(impl From<$error> for Error {
+            fn from(error: $error) -> Self {
+                Error::$variant(Box::new(error))
+            }
+        })*
+    };
+}
+
+boxed!(PlanError => Plan, PipelineError => Pipeline, ModelError => Model, StreamError => Stream);
 
 fn advice(name: &str, known: &[String]) -> String {
     match mirage_pass::nearest(name, known.iter().map(String::as_str)) {

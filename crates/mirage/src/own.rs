@@ -1,14 +1,13 @@
 //! A model of the user's own, without its type.
 
 use mirage_capture::Captured;
-use mirage_model::{FrameFormat, Schedule, Size, StreamModel, parameter_count};
+use mirage_model::{Schedule, Size, StreamModel, parameter_count};
 use mirage_stream::{StreamError, Trajectory, capture_frame};
 
 /// What a builder needs of a model.
 pub(crate) trait OwnModel {
     fn name(&self) -> &str;
     fn schedule(&self) -> Schedule;
-    fn format(&self) -> FrameFormat;
     /// Whether it has conditioning inputs, without which it cannot run.
     fn is_conditioned(&self) -> bool;
     fn parameters(&self) -> usize;
@@ -22,10 +21,6 @@ impl<M: StreamModel> OwnModel for M {
 
     fn schedule(&self) -> Schedule {
         StreamModel::schedule(self)
-    }
-
-    fn format(&self) -> FrameFormat {
-        self.frame_format()
     }
 
     fn is_conditioned(&self) -> bool {

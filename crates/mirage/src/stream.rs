@@ -8,7 +8,7 @@ use mirage_ir::{Graph, TensorData};
 use mirage_model::FrameFormat;
 use mirage_pass::{Manager, PipelineReport, Plan};
 use mirage_stream::{NoisePolicy, Session, prepare};
-use mirage_video::Frame;
+use mirage_video::{Filter, Frame, Resizer};
 
 use crate::{
     Error, Event, Job, ModelFacts,
@@ -22,6 +22,7 @@ pub struct Stream {
     graph: Graph,
     report: PipelineReport,
     compile_time: Duration,
+    resizer: Resizer,
 }
 
 /// What a captured program is compiled with.
@@ -33,10 +34,6 @@ pub(crate) struct Target<'a> {
     pub(crate) seed: u64,
     pub(crate) noise: NoisePolicy,
 }
-
-/// Frames of a warm-up.
-#[derive(Clone, Copy)]
-pub(crate) struct WarmUp(pub(crate) usize);
 
 impl Stream {
     /// Runs a resolved request: captures its model, runs its passes under a manager (with its
@@ -100,32 +97,24 @@ impl Stream {
             graph: prepared.graph,
             report: prepared.pipeline,
             compile_time: prepared.compile_time,
+            resizer: Resizer::new(Filter::Lanczos3),
         })
     }
 
     pub(crate) fn warm_up(
         &mut self,
-        frames: WarmUp,
-        on_event: &mut Listener<'_>,
-    ) -> Result<(), Error> {
-        self.warm_up_as(FrameFormat::RGB, frames, on_event)
-    }
-
-    pub(crate) fn warm_up_as(
-        &mut self,
-        format: FrameFormat,
-        WarmUp(frames): WarmUp,
+        frames: usize,
         on_event: &mut Listener<'_>,
     ) -> Result<(), Error> {
         let (width, height) = self.session.size();
         for done in 1..=frames {
-            match format {
-                FrameFormat::RGB => {
-                    self.session.next(&Frame::new(width, height, 0)?)?;
+            match self.session.format() {
+                FrameFormat::Latents { channels } => {
+                    let elements = channels * width as usize * height as usize;
+                    self.session.run_latents(0, &mut vec![0.0; elements])?;
                 }
-                other => {
-                    let elements = other.channels() * width as usize * height as usize;
-                    self.session.next_latents(0, &vec![0.0; elements])?;
+                FrameFormat::Picture { .. } => {
+                    self.session.run(&mut Frame::new(width, height, 0)?)?;
                 }
             }
             on_event(Event::WarmUp { done, of: frames });
@@ -139,17 +128,20 @@ impl Stream {
     /// A model whose frames are no RGB pictures; a conditioning input that is not set; what the backend
     /// says; an output that is not finite.
     pub fn push(&mut self, frame: &Frame) -> Result<Frame, Error> {
-        Ok(self.session.next(frame)?.frame)
+        let (width, height) = self.session.size();
+        let mut small = self.resizer.resize(frame, width, height)?;
+        self.session.run(&mut small)?;
+        Ok(self.resizer.resize(&small, frame.width(), frame.height())?)
     }
 
-    /// The next frame of a stream of latents, f32 `[C,H,W]` in row-major order; gives the output, likewise.
-    /// `index` is the frame's number in messages.
+    /// Replaces the next frame of a stream of latents, f32 `[C,H,W]` in row-major order, by the output. `index` is the frame's number in messages.
     ///
     /// # Errors
     /// Latents of another size; a conditioning input that is not set; what the backend says; an output
     /// that is not finite.
-    pub fn push_latents(&mut self, index: u64, latents: &[f32]) -> Result<Vec<f32>, Error> {
-        Ok(self.session.next_latents(index, latents)?)
+    pub fn push_latents(&mut self, index: u64, latents: &mut [f32]) -> Result<(), Error> {
+        self.session.run_latents(index, latents)?;
+        Ok(())
     }
 
     /// Sets a conditioning input of the model, from the next frame on until it is set again.

@@ -157,14 +157,16 @@ fn a_model_of_ones_own_streams_latents_with_a_condition() {
         .size(8, 8)
         .build()
         .unwrap();
-    let latents = vec![0.25; 4 * 8 * 8];
-    assert!(stream.push_latents(0, &latents).is_err());
+    let latents = || vec![0.25; 4 * 8 * 8];
+    assert!(stream.push_latents(0, &mut latents()).is_err());
     let shift = |value: f32| TensorData::from_f32([1, 4], &[value; 4]).unwrap();
     stream.set_input("shift", &shift(0.0)).unwrap();
-    let plain = stream.push_latents(0, &latents).unwrap();
+    let mut plain = latents();
+    stream.push_latents(0, &mut plain).unwrap();
     stream.restart().unwrap();
     stream.set_input("shift", &shift(0.5)).unwrap();
-    let shifted = stream.push_latents(0, &latents).unwrap();
+    let mut shifted = latents();
+    stream.push_latents(0, &mut shifted).unwrap();
     for (a, b) in plain.iter().zip(&shifted) {
         assert!((b - a - 0.5).abs() < 1e-5, "{a} {b}");
     }

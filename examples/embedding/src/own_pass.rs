@@ -41,7 +41,7 @@ impl Pass for ScaleQuery {
             let Some((matmul, operands)) = view.made_by::<Matmul>(product) else {
                 return Ok(());
             };
-            let (matmul, [a, b]) = (matmul.clone(), [operands[0], operands[1]]);
+            let (matmul, [a, b]) = (*matmul, [operands[0], operands[1]]);
             if view.ty(a).numel() >= view.ty(product).numel() {
                 return Ok(());
             }

@@ -113,7 +113,7 @@ impl RunArgs {
         let outcome = run_live(stream, &pipeline, source, sink, options, |p| {
             bar.done(p.accounting.delivered)
         });
-        outcome.map_err(|e| of_stream(&e))
+        Ok(outcome?)
     }
 
     /// The first frames with and without the passes, or why they were not compared.

@@ -103,7 +103,7 @@ impl Subject for Stream {
     fn run(&mut self) -> std::result::Result<Duration, String> {
         let frame = &self.scene[self.next];
         self.next = (self.next + 1) % self.scene.len();
-        let made = self.session.next_at_size(frame);
-        made.map(|m| m.time).map_err(|e| e.to_string())
+        let time = self.session.run(&mut frame.clone());
+        time.map_err(|e| e.to_string())
     }
 }
