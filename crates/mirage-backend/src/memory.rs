@@ -1,4 +1,4 @@
-//! Whether a graph fits into memory, said in figures.
+//! Whether a graph fits into memory.
 
 use std::{collections::HashMap, fmt, sync::Arc};
 
@@ -10,12 +10,12 @@ use mirage_ir::{
 
 use crate::BackendError;
 
-/// How much memory there is, in bytes.
+/// The memory that is available, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Room {
-    /// All of a device's.
+    /// The whole memory of a device.
     Device(u64),
-    /// Of this machine's what nothing else holds.
+    /// The free memory of this machine.
     Free(u64),
 }
 
@@ -37,25 +37,25 @@ impl fmt::Display for Room {
     }
 }
 
-/// What an execution of a graph needs at least, in bytes, and what would make it less.
+/// A lower bound on the memory that an execution of a graph needs, in bytes, and what would reduce it.
 ///
-/// Workspaces of operations and regions do not count, and a result may take the place of an operand
-/// that nothing else needs, except in products and convolutions. So a graph that needs more than there
-/// is cannot run; one that needs less may still not.
+/// Workspaces are not counted, and a result may overwrite an operand that nothing else reads, except in
+/// products and convolutions. So a graph that needs more than is available cannot run; one that needs less
+/// may still fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemoryNeed {
     weights: u64,
     states: u64,
     /// The most activations at once, inputs among them.
     activations: u64,
-    /// Whether half precision would take about half: the weights are f32 and nothing is lower.
+    /// Whether half precision would need about half: the weights are f32 and no value is in half precision.
     halves: bool,
-    /// Whether it has attention written out, whose matrix of scores is held whole.
+    /// Whether it has attention in separate operations, which hold the whole matrix of scores.
     scores: bool,
 }
 
 impl MemoryNeed {
-    /// What this graph needs.
+    /// The need of this graph.
     pub fn of(graph: &Graph) -> Self {
         let any = |is: fn(&Op) -> bool| graph.nodes().iter().any(|n| is(&n.op));
         let states = graph
@@ -77,7 +77,7 @@ impl MemoryNeed {
         }
     }
 
-    /// The same on a backend that holds weights in f32 whatever the graph says.
+    /// The same for a backend that holds weights in f32 whatever their dtype in the graph.
     #[must_use]
     pub fn without_halves(self) -> Self {
         MemoryNeed {
@@ -86,17 +86,17 @@ impl MemoryNeed {
         }
     }
 
-    /// All of it.
+    /// The sum.
     pub fn bytes(&self) -> u64 {
         self.weights
             .saturating_add(self.states)
             .saturating_add(self.activations)
     }
 
-    /// Whether it fits.
+    /// Checks that it fits.
     ///
     /// # Errors
-    /// It does not: an error of this backend with what is needed, what is there, and what would fit.
+    /// If it does not. The message says what is needed, what is available, and what would fit.
     pub fn check(&self, backend: &str, room: Room) -> Result<(), BackendError> {
         let there = room.bytes();
         if self.bytes() <= there {
@@ -111,7 +111,7 @@ impl MemoryNeed {
         })
     }
 
-    /// What would make it fit into so many bytes.
+    /// What would make it fit into `there` bytes.
     pub fn advice(&self, there: u64) -> String {
         let half = self.bytes() / 2;
         let mut found = Vec::new();
@@ -149,7 +149,7 @@ impl fmt::Display for MemoryNeed {
     }
 }
 
-/// What graphs cannot do without; a body that is called many times is looked at once.
+/// The lower bound for graphs. A body that is called many times is computed once.
 #[derive(Default)]
 struct Least {
     /// For each body its peak beside its operands.

@@ -1,4 +1,4 @@
-//! The border of an executable, and the checks at it.
+//! Inputs, outputs and states of an executable, and the checks of what is passed to it.
 
 use std::any::Any;
 
@@ -6,7 +6,7 @@ use mirage_ir::{Graph, Port, TensorData, TensorType, ValueId};
 
 use crate::{BackendError, Buffer, PortInfo};
 
-/// Names and types of what crosses the border of an executable. For backends.
+/// Names and types of an executable's inputs, outputs and states. For backends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ports {
     /// The inputs, in order.
@@ -18,7 +18,7 @@ pub struct Ports {
 }
 
 impl Ports {
-    /// The border of a graph.
+    /// Those of a graph.
     pub fn of(graph: &Graph) -> Self {
         let info = |name: &std::sync::Arc<str>, value: ValueId| PortInfo {
             name: name.clone(),
@@ -41,10 +41,10 @@ impl Ports {
         self.states.iter().map(|s| s.ty.bytes() as u64).sum()
     }
 
-    /// The number of the state of this name.
+    /// The index of the state of this name.
     ///
     /// # Errors
-    /// There is none; the message lists the states.
+    /// If no state has this name. The message lists the states.
     pub fn state(&self, name: &str) -> Result<usize, BackendError> {
         let found = self.states.iter().position(|s| &*s.name == name);
         found.ok_or_else(|| {
@@ -60,19 +60,19 @@ impl Ports {
         })
     }
 
-    /// Checks the arguments of an execution: as many as inputs, of their types, and with contents
-    /// of type `T`, this backend's own.
+    /// Checks the arguments of an execution: their number, their types, and that their contents are of
+    /// type `T`, the backend's own.
     ///
     /// # Errors
-    /// What does not fit, by the input's name.
+    /// If one does not fit. The message names the input.
     pub fn check_inputs<T: Any>(&self, inputs: &[Buffer]) -> Result<(), BackendError> {
         check::<T>("input", &self.inputs, inputs)
     }
 
-    /// As [`Self::check_inputs`], of buffers that outputs are to be written into.
+    /// As [`Self::check_inputs`], for buffers that outputs are written into.
     ///
     /// # Errors
-    /// What does not fit, by the output's name.
+    /// If one does not fit. The message names the output.
     pub fn check_outputs<T: Any>(&self, outputs: &[Buffer]) -> Result<(), BackendError> {
         check::<T>("output", &self.outputs, outputs)
     }
@@ -105,10 +105,10 @@ fn check<T: Any>(kind: &str, ports: &[PortInfo], buffers: &[Buffer]) -> Result<(
     Ok(())
 }
 
-/// Checks that elements are of the dtype and shape of a type.
+/// Checks that elements have the dtype and shape of a type.
 ///
 /// # Errors
-/// They are not; the message says what `what` must be.
+/// If they do not. The message says what `what` must be.
 pub fn check_data(data: &TensorData, ty: &TensorType, what: &str) -> Result<(), BackendError> {
     if data.dtype == ty.dtype && data.shape == ty.shape {
         return Ok(());

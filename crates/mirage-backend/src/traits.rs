@@ -6,7 +6,7 @@ use mirage_ir::{Graph, NodeId, Params, TensorData, TensorType, target::Capabilit
 
 use crate::{BackendError, Buffer, Ports, check_bytes};
 
-/// Who a backend is.
+/// A backend's name and versions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BackendInfo {
     /// The name that users type.
@@ -22,46 +22,54 @@ pub struct BackendInfo {
 /// A device that a backend can run on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeviceInfo {
-    /// Its number for [`CompileOptions::device`].
+    /// Its index, for [`CompileOptions::device`].
     pub index: usize,
-    /// What it is, for people: the processor's or the graphics card's name.
+    /// The processor's or the graphics card's name, to show to users.
     pub name: String,
-    /// What matters for speed, for people: cores, threads, vector extensions, memory.
+    /// What matters for speed, to show to users: cores, threads, vector extensions, memory.
     pub details: String,
 }
 
 /// How to compile.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CompileOptions {
-    /// The device's number among [`Backend::devices`].
+    /// The device's index in [`Backend::devices`].
     pub device: usize,
 }
 
 /// An engine that runs graphs.
 pub trait Backend: Send + Sync {
-    /// Who it is.
+    /// Its name and versions.
     fn info(&self) -> BackendInfo;
 
-    /// The devices here; empty if there is none. Never panics, whatever hardware is missing.
+    /// The devices on this machine; empty if there is none. Must not panic when hardware or a driver is
+    /// missing.
+    ///
+    /// # Errors
+    /// If devices cannot be listed, for example because a driver is too old.
     fn devices(&self) -> Result<Vec<DeviceInfo>, BackendError>;
 
-    /// Whether tensors live in memory of Rust's global allocator, so that who counts there counts
-    /// activations. Not so on a graphics card, or with an engine that has an allocator of its own.
+    /// Whether tensors are allocated by Rust's global allocator, so that a counting allocator counts
+    /// activations. False for a graphics card, and for an engine with an allocator of its own.
     fn allocates_on_heap(&self) -> bool {
         false
     }
 
-    /// What it can do on a device, as data.
+    /// What the backend can do on a device.
     fn capabilities(&self, device: usize) -> Capabilities;
 
-    /// What a network in f32 may differ by from exact arithmetic here, in units of the output's
-    /// largest element: rounding and sums in other sequences, through all layers.
+    /// The largest error of an f32 network on this backend against exact arithmetic, relative to the
+    /// output's largest absolute value. It covers rounding and other orders of summation in all layers.
     fn tolerance(&self) -> f64 {
         1e-4
     }
 
-    /// Makes a verified graph executable: computes what depends on parameters alone, once, and keeps
-    /// the weights only in the form that an execution reads.
+    /// Compiles a verified graph. Computes what depends on parameters alone, once, and keeps weights only
+    /// in the form that an execution reads.
+    ///
+    /// # Errors
+    /// If an operation or dtype is not supported, a parameter has no value or another type, the graph does
+    /// not fit into memory, or the engine fails.
     fn compile(
         &self,
         graph: &Graph,
@@ -70,7 +78,7 @@ pub trait Backend: Send + Sync {
     ) -> Result<Box<dyn Executable>, BackendError>;
 }
 
-/// A name at the border of an executable and the type behind it.
+/// The name and type of an input, an output or a state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PortInfo {
     /// The name.
@@ -79,29 +87,29 @@ pub struct PortInfo {
     pub ty: TensorType,
 }
 
-/// What an executable holds, in bytes.
+/// The memory that an executable uses, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MemoryReport {
     /// Weights, in the form that an execution reads.
     pub weight_bytes: u64,
     /// States.
     pub state_bytes: u64,
-    /// The most activations alive at once in an execution, as planned.
+    /// The largest sum of activations alive at once in an execution, as planned.
     pub planned_peak_bytes: u64,
-    /// What executions take for activations, where the executable holds their memory itself, as
-    /// one with a static plan does; `None` where the engine allocates and does not tell.
+    /// What the executable itself holds for activations, as one with a static plan does; `None` if the
+    /// engine allocates them during an execution.
     pub held_bytes: Option<u64>,
 }
 
-/// Whose clock times nodes.
+/// The clock that times nodes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum NodeClock {
-    /// The host's: from the call until the device is idle. Times of nodes and what is between them add
-    /// up to a profiled execution.
+    /// The host's: from the call until the device is idle. Times of nodes and the gaps between them add up
+    /// to the time of the profiled execution.
     #[default]
     Host,
-    /// The device's: each node alone, without the way of its launch there. Times of nodes add up to what
-    /// the device is busy in an execution, and a profiled execution takes much longer.
+    /// The device's: each node alone, without its launch. Times of nodes add up to the time that the device
+    /// is busy in an execution; a profiled execution takes much longer.
     Device,
 }
 
@@ -117,7 +125,7 @@ pub struct NodeTime {
     pub time: Duration,
 }
 
-/// A graph made ready to run. It owns the states' buffers.
+/// A compiled graph. It owns the states' buffers.
 pub trait Executable: Send {
     /// Names and types of its inputs, outputs and states.
     fn ports(&self) -> &Ports;
@@ -137,18 +145,24 @@ pub trait Executable: Send {
         &self.ports().states
     }
 
-    /// Puts elements (logical row-major) on the device, in the memory order of `ty`.
-    fn upload(&self, data: &TensorData, ty: &TensorType) -> Result<Buffer, BackendError>;
-
-    /// Takes a tensor from the device, waiting for it; elements are logical row-major.
-    fn download(&self, buffer: &Buffer) -> Result<TensorData, BackendError>;
-
-    /// Overwrites a buffer with elements of its dtype and shape: bytes as in [`TensorData`]. By default
-    /// the buffer is replaced by a new one; an executable with a static plan allocates nothing for a
-    /// row-major type.
+    /// Copies elements, in logical row-major order, to the device, where they have the memory order of `ty`.
     ///
     /// # Errors
-    /// Bytes of another length; what the engine says.
+    /// If the elements do not have the dtype and shape of `ty`, or the device fails.
+    fn upload(&self, data: &TensorData, ty: &TensorType) -> Result<Buffer, BackendError>;
+
+    /// Copies a tensor from the device, in logical row-major order. Waits for the device.
+    ///
+    /// # Errors
+    /// If the buffer is of another backend, or the device fails.
+    fn download(&self, buffer: &Buffer) -> Result<TensorData, BackendError>;
+
+    /// Overwrites a buffer with elements of its dtype and shape: bytes as in [`TensorData`], in logical
+    /// row-major order. By default the buffer is replaced by a new one; an executable with a static plan
+    /// allocates nothing for a row-major type.
+    ///
+    /// # Errors
+    /// If the length does not fit the type, the buffer is of another backend, or the device fails.
     fn upload_into(&self, bytes: &[u8], buffer: &mut Buffer) -> Result<(), BackendError> {
         let ty = buffer.ty();
         let data = TensorData::new(ty.dtype, ty.shape.clone(), bytes.to_vec());
@@ -157,24 +171,29 @@ pub trait Executable: Send {
         Ok(())
     }
 
-    /// As [`Self::download`], into bytes of the same length. By default they are copied from what
-    /// `download` gives; an executable with a static plan allocates nothing for a row-major type.
+    /// As [`Self::download`], into bytes of the same length. By default they are copied from the result
+    /// of `download`; an executable with a static plan allocates nothing for a row-major type.
     ///
     /// # Errors
-    /// Bytes of another length; what the engine says.
+    /// If the length does not fit the type, the buffer is of another backend, or the device fails.
     fn download_into(&self, buffer: &Buffer, bytes: &mut [u8]) -> Result<(), BackendError> {
         check_bytes(bytes.len(), buffer.ty())?;
         bytes.copy_from_slice(self.download(buffer)?.bytes());
         Ok(())
     }
 
-    /// Runs once: reads inputs and states, gives the outputs and moves the states on. After an error
-    /// the states are as before.
+    /// Runs once: reads inputs and states, returns the outputs, and updates the states. After an error the
+    /// states are unchanged.
+    ///
+    /// # Errors
+    /// If the inputs do not fit [`Self::inputs`], or a node fails; the message names it.
     fn execute(&mut self, inputs: &[Buffer]) -> Result<Vec<Buffer>, BackendError>;
 
-    /// As [`Self::execute`], and the outputs go into buffers of their types, which an earlier
-    /// execution gave or [`Self::upload`] made. An executable with a static plan allocates nothing
-    /// here.
+    /// As [`Self::execute`], with the outputs written into existing buffers of their types, from an earlier
+    /// execution or from [`Self::upload`]. An executable with a static plan allocates nothing here.
+    ///
+    /// # Errors
+    /// As [`Self::execute`], and if the buffers do not fit [`Self::outputs`].
     fn execute_into(
         &mut self,
         inputs: &[Buffer],
@@ -194,31 +213,46 @@ pub trait Executable: Send {
         Ok(())
     }
 
-    /// As [`Self::execute`], with the time of each node that runs something, in the order in which
-    /// they ran. A call is one node, whatever its body holds.
+    /// As [`Self::execute`], with the time of each node that does work, in the order in which they ran. A
+    /// call is one node.
+    ///
+    /// # Errors
+    /// As [`Self::execute`].
     fn profile(&mut self, inputs: &[Buffer]) -> Result<(Vec<Buffer>, Vec<NodeTime>), BackendError>;
 
-    /// Whose clock [`Self::profile`] has.
+    /// The clock that [`Self::profile`] uses.
     fn node_clock(&self) -> NodeClock {
         NodeClock::Host
     }
 
-    /// Waits until the device has done everything asked of it.
+    /// Waits until the device is idle.
+    ///
+    /// # Errors
+    /// If the device fails.
     fn synchronize(&self) -> Result<(), BackendError>;
 
-    /// A state's content.
+    /// The content of a state, in logical row-major order.
+    ///
+    /// # Errors
+    /// If no state has this name, or the device fails.
     fn export_state(&self, name: &str) -> Result<TensorData, BackendError>;
 
-    /// Gives a state another content, of its dtype and shape.
+    /// Replaces the content of a state.
+    ///
+    /// # Errors
+    /// If no state has this name, the elements do not have its dtype and shape, or the device fails.
     fn import_state(&mut self, name: &str, data: &TensorData) -> Result<(), BackendError>;
 
     /// Sets every state to zeros.
+    ///
+    /// # Errors
+    /// If the device fails.
     fn reset_states(&mut self) -> Result<(), BackendError>;
 
-    /// What is held.
+    /// The memory that it uses.
     fn memory(&self) -> MemoryReport;
 
-    /// What a user should know of this compilation, a line each: dtypes without a fast path here,
-    /// operations that run elsewhere, fallbacks.
+    /// What a user should know about this compilation, a line each: dtypes without a fast path, operations
+    /// that run elsewhere, fallbacks.
     fn notes(&self) -> &[String];
 }
