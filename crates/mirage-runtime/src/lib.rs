@@ -16,6 +16,7 @@ mod bodies;
 mod catch;
 mod context;
 mod definition;
+pub mod elementwise;
 mod engine;
 mod flatten;
 mod layout;

@@ -2,20 +2,19 @@
 //! tensors that the nearest cache holds, so that every tensor is read and written once.
 
 mod operand;
-mod program;
 mod round;
 mod steps;
 
 use mirage_ir::{DType, TensorType};
 use mirage_runtime::{
     NodeContext,
+    elementwise::Program,
     planned::{HostKernel, Operand},
 };
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 pub(crate) use self::operand::Walk;
-use self::program::Program;
 use super::{
     memory::{Scratch, WORTH_DIVIDING, threads},
     vector::dispatch,
@@ -122,7 +121,7 @@ impl WithSimd for Part<'_> {
                 } else {
                     &mut upper[..n]
                 };
-                step.run(register, out);
+                steps::run(*step, register, out);
             }
         }
     }

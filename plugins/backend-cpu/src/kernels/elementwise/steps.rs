@@ -1,30 +1,29 @@
 //! Steps over registers, each a loop that becomes vectors.
 
 use mirage_ir::ops::{Binary, Unary};
+use mirage_runtime::elementwise::Step;
 
 use super::super::math;
-use super::{program::Step, round};
+use super::round;
 
-impl Step {
-    /// Computes the step for every element; `register` gives registers below its own.
-    #[inline(always)]
-    pub(super) fn run<'a>(&self, register: impl Fn(usize) -> &'a [f32], out: &mut [f32]) {
-        match *self {
-            Step::Unary(f, a) => unary(f, register(a), out),
-            Step::Binary(f, a, b) => binary(f, register(a), register(b), out),
-            Step::WithScalar(f, a, value) => with_scalar(f, register(a), value, out),
-            Step::Select(c, a, b) => {
-                let (a, b) = (register(a), register(b));
-                for (((out, c), a), b) in out.iter_mut().zip(register(c)).zip(a).zip(b) {
-                    *out = if *c != 0.0 { *a } else { *b };
-                }
+/// Computes a step for every element; `register` gives the registers below its own.
+#[inline(always)]
+pub(super) fn run<'a>(step: Step, register: impl Fn(usize) -> &'a [f32], out: &mut [f32]) {
+    match step {
+        Step::Unary(f, a) => unary(f, register(a), out),
+        Step::Binary(f, a, b) => binary(f, register(a), register(b), out),
+        Step::WithScalar(f, a, number) => with_scalar(f, register(a), number.get(), out),
+        Step::Select(c, a, b) => {
+            let (a, b) = (register(a), register(b));
+            for (((out, c), a), b) in out.iter_mut().zip(register(c)).zip(a).zip(b) {
+                *out = if *c != 0.0 { *a } else { *b };
             }
-            Step::ToBool(a) => map(register(a), out, |x| truth(x != 0.0)),
-            Step::ToF16(a) => map(register(a), out, round::to_f16),
-            Step::ToBf16(a) => map(register(a), out, round::to_bf16),
-            Step::ToByte(a) => map(register(a), out, |x| f32::from(x as u8)),
-            Step::Copy(a) => out.copy_from_slice(register(a)),
         }
+        Step::ToBool(a) => map(register(a), out, |x| truth(x != 0.0)),
+        Step::ToF16(a) => map(register(a), out, round::to_f16),
+        Step::ToBf16(a) => map(register(a), out, round::to_bf16),
+        Step::ToByte(a) => map(register(a), out, |x| f32::from(x as u8)),
+        Step::Copy(a) => out.copy_from_slice(register(a)),
     }
 }
 
