@@ -207,7 +207,8 @@ fn to_integer(graph: &Graph) -> Vec<bool> {
         };
         let users = uses.users(out);
         let only = !is_result[out.index()] && !users.is_empty() && users.iter().all(rounds);
-        found[out.index()] = only && graph.ty(out).dtype == DType::F32;
+        let is_own = graph.ty(out).dtype == DType::F32 && !is_lowered(graph, node);
+        found[out.index()] = only && is_own;
     }
     found
 }
