@@ -14,7 +14,9 @@ mod sample;
 use std::sync::Arc;
 
 use burn_tch::{LibTorch, TchTensor};
-use mirage_burn::{Align, Args, ExternRunner, Kernel, Kernels, NodeContext, Tensor, on_flex};
+use mirage_burn::{
+    Align, Args, ExternRunner, Kernel, Kernels, NodeContext, Tensor, TypedArgs, on_flex,
+};
 use mirage_ir::{
     Graph, GraphFlag, Node, Order,
     ops::{self, Matmul, Permute},
