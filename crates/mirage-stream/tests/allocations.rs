@@ -2,6 +2,7 @@
 //! is drawn anew, and bytes come out. A program of its own, so that no other test allocates beside it.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "stream/common/mod.rs"]
 mod common;
 
 use std::{

@@ -1,6 +1,6 @@
 //! A backend in a shared library of its own, on `mirage-runtime`: it brings a tensor and two kernels, and
 //! every other operation is computed by its definition. Slow, and right.
-//! `tests/it.rs` holds it to what every backend has to do, and `crates/mirage-plugin/tests/host/conformance.rs`
+//! `tests/host_backend.rs` holds it to what every backend has to do, and `crates/mirage-plugin/tests/host/conformance.rs`
 //! does so through the C ABI.
 //!
 //! A backend that is worth having implements [`Engine::generic`] by calls of a library and has more kernels.

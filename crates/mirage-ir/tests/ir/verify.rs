@@ -1,10 +1,8 @@
 //! The verifier: for each of its rules a graph that breaks it, and what the error says.
 
-mod common;
-
 use std::sync::Arc;
 
-use common::*;
+use crate::common::*;
 use insta::assert_snapshot;
 use mirage_ir::{ops::*, text::parse_unverified, *};
 

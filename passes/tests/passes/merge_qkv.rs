@@ -4,15 +4,13 @@
     reason = "a test ends where something is not as it should be"
 )]
 
-mod networks;
-
+use crate::networks::{Case, Network, wanting, work};
 use mirage_ir::{
     Graph, ValueId,
     cost::graph_cost,
     ops::{Binary, Linear, Unary},
     target::Capabilities,
 };
-use networks::{Case, Network, wanting, work};
 
 fn linear(n: &mut Network, x: ValueId, outs: usize) -> ValueId {
     let ins = n.shape(x).pop().unwrap();

@@ -1,11 +1,9 @@
 //! Saved ledgers over time.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-mod common;
-
 use std::path::Path;
 
-use common::Made;
+use crate::common::Made;
 use mirage_bench::history::{History, Saved, history, read_folder};
 use mirage_bench::ledger::{Ledger, read_str, write};
 use mirage_bench::render::{history_page, history_table};

@@ -5,8 +5,6 @@
     reason = "a test ends where something is not as it should be"
 )]
 
-mod common;
-
 use std::{collections::BTreeMap, fmt::Write as _, path::Path};
 
 use burn::tensor::Device;
@@ -16,7 +14,7 @@ use mirage_model::{ModelConfig, Size, build};
 use mirage_pass::{Numerics, Options, PipelineReport, Plan, Registry, plan};
 use mirage_stream::capture_forward;
 
-use common::{F32, Named, acting, backend, execute, inputs, interpret, prepared, registry};
+use crate::common::{F32, Named, acting, backend, execute, inputs, interpret, prepared, registry};
 
 /// The main passes; bit i of a set's number is pass i.
 const PASSES: [&str; 9] = [
@@ -32,7 +30,8 @@ const PASSES: [&str; 9] = [
 ];
 
 /// The command that writes the page.
-const COMMAND: &str = "cargo test --release --workspace --test pass_sets -- --ignored --nocapture";
+const COMMAND: &str =
+    "cargo test --release --workspace --test stream pass_sets -- --ignored --nocapture";
 
 /// The least side of a picture that both networks take.
 const SIZE: Size = Size {

@@ -1,13 +1,11 @@
 //! What the untrained networks compute: shapes, that every parameter counts, that the picture stays, and the stream's state.
 
-mod common;
-
+use crate::common::{
+    SIDE, floats, frame, inputs, max_difference, noise, outputs, picture, preset, psnr, tiny,
+};
 use burn::{
     module::{Module, ModuleMapper, Param},
     tensor::{Device, Int, Tensor},
-};
-use common::{
-    SIDE, floats, frame, inputs, max_difference, noise, outputs, picture, preset, psnr, tiny,
 };
 use mirage_model::{
     AnyTensor, ModelConfig, NamedTensors, StreamModel, build, named_parameters, parameter_count,

@@ -1,12 +1,10 @@
 //! Weights through files: round trips in each layout and precision, and what a file that does not fit gets.
 
-mod common;
-
 use std::path::Path;
 
+use crate::common::{SIDE, inputs, max_difference, outputs, tiny};
 use burn::tensor::{DType, Device};
 use burn_store::{FloatCastAdapter, ModuleSnapshot, SafetensorsStore};
-use common::{SIDE, inputs, max_difference, outputs, tiny};
 use mirage_model::{AnyModel, ModelConfig, ModelError, WeightLayout, build, named_parameters};
 
 fn other_seed(model: &AnyModel) -> AnyModel {

@@ -6,8 +6,6 @@
     reason = "a test ends where something is not as it should be"
 )]
 
-mod common;
-
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
@@ -23,7 +21,7 @@ use mirage_stream::{
 };
 use safetensors::{Dtype, SafeTensors};
 
-use common::{
+use crate::common::{
     F32, Named, acting, backend, execute, find, interpret, of_noise, planned, prepared, registry,
     tolerance,
 };

@@ -4,8 +4,6 @@
     reason = "a test ends where something is not as it should be"
 )]
 
-mod common;
-
 use burn::{
     module::{Module, Param},
     tensor::{Device, Tensor},
@@ -18,7 +16,7 @@ use mirage_model::{Size, StepInput, StepOutput, StreamModel};
 use mirage_stream::{NoisePolicy, SamplerConfig, Session, StreamError, Trajectory, capture_frame};
 use mirage_video::Frame;
 
-use common::{planned, prepared, registry};
+use crate::common::{planned, prepared, registry};
 
 const SIZE: Size = Size {
     width: 24,

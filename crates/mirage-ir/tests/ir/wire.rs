@@ -1,8 +1,6 @@
 //! The wire form: what goes in comes out, and bytes that are not in the form are refused.
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use mirage_ir::{ops::Unknown, text, wire, *};
 
 #[test]

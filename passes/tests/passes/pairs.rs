@@ -5,10 +5,9 @@
     reason = "a test ends where something is not as it should be"
 )]
 
-mod networks;
-
 use std::collections::BTreeMap;
 
+use crate::networks::{Case, Network, wanting};
 use mirage_ir::{
     DType, GraphFlag, Order, ValueId,
     ops::{
@@ -18,7 +17,6 @@ use mirage_ir::{
     target::{Capabilities, Capability, Subject},
 };
 use mirage_pass::{Registry, plan};
-use networks::{Case, Network, wanting};
 
 /// The least number of passes that find something in the networks.
 const FIRE: usize = 16;

@@ -1,17 +1,15 @@
 //! The stress network: its size, its weight files, its inputs, and what it does to a picture untrained.
 
-mod common;
-
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
 };
 
+use crate::common::{floats, noise, picture, timestep};
 use burn::{
     module::{Module, ModuleVisitor, Param},
     tensor::{DType, Device, Tensor},
 };
-use common::{floats, noise, picture, timestep};
 use mirage_model::{
     AnyModel, AnyTensor, ModelConfig, ModelError, NamedTensors, Size, StepInput, StreamModel,
     WeightLayout, build, named_parameters, parameter_count,
@@ -300,10 +298,10 @@ fn a_batch_is_its_pictures() {
     let first = run(a.clone(), b.clone(), &[49]);
     let second = run(b, a.clone(), &[3]);
     let largest = first.iter().fold(0.0, |m: f32, v| m.max(v.abs()));
-    let apart = common::max_difference(&both, &[first.clone(), second].concat());
+    let apart = crate::common::max_difference(&both, &[first.clone(), second].concat());
     assert!(apart < 1e-5 * largest, "{apart:e} of {largest}");
     let other_time = run(a, noise(side, 7, &device), &[3]);
-    assert!(common::max_difference(&first, &other_time) > 1e-3 * largest);
+    assert!(crate::common::max_difference(&first, &other_time) > 1e-3 * largest);
 }
 
 /// A frame of one step from the noised frame, in the stream's range.

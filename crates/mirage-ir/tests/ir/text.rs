@@ -1,8 +1,6 @@
 //! The text form in print: what it looks like, and that reading gives back what was printed.
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use insta::assert_snapshot;
 use mirage_ir::{
     ops::*,

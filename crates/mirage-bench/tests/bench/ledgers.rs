@@ -1,11 +1,9 @@
 //! Rows out of measurements, and ledgers in files.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-mod common;
-
 use std::path::Path;
 
-use common::{Made, PASSES};
+use crate::common::{Made, PASSES};
 use mirage_bench::ledger::{Ledger, LedgerError, Outcome, Row, read, read_str, write};
 use mirage_bench::plan::PassSet;
 use mirage_bench::stats::Verdict;

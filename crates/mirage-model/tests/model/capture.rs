@@ -1,15 +1,13 @@
 //! burn's capture device records a whole forward pass: no random numbers, nothing read back, and only inputs, parameters
 //! and two constants as initial values.
 
-mod common;
-
+use crate::common::{SIDE, inputs, tiny};
 use burn::{
     module::Module,
     tensor::{CapturedGraph, Device, TensorId},
 };
 use burn_capture::CaptureBackend;
 use burn_ir::{FloatOperationIr, NumericOperationIr, OperationIr};
-use common::{SIDE, inputs, tiny};
 use mirage_model::{AnyTensor, named_parameters};
 
 /// The timestep's frequencies and the memory's slot numbers.

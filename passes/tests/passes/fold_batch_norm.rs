@@ -4,15 +4,13 @@
     reason = "a test ends where something is not as it should be"
 )]
 
-mod networks;
-
+use crate::networks::{Network, wanting, work};
 use mirage_ir::{
     ValueId,
     ops::{BatchNorm, Binary, Conv, ConvTranspose, Linear, Unary},
     target::Capabilities,
     text,
 };
-use networks::{Network, wanting, work};
 
 /// A norm, or a product, quotient, sum or difference by channel of `axis`.
 fn step(n: &mut Network, x: ValueId, axis: usize) -> ValueId {
@@ -91,7 +89,7 @@ fn layer(n: &mut Network, x: ValueId) -> ValueId {
     }
 }
 
-fn network(seed: u64) -> networks::Case {
+fn network(seed: u64) -> crate::networks::Case {
     let mut n = Network::new(seed);
     let mut x = match n.below(4) {
         0 => n.input(&[3, 4]),

@@ -6,8 +6,6 @@
     reason = "a test ends where something is not as it should be"
 )]
 
-mod common;
-
 use burn::tensor::{Device, TensorData as BurnData};
 use mirage_capture::Captured;
 use mirage_ir::{
@@ -20,7 +18,7 @@ use mirage_stream::{
     Noise, NoisePolicy, SamplerConfig, Trajectory, capture_forward, capture_frame,
 };
 
-use common::{
+use crate::common::{
     F32, Named, backend, execute, inputs, interpret, of_noise, planned, prepared, registry,
     tolerance,
 };

@@ -4,8 +4,7 @@
     reason = "a test ends where something is not as it should be"
 )]
 
-mod networks;
-
+use crate::networks::{Case, Network, wanting, work};
 use mirage_ir::{
     Graph, ValueId,
     cost::graph_cost,
@@ -16,7 +15,6 @@ use mirage_ir::{
     target::Capabilities,
 };
 use mirage_passes::alignment::{Side, alignment};
-use networks::{Case, Network, wanting, work};
 
 const ANY_COST: &str = "pad_channels{multiple=4,max_overhead=1000}";
 

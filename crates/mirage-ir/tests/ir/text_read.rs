@@ -1,8 +1,6 @@
 //! The text form as people and other programs write it: what is read, and what errors say.
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use insta::assert_snapshot;
 use mirage_ir::{
     ops::Unknown,

@@ -36,7 +36,7 @@ impl Value {
 }
 
 fn cases() -> Vec<Case> {
-    let cases: Cases = toml::from_str(include_str!("data/pytorch.toml")).expect("valid TOML");
+    let cases: Cases = toml::from_str(include_str!("../data/pytorch.toml")).expect("valid TOML");
     cases.case
 }
 

@@ -4,11 +4,9 @@
     reason = "a test ends where something is not as it should be"
 )]
 
-mod common;
-
 use std::sync::Arc;
 
-use common::*;
+use crate::common::*;
 use insta::assert_snapshot;
 use mirage_ir::{
     cost::{graph_cost, node_cost},

@@ -1,9 +1,7 @@
 //! Saved ledgers against each other.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-mod common;
-
-use common::Made;
+use crate::common::Made;
 use mirage_bench::compare::{CompareOptions, Comparison, Finding, compare};
 use mirage_bench::ledger::Ledger;
 use mirage_bench::plan::PassSet;

@@ -1,5 +1,5 @@
 //! `docs/reference/passes.md`, written from what the passes say of themselves. A stale page fails the test;
-//! `UPDATE_DOCS=1 cargo test --release -p mirage-passes --test docs` writes it anew.
+//! `UPDATE_DOCS=1 cargo test --release -p mirage-passes --test passes docs` writes it anew.
 
 use std::{fmt::Write, fs, path::Path};
 

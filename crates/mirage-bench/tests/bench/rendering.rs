@@ -1,9 +1,7 @@
 //! Tables, CSV, markdown, the page.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-mod common;
-
-use common::{Made, PASSES};
+use crate::common::{Made, PASSES};
 use mirage_bench::compare::{CompareOptions, compare};
 use mirage_bench::ledger::{Ledger, Row, SpeedUp};
 use mirage_bench::plan::PassSet;

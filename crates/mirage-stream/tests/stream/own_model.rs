@@ -4,8 +4,6 @@
     reason = "a test ends where something is not as it should be"
 )]
 
-mod common;
-
 use burn::{
     module::{Module, Param},
     tensor::{DType, Device, Int, Tensor},
@@ -19,7 +17,7 @@ use mirage_model::{
 };
 use mirage_stream::{NoisePolicy, SamplerConfig, Session, Trajectory, capture_frame};
 
-use common::{planned, prepared, registry};
+use crate::common::{planned, prepared, registry};
 
 const SIZE: Size = Size {
     width: 6,

@@ -1,8 +1,6 @@
 //! Costs, each against a count by hand.
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use mirage_ir::{
     cost::{GraphCost, NodeCost, graph_cost, node_cost},
     ops::*,
