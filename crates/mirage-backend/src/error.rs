@@ -24,6 +24,16 @@ pub enum BackendError {
     /// An argument of an execution does not fit.
     #[error("{0}")]
     Argument(String),
+    /// The graph needs more memory than there is.
+    #[error("backend `{backend}`: {message}")]
+    Memory {
+        /// The backend.
+        backend: String,
+        /// What the graph needs and what there is.
+        message: String,
+        /// What there is, in bytes.
+        available: u64,
+    },
     /// The engine failed.
     #[error("backend `{backend}`: {message}")]
     Engine {

@@ -3,9 +3,10 @@
 use std::{collections::HashMap, fmt, sync::Arc};
 
 use mirage_ir::{
-    DType, Graph, Node, Op, ValueId,
+    DType, Graph, Node, ValueId,
+    analysis::Prologue,
     cost::{ActivationMemory, graph_cost},
-    ops::{Attention, Call, Conv, ConvTranspose, Linear, Matmul, Softmax},
+    ops::{Attention, Call, Conv, ConvTranspose, Linear, Matmul},
 };
 
 use crate::BackendError;
@@ -37,7 +38,7 @@ impl fmt::Display for Room {
     }
 }
 
-/// A lower bound on the memory that an execution of a graph needs, in bytes, and what would reduce it.
+/// A lower bound on the memory that an execution of a graph needs, in bytes.
 ///
 /// Workspaces are not counted, and a result may overwrite an operand that nothing else reads, except in
 /// products and convolutions. So a graph that needs more than is available cannot run; one that needs less
@@ -48,41 +49,33 @@ pub struct MemoryNeed {
     states: u64,
     /// The most activations at once, inputs among them.
     activations: u64,
-    /// Whether half precision would need about half: the weights are f32 and no value is in half precision.
-    halves: bool,
-    /// Whether it has attention in separate operations, which hold the whole matrix of scores.
-    scores: bool,
 }
 
 impl MemoryNeed {
-    /// The need of this graph.
+    /// The need of this graph, with each weight in the dtype that the graph gives it.
     pub fn of(graph: &Graph) -> Self {
-        let any = |is: fn(&Op) -> bool| graph.nodes().iter().any(|n| is(&n.op));
         let states = graph
             .states()
             .iter()
             .fold(0, |sum: u64, s| sum.saturating_add(bytes(graph, s.input)));
-        let params = graph.params().iter();
-        let single = params
-            .map(|p| graph.ty(p.value).dtype)
-            .any(|dtype| dtype == DType::F32);
         MemoryNeed {
             weights: graph_cost(graph).weight_bytes,
             states,
             activations: Least::default().peak(graph).0.saturating_sub(states),
-            halves: single && !has_halves(graph),
-            scores: any(|op| op.is::<Softmax>())
-                && any(|op| op.is::<Matmul>())
-                && !any(|op| op.is::<Attention>()),
         }
     }
 
-    /// The same for a backend that holds weights in f32 whatever their dtype in the graph.
-    #[must_use]
-    pub fn without_halves(self) -> Self {
+    /// The need on a backend that holds weights in f32, whatever their dtype in the graph.
+    pub fn with_f32_weights(graph: &Graph) -> Self {
+        let is_half = |v: &ValueId| matches!(graph.ty(*v).dtype, DType::F16 | DType::BF16);
+        let prologue = Prologue::of(graph);
+        let halves = prologue.kept().iter().filter(|v| is_half(v));
+        // In f32 each of them takes twice its bytes.
+        let further = halves.fold(0, |sum: u64, &v| sum.saturating_add(bytes(graph, v)));
+        let need = MemoryNeed::of(graph);
         MemoryNeed {
-            halves: false,
-            ..self
+            weights: need.weights.saturating_add(further),
+            ..need
         }
     }
 
@@ -96,42 +89,17 @@ impl MemoryNeed {
     /// Checks that it fits.
     ///
     /// # Errors
-    /// If it does not. The message says what is needed, what is available, and what would fit.
+    /// [`BackendError::Memory`] if it does not. The message says what is needed and what is available.
     pub fn check(&self, backend: &str, room: Room) -> Result<(), BackendError> {
-        let there = room.bytes();
-        if self.bytes() <= there {
+        let available = room.bytes();
+        if self.bytes() <= available {
             return Ok(());
         }
-        Err(BackendError::Engine {
+        Err(BackendError::Memory {
             backend: backend.to_owned(),
-            message: format!(
-                "not enough memory: the graph needs at least {self}, {room}: {}",
-                self.advice(there)
-            ),
+            message: format!("not enough memory: the graph needs at least {self}, {room}"),
+            available,
         })
-    }
-
-    /// What would make it fit into `there` bytes.
-    pub fn advice(&self, there: u64) -> String {
-        let half = self.bytes() / 2;
-        let mut found = Vec::new();
-        if self.halves && half <= there {
-            found.push(format!(
-                "in half precision it needs about {} MiB, which fits",
-                mib(half)
-            ));
-        } else if self.halves {
-            found.push(format!(
-                "half precision (about {} MiB) does not fit either",
-                mib(half)
-            ));
-        }
-        if self.scores {
-            found
-                .push("attention as one operation does not hold its matrices of scores".to_owned());
-        }
-        found.push("a smaller size or model takes less".to_owned());
-        found.join("; ")
     }
 }
 
@@ -200,12 +168,6 @@ fn has_memory_of_its_own(node: &Node) -> bool {
         || op.is::<Attention>()
 }
 
-/// Whether the graph itself brings something to half precision.
-fn has_halves(graph: &Graph) -> bool {
-    let low = |dtype| dtype == DType::F16 || dtype == DType::BF16;
-    graph.values().iter().any(|v| low(v.ty.dtype))
-}
-
 fn bytes(graph: &Graph, value: ValueId) -> u64 {
     graph.ty(value).bytes() as u64
 }
@@ -228,8 +190,6 @@ mod tests {
             weights: 3000 * MIB,
             states: MIB,
             activations: 999 * MIB,
-            halves: true,
-            scores: false,
         }
     }
 
@@ -248,27 +208,40 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_has_the_figures_and_what_would_fit() {
+    fn a_refusal_has_the_figures() {
         assert_eq!(
             refusal(&need(), 2500 * MIB),
             "backend `b`: not enough memory: the graph needs at least 4000 MiB (3000 of weights, 1 of \
-             states, 999 of activations), the device has 2500 MiB: in half precision it needs about 2000 \
-             MiB, which fits; a smaller size or model takes less"
+             states, 999 of activations), the device has 2500 MiB"
         );
-        let none = refusal(&need(), 100 * MIB);
-        assert!(
-            none.contains("half precision (about 2000 MiB) does not fit either"),
-            "{none}"
-        );
-        let f32_weights = refusal(&need().without_halves(), 2500 * MIB);
-        assert!(!f32_weights.contains("half precision"), "{f32_weights}");
         let none_free = need().check("b", Room::Free(100 * MIB));
         let told = none_free.expect_err("it does not fit").to_string();
         assert!(told.contains("this machine has 100 MiB free"), "{told}");
     }
 
     #[test]
-    fn attention_written_out_is_advised() {
+    fn half_weights_count_twice_where_they_are_held_in_f32() {
+        let graph = text::parse(
+            r#"graph "g" {
+              input %0 "x": f16[1,64]
+              param %1 "w": f32[64,64]
+              %2: f16[64,64] = cast(%1) {dtype = "f16"}
+              %3: f16[1,64] = linear(%0, %2)
+              output "y" = %3
+            }"#,
+        )
+        .expect("the graph parses");
+        let (half, single) = (
+            MemoryNeed::of(&graph),
+            MemoryNeed::with_f32_weights(&graph),
+        );
+        assert_eq!(half.weights, 2 * 64 * 64);
+        assert_eq!(single.weights, 4 * 64 * 64);
+        assert_eq!(single.activations, half.activations);
+    }
+
+    #[test]
+    fn scores_written_out_are_counted() {
         let need = of(r#"graph "g" {
               input %0 "q": f16[1,64,8]
               input %1 "k": f16[1,8,64]
@@ -277,15 +250,8 @@ mod tests {
               %4: f16[1,64,8] = matmul(%3, %0)
               output "y" = %4
             }"#);
-        assert!(need.scores && !need.halves);
         // Queries, keys, scores, of which softmax needs one matrix, and the result of the last product.
         assert_eq!(need.bytes(), 2 * (3 * 64 * 8 + 64 * 64));
-        let told = refusal(&need, 100);
-        assert!(
-            told.contains("attention as one operation does not hold"),
-            "{told}"
-        );
-        assert!(!told.contains("half precision"), "{told}");
     }
 
     #[test]

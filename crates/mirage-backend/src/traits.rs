@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use mirage_ir::{Graph, NodeId, Params, TensorData, TensorType, target::Capabilities};
 
-use crate::{BackendError, Buffer, Ports, check_bytes};
+use crate::{BackendError, Buffer, Ports, check_bytes, memory::MemoryNeed};
 
 /// A backend's name and versions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +62,11 @@ pub trait Backend: Send + Sync {
     /// output's largest absolute value. It covers rounding and other orders of summation in all layers.
     fn tolerance(&self) -> f64 {
         1e-4
+    }
+
+    /// A lower bound on the memory that an execution of the graph needs on this backend.
+    fn memory_need(&self, graph: &Graph) -> MemoryNeed {
+        MemoryNeed::of(graph)
     }
 
     /// Compiles a verified graph. Computes what depends on parameters alone, once, and keeps weights only

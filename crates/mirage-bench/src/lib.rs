@@ -60,6 +60,6 @@ pub mod plan;
 pub mod profile;
 pub mod race;
 pub mod render;
-pub mod stats;
 
 pub use mirage_machine as machine;
+pub use mirage_stats as stats;

@@ -218,7 +218,7 @@ fn nearest_command(answer: &clap::Error) -> Option<String> {
     }
     let program = Cli::command();
     let commands = program.get_subcommands().map(clap::Command::get_name);
-    mirage_pass::nearest(wrong, commands).map(|near| format!("; did you mean `{near}`?"))
+    mirage_suggest::nearest(wrong, commands).map(|near| format!("; did you mean `{near}`?"))
 }
 
 #[cfg(test)]

@@ -164,15 +164,6 @@ fn of_video(error: &mirage_video::Error) -> Kind {
     }
 }
 
-/// The end of an unknown name's message: the nearest name, or all of them.
-pub(crate) fn advice<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
-    let known: Vec<&str> = known.into_iter().collect();
-    match mirage_pass::nearest(name, known.iter().copied()) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => format!("known: {}", known.join(", ")),
-    }
-}
-
 /// Prints a line on standard error about what the command could not do.
 pub(crate) fn print_error(message: &str) {
     print_labelled("error:", anstyle::AnsiColor::Red, message);
@@ -181,6 +172,11 @@ pub(crate) fn print_error(message: &str) {
 /// Prints a line on standard error about something that the command goes on without.
 pub(crate) fn warn(message: &str) {
     print_labelled("warning:", anstyle::AnsiColor::Yellow, message);
+}
+
+/// Prints a line on standard error that is no problem.
+pub(crate) fn note(message: &str) {
+    print_labelled("note:", anstyle::AnsiColor::Cyan, message);
 }
 
 fn print_labelled(label: &str, color: anstyle::AnsiColor, message: &str) {

@@ -12,7 +12,10 @@ use std::{
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use mirage_lab::{Event, Observer};
 
-use crate::{error::Result, interrupt::stop_on_interrupt};
+use crate::{
+    error::{Result, note},
+    interrupt::stop_on_interrupt,
+};
 
 /// How often a spinner turns.
 const TICK: Duration = Duration::from_millis(100);
@@ -118,6 +121,10 @@ impl Observer for Console {
             (Event::Done(items), Some(stage)) => stage.done(items),
             (Event::Elapsed(gone, doing), Some(stage)) => stage.at(gone, doing),
             (Event::End, _) => *stage = None,
+            (Event::Note(line), _) => {
+                *stage = None;
+                note(line);
+            }
             _ => {}
         }
     }

@@ -18,6 +18,8 @@ pub enum Event<'a> {
     Elapsed(Duration, &'a str),
     /// The stage has ended.
     End,
+    /// A line for the user, whether or not progress is shown.
+    Note(&'a str),
 }
 
 /// Who watches a driver.

@@ -1,7 +1,7 @@
 //! One forward pass with inputs and outputs by the names that each network gives them.
 
 use crate::{
-    AnyModel, AnyTensor, ModelError, NamedTensors, TensorSpec, config::Size, error::nearest_hint,
+    AnyModel, AnyTensor, ModelError, NamedTensors, TensorSpec, config::Size,
 };
 
 /// A network's own forward pass, by name.
@@ -167,7 +167,7 @@ fn in_order(
         Some((name, _)) => Err(ModelError::Input {
             reason: format!(
                 "is not an input of this model; {}",
-                nearest_hint(&name, specs.iter().map(|spec| spec.name.as_str()))
+                mirage_suggest::advice(&name, specs.iter().map(|spec| spec.name.as_str()))
             ),
             name,
         }),

@@ -59,7 +59,6 @@ mod plan;
 mod planner;
 mod registry;
 pub mod rewrite;
-mod suggest;
 
 pub use fingerprint::Fingerprint;
 pub use grammar::{GrammarError, PassSpec, PipelineSpec, Place, TomlError};
@@ -78,7 +77,6 @@ pub use pass::{Outcome, Pass, PassContext, PassError};
 pub use plan::{Plan, Step};
 pub use planner::{PlanError, Rule, Stated, plan, plan_in_order};
 pub use registry::{PassEntry, Registry, RegistryError, extend};
-pub use suggest::nearest;
 
 /// What [`register!`] needs where it is used.
 #[doc(hidden)]

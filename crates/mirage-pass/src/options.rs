@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, fmt};
 
 use serde::Serialize;
 
-use crate::{PassInfo, suggest};
+use crate::PassInfo;
 
 pub use typed::{Choice, One, OptionType, Set, TypedOptions};
 
@@ -138,7 +138,7 @@ fn unknown_choice(text: &str, choices: &[&str]) -> String {
     format!(
         "does not take `{}`: {}",
         text.escape_debug(),
-        suggest::advice(text, choices.iter().copied())
+        mirage_suggest::advice(text, choices.iter().copied())
     )
 }
 
@@ -228,7 +228,7 @@ impl Options {
             let Some(spec) = info.option(name) else {
                 let advice = match info.options {
                     [] => "the pass takes none".to_owned(),
-                    all => suggest::advice(name, all.iter().map(|o| o.name)),
+                    all => mirage_suggest::advice(name, all.iter().map(|o| o.name)),
                 };
                 return Err(OptionError::Unknown {
                     option: option(),

@@ -5,7 +5,7 @@ use std::{
     sync::{PoisonError, RwLock},
 };
 
-use crate::{Options, Pass, PassInfo, Phase, suggest};
+use crate::{Options, Pass, PassInfo, Phase};
 
 /// A pass in the table that the linker gathers; made by [`register!`](crate::register).
 pub struct PassEntry(pub &'static dyn Pass);
@@ -121,7 +121,7 @@ impl Registry {
 
     /// What to say to someone who asked for a pass that is not here: the nearest name, or all.
     pub fn advice(&self, name: &str) -> String {
-        suggest::advice(name, self.names())
+        mirage_suggest::advice(name, self.names())
     }
 
     /// A name must not be a tag as well: rules could not tell which is meant.

@@ -340,6 +340,9 @@ impl From<BackendError> for ErrorForm {
                 path,
                 reason,
             },
+            BackendError::Memory {
+                message, available, ..
+            } => ErrorForm::Memory { message, available },
             BackendError::Engine { message, .. } => ErrorForm::Engine { message },
             other => ErrorForm::Argument {
                 message: other.to_string(),

@@ -244,6 +244,14 @@ pub enum ErrorForm {
         /// Why, and what would help.
         reason: String,
     },
+    /// The graph needs more memory than there is.
+    Memory {
+        /// What the graph needs and what there is.
+        message: String,
+        /// What there is, in bytes.
+        #[serde(default)]
+        available: u64,
+    },
     /// The engine failed.
     Engine {
         /// What it said.

@@ -91,7 +91,7 @@ pub fn compare(
         }
     }
     let [mine, theirs] = &times;
-    let (Some(a), Some(b)) = (Percentiles::of(mine), Percentiles::of(theirs)) else {
+    let (Some(a), Some(b)) = (Percentiles::of_times(mine), Percentiles::of_times(theirs)) else {
         return Ok(None);
     };
     let Some(time_ratio) = Ratio::of_pairs(mine, theirs) else {

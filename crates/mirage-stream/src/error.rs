@@ -27,6 +27,14 @@ pub enum StreamError {
     /// The backend.
     #[error(transparent)]
     Backend(#[from] mirage_backend::BackendError),
+    /// The program needs more memory than there is.
+    #[error("{error}: {advice}")]
+    Memory {
+        /// What it needs and what there is.
+        error: mirage_backend::BackendError,
+        /// Which passes would help, or what else.
+        advice: String,
+    },
     /// Reading or writing video.
     #[error(transparent)]
     Video(#[from] mirage_video::Error),

@@ -10,6 +10,7 @@
 mod compare;
 mod error;
 mod live;
+mod memory;
 mod noise;
 mod parity;
 mod prepare;
@@ -18,7 +19,6 @@ mod program;
 mod report;
 mod sampler;
 mod session;
-mod statistics;
 mod trace;
 
 pub use compare::{Comparison, compare};
@@ -39,5 +39,5 @@ pub use report::{
 };
 pub use sampler::{MAX_STEPS, SamplerConfig, Step, Trajectory};
 pub use session::Session;
-pub use statistics::{Percentiles, Ratio};
+pub use mirage_stats::{Percentiles, Ratio};
 pub use trace::{FrameTrace, Lap, Trace, trace_live};

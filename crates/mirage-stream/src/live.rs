@@ -83,10 +83,10 @@ pub fn run_live(
             Ok(())
         },
     )?;
-    let warm = |times: &[Duration]| Percentiles::of(times.get(options.warmup..).unwrap_or(&[]));
+    let warm = |times: &[Duration]| Percentiles::of_times(times.get(options.warmup..).unwrap_or(&[]));
     Ok(LiveOutcome {
         accounting: outcome.accounting,
-        times: Percentiles::of(&clock.times),
+        times: Percentiles::of_times(&clock.times),
         stages: StageTimes {
             decode: warm(&outcome.timings.decode),
             run: warm(&outcome.timings.run),

@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use mirage_backend::{Backend, CompileOptions, Executable};
+use mirage_backend::{Backend, BackendError, CompileOptions, Executable};
 use mirage_capture::Captured;
 use mirage_ir::Graph;
 use mirage_pass::{Manager, PipelineReport, Plan};
 
-use crate::StreamError;
+use crate::{StreamError, memory};
 
 /// A program that is ready to run, and what was done to it.
 pub struct Prepared {
@@ -36,7 +36,14 @@ pub fn prepare(
     let capabilities = backend.capabilities(options.device);
     let (graph, pipeline) = manager.run(plan, &captured.graph, &capabilities)?;
     let start = Instant::now();
-    let executable = backend.compile(&graph, &captured.params, options)?;
+    let compiled = backend.compile(&graph, &captured.params, options);
+    let executable = compiled.map_err(|error| match error {
+        BackendError::Memory { available, .. } => StreamError::Memory {
+            advice: memory::advice(&captured.graph, plan, backend, options.device, available),
+            error,
+        },
+        other => other.into(),
+    })?;
     let compile_time = start.elapsed();
     tracing::info!(
         graph = graph.name(),

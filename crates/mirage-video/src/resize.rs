@@ -1,8 +1,9 @@
 //! Any size to any size.
 
 use fast_image_resize::{
-    FilterType, PixelType, ResizeAlg, ResizeOptions,
-    images::{Image, ImageRef},
+    FilterType, ResizeAlg, ResizeOptions,
+    images::{TypedImage, TypedImageRef},
+    pixels::U8x3,
 };
 
 use crate::{Error, Frame, Result};
@@ -67,12 +68,13 @@ impl Resizer {
         let failed = |what: String| Error::BadOption {
             what: format!("resize: {what}"),
         };
-        let source = ImageRef::new(frame.width(), frame.height(), frame.rgb(), PixelType::U8x3)
+        // Of one kind of pixel: code for every kind would take minutes to compile.
+        let source = TypedImageRef::<U8x3>::from_buffer(frame.width(), frame.height(), frame.rgb())
             .map_err(|error| failed(error.to_string()))?;
-        let mut target = Image::from_slice_u8(width, height, target.rgb_mut(), PixelType::U8x3)
+        let mut target = TypedImage::<U8x3>::from_buffer(width, height, target.rgb_mut())
             .map_err(|error| failed(error.to_string()))?;
         self.inner
-            .resize(&source, &mut target, &options)
+            .resize_typed(&source, &mut target, &options)
             .map_err(|error| failed(error.to_string()))
     }
 }

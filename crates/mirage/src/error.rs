@@ -75,10 +75,9 @@ macro_rules! boxed {
 boxed!(PlanError => Plan, PipelineError => Pipeline, ModelError => Model, StreamError => Stream);
 
 fn advice(name: &str, known: &[String]) -> String {
-    match mirage_pass::nearest(name, known.iter().map(String::as_str)) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None if known.is_empty() => "no backend is linked into this program".to_owned(),
-        None => format!("available: {}", known.join(", ")),
+    match known {
+        [] => "no backend is linked into this program".to_owned(),
+        _ => mirage_suggest::advice(name, known.iter().map(String::as_str)),
     }
 }
 

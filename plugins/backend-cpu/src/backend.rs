@@ -47,6 +47,11 @@ impl Backend for CpuBackend {
         capabilities::here()
     }
 
+    /// Weights are held in f32, whatever their dtype in the graph.
+    fn memory_need(&self, graph: &Graph) -> MemoryNeed {
+        MemoryNeed::with_f32_weights(graph)
+    }
+
     fn compile(
         &self,
         graph: &Graph,
@@ -60,9 +65,8 @@ impl Backend for CpuBackend {
             )));
         }
         if let Some(memory) = Memory::here() {
-            // Weights are in f32 here, whatever their dtype in the graph.
-            let need = MemoryNeed::of(graph).without_halves();
-            need.check(NAME, Room::Free(memory.available))?;
+            self.memory_need(graph)
+                .check(NAME, Room::Free(memory.available))?;
         }
         let kernels = Arc::new(CpuKernels::default());
         let engine = Engine::<Flex>::new(NAME, FlexDevice, kernels.clone());

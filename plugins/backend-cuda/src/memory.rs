@@ -8,22 +8,23 @@ use mirage_backend::{
 };
 use mirage_ir::Graph;
 
-use crate::backend::{NAME, failed};
+use crate::backend::NAME;
 
-/// What to say of an engine's error, if it is that memory ended; `held` is what this program holds.
-fn exhausted(message: &str, need: &MemoryNeed, held: u64, there: u64) -> Option<String> {
+/// What to say of an engine's error if it is that no memory is left; `held` is what this program holds.
+fn exhausted(message: &str, need: &MemoryNeed, held: u64, there: u64) -> Option<BackendError> {
     let lower = message.to_lowercase();
     let words = ["out of memory", "out_of_memory", "can't allocate buffer"];
     let is_it = words.iter().any(|words| lower.contains(words));
-    is_it.then(|| {
-        format!(
+    is_it.then(|| BackendError::Memory {
+        backend: NAME.to_owned(),
+        message: format!(
             "out of memory: the graph needs at least {need}, the device has {} MiB, of which this \
-             program holds {} MiB: {} ({})",
+             program holds {} MiB ({})",
             mib(there),
             mib(held),
-            need.advice(there),
             cause(message)
-        )
+        ),
+        available: there,
     })
 }
 
@@ -57,7 +58,7 @@ pub(crate) fn explain(error: BackendError, device: &CubeDevice, graph: &Graph) -
         .usage()
         .bytes_reserved;
     let there = client.properties().memory.max_memory().unwrap_or(0);
-    exhausted(message, &MemoryNeed::of(graph), held, there).map_or(error, failed)
+    exhausted(message, &MemoryNeed::of(graph), held, there).unwrap_or(error)
 }
 
 #[cfg(test)]
@@ -86,19 +87,20 @@ mod tests {
         assert_eq!(exhausted("an illegal address", &need(), 0, 0), None);
         let message = "CUDA_ERROR_OUT_OF_MEMORY: no\nbacktrace";
         let told = exhausted(message, &need(), 500 * MIB, 2100 * MIB).expect("it is that");
+        let told = told.to_string();
         assert!(
             told.starts_with(
-                "out of memory: the graph needs at least 2004 MiB (4 of weights, 0 of states, 2000 of \
+                "backend `cuda`: out of memory: the graph needs at least 2004 MiB (4 of weights, 0 of states, 2000 of \
                  activations), the device has 2100 MiB"
             ),
             "{told}"
         );
         assert!(told.contains("this program holds 500 MiB"), "{told}");
-        assert!(told.contains("about 1002 MiB, which fits"), "{told}");
         assert!(told.ends_with("(CUDA_ERROR_OUT_OF_MEMORY: no)"), "{told}");
         assert!(!told.contains('\n'));
         let message = "skipped `Run` Caused by: can't allocate buffer of size: 34 No backtrace";
         let told = exhausted(message, &need(), 0, 4000 * MIB).expect("it is that");
+        let told = told.to_string();
         assert!(
             told.ends_with("(can't allocate buffer of size: 34)"),
             "{told}"

@@ -3,7 +3,7 @@
 use clap::Args;
 use mirage_backend::{Backend, CompileOptions, backends, find};
 
-use crate::error::{CliError, Ending, Result, advice};
+use crate::error::{CliError, Ending, Result};
 
 /// Which backend.
 #[derive(Args, Clone, Debug)]

@@ -6,7 +6,7 @@ use clap::Args;
 use mirage_pass::{PipelineSpec, Plan, Registry, Reproducer, plan, plan_in_order};
 use mirage_passes::pipelines::{PIPELINES, find};
 
-use crate::error::{CliError, Ending, Result, advice};
+use crate::error::{CliError, Ending, Result};
 
 /// Which passes.
 #[derive(Args, Clone, Debug)]

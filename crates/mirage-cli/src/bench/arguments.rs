@@ -29,7 +29,8 @@ Exit codes: 0 done; 1 a set failed, or --fail-on-regression found one; 2 the com
 pub(crate) struct BenchArgs {
     #[command(subcommand)]
     pub(super) command: Option<BenchCommand>,
-    /// Time for measuring, warm-up included: seconds, or 60s, 2m
+    /// Time to measure, warm-up included: seconds, or 60s, 2m. To compile and to compare pictures comes on
+    /// top; an estimate of the whole is printed before measuring
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = time)]
     pub(super) time: Duration,
     /// Measure in so many processes, one after the other, which share the time: what differs from

@@ -275,7 +275,7 @@ fn a_model_that_does_not_fit_is_refused_with_figures_and_advice() {
         &[
             "not enough memory: the graph needs at least",
             "this machine has",
-            "matrices of scores",
+            "with `sdpa` it needs at least",
         ],
     );
     assert!(place.files().is_empty());

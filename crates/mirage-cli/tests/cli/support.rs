@@ -116,8 +116,10 @@ impl Ended {
             self.stdout.is_empty(),
             "a failure says nothing on standard output"
         );
-        assert!(self.stderr.starts_with("error: "), "{}", self.stderr);
-        assert_eq!(self.stderr.lines().count(), 1, "{}", self.stderr);
+        let is_note = |line: &&str| line.starts_with("note: ");
+        let errors: Vec<&str> = self.stderr.lines().filter(|l| !is_note(l)).collect();
+        let is_one = errors.len() == 1 && errors[0].starts_with("error: ");
+        assert!(is_one, "{}", self.stderr);
         for word in words {
             assert!(
                 self.stderr.contains(word),

@@ -278,9 +278,9 @@ impl Binary {
             },
             (Elements::Int(x), Elements::Int(y)) => match self.comparison() {
                 Some(f) => Elements::Bool(pair.zip(x, y, |x, y| Ok(f(&x, &y)))?),
-                None => Elements::Int(pair.zip(x, y, |x, y| {
-                    wrap(self.of_ints(i128::from(x), i128::from(y))?, out.dtype)
-                })?),
+                None => {
+                    Elements::Int(pair.zip(x, y, |x, y| self.of_integers(x, y, out.dtype))?)
+                }
             },
             (Elements::Bool(x), Elements::Bool(y)) => {
                 Elements::Bool(pair.zip(x, y, |x, y| self.of_bools(x, y))?)
@@ -292,6 +292,25 @@ impl Binary {
             ),
         };
         Tensor::new(out.shape.clone(), elements)
+    }
+
+    /// The function of two integers, wrapped to their dtype; of a comparison 0 or 1.
+    ///
+    /// # Errors
+    /// If an integer is divided by 0, integers have no such function, or the result is a u64 of 2⁶³ or more.
+    pub fn of_integers(self, a: i64, b: i64, dtype: DType) -> Result<i64, OpError> {
+        match self.comparison() {
+            Some(f) => Ok(i64::from(f(&a, &b))),
+            None => wrap(self.of_ints(i128::from(a), i128::from(b))?, dtype),
+        }
+    }
+
+    /// The function of two bools.
+    ///
+    /// # Errors
+    /// If bools have no such function.
+    pub fn of_truths(self, a: bool, b: bool) -> Result<bool, OpError> {
+        self.of_bools(a, b)
     }
 
     fn comparison<T: PartialOrd>(self) -> Option<fn(&T, &T) -> bool> {

@@ -44,7 +44,7 @@ pub fn check(
             .iter()
             .map(|s| s.name.as_str())
             .filter(|s| !names.iter().any(|n| n == s));
-        let hint = match mirage_pass::nearest(name, free) {
+        let hint = match mirage_suggest::nearest(name, free) {
             Some(near) => format!(": did you mean `{near}`?"),
             None => String::new(),
         };

@@ -78,6 +78,9 @@ impl Run {
         }
         let build = begin.elapsed() - setup;
 
+        if process == 0 {
+            observer.tell(Event::Note(&self.estimate(build, &built)));
+        }
         let mut warnings: Vec<String> = told("before measuring", &Watch::during(BEFORE)).collect();
         let watch = Watch::start();
         let options = self.measuring(process);
@@ -110,6 +113,23 @@ impl Run {
         })
     }
 
+    /// How long the whole command will take, in words.
+    fn estimate(&self, build: Duration, built: &[Built]) -> String {
+        let processes = u32::from(self.options.processes);
+        let frames = u32::try_from(self.options.frames).unwrap_or(u32::MAX);
+        let executions: Duration = built.iter().filter_map(Built::first_execution).sum();
+        let pictures = executions.saturating_mul(frames);
+        let compiling = build.saturating_mul(processes);
+        let all = self.options.time + compiling + pictures;
+        format!(
+            "this takes about {}: {} to measure, {} to compile, up to {} to compare pictures",
+            seconds(all),
+            seconds(self.options.time),
+            seconds(compiling),
+            seconds(pictures),
+        )
+    }
+
     fn bench<'a>(&'a self, captured: &'a Captured) -> Bench<'a> {
         Bench {
             job: &self.job,
@@ -138,6 +158,12 @@ impl Run {
             LabError::Failed("resident set size is unavailable on this platform".to_owned())
         })
     }
+}
+
+/// A time in whole seconds, such as `1m 20s`.
+fn seconds(time: Duration) -> String {
+    let rounded = Duration::from_secs(time.as_secs_f64().ceil() as u64);
+    humantime::format_duration(rounded).to_string()
 }
 
 /// The warnings of a load, with the time that they are of.

@@ -46,6 +46,8 @@ pub struct Ready {
     next: usize,
     /// Busy work after each frame, as a share of the frame's time.
     slow_down: f64,
+    /// The time of the first execution, where one was made.
+    first: Option<Duration>,
     facts: Facts,
 }
 
@@ -62,6 +64,14 @@ impl Built {
     pub fn slow_down(&mut self, share: f64) {
         if let Built::Ready(ready) = self {
             ready.slow_down = share;
+        }
+    }
+
+    /// The time of its first execution, where building it needed one: an upper bound for a later one.
+    pub fn first_execution(&self) -> Option<Duration> {
+        match self {
+            Built::Ready(ready) => ready.first,
+            Built::Failed(_) => None,
         }
     }
 
@@ -130,7 +140,7 @@ impl Ready {
         let held = self.session.executable().memory().held_bytes.unwrap_or(0);
         let frame = &self.scene[self.next];
         let (done, allocated) = heap::peak_of(|| self.session.time(frame));
-        done.map_err(|e| e.to_string())?;
+        self.first = Some(done.map_err(|e| e.to_string())?);
         self.session.restart().map_err(|e| e.to_string())?;
         Ok(allocated.map(|allocated| held + allocated))
     }
@@ -202,6 +212,7 @@ impl Bench<'_> {
             scene: scene.to_vec(),
             next: 0,
             slow_down: 0.0,
+            first: None,
             facts,
         };
         ready.facts.memory.measured_peak_bytes = match self.job.backend.allocates_on_heap() {

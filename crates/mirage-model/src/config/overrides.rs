@@ -7,7 +7,7 @@ use super::{
     ModelConfig,
     parse::{collect_keys, one_line},
 };
-use crate::{ModelError, error::nearest_hint};
+use crate::ModelError;
 
 impl ModelConfig {
     /// This configuration with `key=value` overrides applied in order, e.g. `network.channels=24`, `network.multipliers=[1,2]`.
@@ -47,7 +47,7 @@ fn apply(table: &mut Table, text: &str) -> Result<ModelConfig, ModelError> {
         .ok_or_else(|| ModelError::UnknownKey {
             origin: "--set".to_owned(),
             key: key.to_owned(),
-            hint: nearest_hint(key, known.iter().map(String::as_str)),
+            hint: mirage_suggest::advice(key, known.iter().map(String::as_str)),
         })?;
     *slot = coerce(slot, value)
         .map_err(|wanted| refuse(format!("`{key}` takes {wanted}, not `{value}`")))?;

@@ -5,7 +5,7 @@ use std::path::Path;
 use toml::{Table, Value};
 
 use super::{ModelConfig, presets};
-use crate::{ModelError, error::nearest_hint};
+use crate::ModelError;
 
 impl ModelConfig {
     /// The preset of that name, or else the configuration in the file of that name.
@@ -27,7 +27,7 @@ impl ModelConfig {
         let names: Vec<&str> = presets().iter().map(|preset| preset.name).collect();
         Err(ModelError::UnknownModel {
             name: name_or_path.to_owned(),
-            hint: nearest_hint(name_or_path, names.iter().copied()),
+            hint: mirage_suggest::advice(name_or_path, names.iter().copied()),
             presets: names.join(", "),
         })
     }
@@ -104,7 +104,7 @@ fn check_keys(table: &Table, origin: &str) -> Result<(), ModelError> {
             origin: origin.to_owned(),
             message: format!(
                 "unknown network.kind `{wanted}`: {}",
-                nearest_hint(wanted, kinds.iter().map(String::as_str))
+                mirage_suggest::advice(wanted, kinds.iter().map(String::as_str))
             ),
         });
     }
@@ -114,7 +114,7 @@ fn check_keys(table: &Table, origin: &str) -> Result<(), ModelError> {
         None => Ok(()),
         Some(key) => Err(ModelError::UnknownKey {
             origin: origin.to_owned(),
-            hint: nearest_hint(&key, known.iter().map(String::as_str)),
+            hint: mirage_suggest::advice(&key, known.iter().map(String::as_str)),
             key,
         }),
     }

@@ -3,7 +3,7 @@
 use mirage_ir::Graph;
 use mirage_pass::{
     Need, Numerics, OptionKind, OptionSpec, Options, Outcome, Pass, PassContext, PassError,
-    PassInfo, Phase, Registry, extend, nearest, register,
+    PassInfo, Phase, Registry, extend, register,
 };
 
 use crate::common::{idle, info, registry};
@@ -231,15 +231,6 @@ fn an_option_that_a_pass_does_not_declare_so_is_an_error_not_a_default() {
     // In a pass it ends the pipeline with the pass's name.
     let error = PassError::from(options.value::<f64>("int").expect_err("another type"));
     assert!(error.to_string().contains("option `int`"), "{error}");
-}
-
-#[test]
-fn suggestions_are_near() {
-    let names = ["channels_last", "fp16", "bf16", "sdpa", "fuse"];
-    assert_eq!(nearest("chanels-last", names), Some("channels_last"));
-    assert_eq!(nearest("SDPA", names), Some("sdpa"));
-    assert_eq!(nearest("fp61", names), Some("fp16"));
-    assert_eq!(nearest("quantize", names), None);
 }
 
 #[test]

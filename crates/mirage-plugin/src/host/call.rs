@@ -91,9 +91,11 @@ impl Trouble {
     /// The sentence for a user.
     pub(super) fn sentence(&self, plugin: &Plugin) -> String {
         match self {
-            Trouble::Said(ErrorForm::Argument { message } | ErrorForm::Engine { message }) => {
-                message.clone()
-            }
+            Trouble::Said(
+                ErrorForm::Argument { message }
+                | ErrorForm::Engine { message }
+                | ErrorForm::Memory { message, .. },
+            ) => message.clone(),
             Trouble::Said(ErrorForm::Unsupported {
                 node, op, reason, ..
             }) => format!("node {node} ({op}): {reason}"),
@@ -124,6 +126,11 @@ impl Trouble {
                 path,
                 reason,
             },
+            Trouble::Said(ErrorForm::Memory { message, available }) => BackendError::Memory {
+                backend: backend.to_owned(),
+                message,
+                available,
+            },
             other => BackendError::Engine {
                 backend: backend.to_owned(),
                 message: other.sentence(plugin),
@@ -138,6 +145,7 @@ pub(super) fn error_text(bytes: &[u8]) -> String {
         Ok(
             ErrorForm::Argument { message }
             | ErrorForm::Engine { message }
+            | ErrorForm::Memory { message, .. }
             | ErrorForm::Unsupported {
                 reason: message, ..
             },

@@ -13,6 +13,7 @@ use super::{
     HostKernel, HostKernels,
     aliases::Aliases,
     data::Data,
+    integers,
     memory::{Lifetime, place},
     narrow::is_narrow,
     program::{Body, LISTS, Own, Place, Program, Root, Step, Work},
@@ -65,6 +66,7 @@ pub(super) fn build<E: Engine>(
     let aliases = Aliases::of(prepared, &**kernels);
     let mut planner = Planner {
         prepared,
+        weights: &weights,
         kernels,
         last_use: aliases.last_uses(prepared),
         aliases,
@@ -123,6 +125,7 @@ pub(super) fn build<E: Engine>(
 
 struct Planner<'a, E: Engine> {
     prepared: &'a Prepared<E>,
+    weights: &'a [E::Tensor],
     kernels: &'a Arc<dyn HostKernels<E::Tensor>>,
     aliases: Aliases,
     last_use: Vec<usize>,
@@ -158,6 +161,24 @@ impl<E: Engine> Planner<'_, E> {
         })
     }
 
+    /// For each operand its bytes, if it is a weight.
+    fn bytes_of_weights(&self, node: &Node) -> Result<Vec<Option<Box<[u8]>>>, BackendError> {
+        let engine = self.prepared.engine();
+        let bytes = |&v: &ValueId| {
+            let place = self.place(v);
+            let Root::Weight(i) = place.root else {
+                return Ok(None);
+            };
+            let data = engine.download(self.weights[i].clone(), place.ty.dtype);
+            let data = data.map_err(|message| BackendError::Engine {
+                backend: engine.name().to_owned(),
+                message,
+            })?;
+            Ok(Some(data.bytes().into()))
+        };
+        node.inputs.iter().map(bytes).collect()
+    }
+
     fn step(
         &mut self,
         at: usize,
@@ -169,6 +190,8 @@ impl<E: Engine> Planner<'_, E> {
             Work::Call(self.body(body, bodies)?)
         } else if let Some(kernel) = self.kernels.kernel(&self.prepared.context(id).widened()) {
             Work::Own(kernel)
+        } else if let Some(kernel) = integers::lower(&self.prepared.context(id)) {
+            Work::Integers(kernel, self.bytes_of_weights(node)?)
         } else {
             Work::Engine(self.prepared.generic(id)?)
         };

@@ -6,6 +6,7 @@ mod aliases;
 mod build;
 mod data;
 mod executable;
+mod integers;
 mod kernel;
 mod memory;
 mod narrow;

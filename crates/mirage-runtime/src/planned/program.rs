@@ -11,6 +11,7 @@ use mirage_ir::{DType, TensorData, TensorType};
 use super::{
     HostKernel, HostKernels, Operand, Space, View,
     data::{Data, Elements},
+    integers::IntegerKernel,
     memory::{Carved, carve},
     narrow::{is_narrow, narrow, widen},
 };
@@ -44,6 +45,9 @@ pub(super) struct Place {
 pub(super) enum Work<E: Engine> {
     /// A kernel on slices.
     Own(HostKernel),
+    /// A kernel on integers and bools, and the bytes of the operands that are weights, which the engine may
+    /// hold in another width.
+    Integers(IntegerKernel, Vec<Option<Box<[u8]>>>),
     /// The engine's: operands and results are copied, and it allocates.
     Engine(Kernel<E::Tensor>),
     /// A body that is called, in memory of its own.
@@ -230,6 +234,7 @@ impl<E: Engine> Memory<'_, '_, E> {
                 self.own(kernel, step);
                 Ok(())
             }
+            Work::Integers(kernel, weights) => self.integers(kernel, weights, step),
             Work::Engine(kernel) => self.engine(kernel, step),
             Work::Call(body) => self.call(&mut lock(body), step),
         }
@@ -291,6 +296,29 @@ impl<E: Engine> Memory<'_, '_, E> {
                 narrow(ty.dtype, &self.floats[*wide..][..ty.numel()], halves);
             }
         }
+    }
+
+    fn integers(
+        self,
+        kernel: &IntegerKernel,
+        weights: &[Option<Box<[u8]>>],
+        step: &Step<E>,
+    ) -> Result<(), String> {
+        let [(ty, at)] = &step.results[..] else {
+            unreachable!("a kernel on integers has one result")
+        };
+        let range = *at..*at + ty.bytes();
+        let carved = carve(self.bytes, std::iter::once(range), self.lists);
+        let operand = |(place, weight): (&Place, &Option<Box<[u8]>>)| match (weight, place.root) {
+            (Some(weight), _) => &weight[..],
+            (None, Root::Planned(at)) => carved.read(at..at + place.ty.bytes()),
+            (None, Root::Input(i)) => self.given.inputs[i].bytes(),
+            (None, Root::State(i)) => self.given.states[i].bytes(),
+            (None, Root::Weight(i)) => self.weights.bytes(i),
+        };
+        let operands = step.operands.iter().zip(weights).map(operand);
+        let operands = self.lists.alloc_slice_fill_iter(operands);
+        kernel.run(operands, carved.written[0])
     }
 
     /// Writes operands of halves to where they are read as f32.

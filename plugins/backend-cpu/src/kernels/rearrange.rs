@@ -3,10 +3,10 @@
 
 use mirage_ir::{
     DType, TensorType,
-    ops::{Concat, Expand, Permute, Reorder, Reshape, Slice},
+    ops::Concat,
 };
 use mirage_runtime::{
-    NodeContext,
+    Movement, NodeContext,
     planned::{HostKernel, Operand},
 };
 use rayon::prelude::*;
@@ -17,7 +17,7 @@ use super::{
 };
 
 pub(crate) fn lower(cx: &NodeContext<'_>) -> Option<HostKernel> {
-    let (x, out) = (cx.inputs.first()?, &cx.outputs[0]);
+    let out = &cx.outputs[0];
     let floats = cx.inputs.iter().all(|t| t.dtype == DType::F32);
     if !floats || out.dtype != DType::F32 || out.numel() == 0 {
         return None;
@@ -26,53 +26,13 @@ pub(crate) fn lower(cx: &NodeContext<'_>) -> Option<HostKernel> {
     if let Some(op) = op.get::<Concat>() {
         return Some(concat(cx.place(op.dim), &cx.inputs, out));
     }
-    let own = x.strides();
-    let (start, steps) = if let Some(op) = op.get::<Permute>() {
-        (0, op.axes.iter().map(|&a| own[a]).collect())
-    } else if op.is::<Reorder>() {
-        (0, own)
-    } else if op.is::<Expand>() {
-        // Dimensions are added in front.
-        let new = out.rank() - x.rank();
-        let step = |d: usize| match d.checked_sub(new) {
-            Some(d) if x.shape[d] != 1 => own[d],
-            _ => 0,
-        };
-        (0, (0..out.rank()).map(step).collect())
-    } else if let Some(op) = op.get::<Slice>() {
-        let start = op.start.iter().zip(&own).map(|(s, o)| s * o).sum();
-        (
-            start,
-            op.step.iter().zip(&own).map(|(s, o)| s * o).collect(),
-        )
-    } else {
-        return op.is::<Reshape>().then(|| reshape(x, out)).flatten();
-    };
-    Some(gather(start, dimensions(out, &steps)))
-}
-
-/// A size and a step for each physical dimension of `out`, out of steps by logical dimension.
-fn dimensions(out: &TensorType, steps: &[usize]) -> Vec<(usize, usize)> {
-    out.order.dims().map(|d| (out.shape[d], steps[d])).collect()
-}
-
-/// A reshape that moves elements, where one side is row-major.
-fn reshape(x: &TensorType, out: &TensorType) -> Option<HostKernel> {
-    if out.is_row_major() {
-        let logical = x.shape.iter().copied().zip(x.strides()).collect();
-        return Some(gather(0, logical));
-    }
-    let steps = TensorType::new(out.dtype, &out.shape[..]).strides();
-    x.is_row_major().then(|| gather(0, dimensions(out, &steps)))
+    Movement::of(cx).map(gather)
 }
 
 /// The result's elements in sequence, read with a step along each of its dimensions.
-fn gather(start: usize, dimensions: Vec<(usize, usize)>) -> HostKernel {
-    let walk = Walk::of(
-        dimensions
-            .into_iter()
-            .map(|(size, step)| (size, vec![step])),
-    );
+fn gather(Movement { start, dimensions }: Movement) -> HostKernel {
+    let dimensions = dimensions.into_iter();
+    let walk = Walk::of(dimensions.map(|(size, step)| (size, vec![step])));
     HostKernel::new(move |x, mut space| {
         let (x, out) = (&x[0].floats()[start..], space.result());
         let part = out.len().div_ceil(3 * threads());

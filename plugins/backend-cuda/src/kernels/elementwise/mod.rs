@@ -1,14 +1,18 @@
 //! Regions of functions of elements: every tensor is read and written once.
 
-pub(crate) mod program;
 pub(crate) mod run;
 
 use burn_cubecl::Cube;
 use cubecl::CubeDim;
 use mirage_burn::{Kernel, NodeContext, Tensor};
-use mirage_ir::{TensorType, same_layout};
+use mirage_ir::{
+    DType, Graph, Node, TensorType,
+    ops::{Binary, Region, Unary},
+    same_layout,
+};
+use mirage_runtime::elementwise::{Program, Step};
 
-use self::{program::Program, run::Reach};
+use self::run::Reach;
 use super::device::{argument, cubes, element, empty, in_sequence, line};
 
 /// Operands that the kernel takes at most.
@@ -18,7 +22,7 @@ const UNITS: usize = 256;
 /// The kernel of a node, if it is a region that the kernel has all of.
 #[allow(unsafe_code)]
 pub(crate) fn lower(cx: &NodeContext<'_, Cube>) -> Option<Kernel<Cube>> {
-    let program = Program::of(cx.node)?;
+    let program = program(cx.graph, cx.node)?;
     let out = &cx.outputs[0];
     let operands = cx.inputs.len();
     let small = i32::try_from(out.numel()).is_ok();
@@ -73,6 +77,30 @@ pub(crate) fn lower(cx: &NodeContext<'_, Cube>) -> Option<Kernel<Cube>> {
         args.set(0, Tensor::Float(result));
         Ok(())
     }))
+}
+
+/// The program of a region of floats that the kernel computes as defined. A bool may occur inside the
+/// region, but not as an operand or a result: the engine stores it in its own way.
+fn program(graph: &Graph, node: &Node) -> Option<Program> {
+    node.op.get::<Region>()?;
+    let body = node.op.body()?;
+    let is_float = |dtype| matches!(dtype, DType::F32 | DType::F16 | DType::BF16);
+    let mut ports = body.inputs().iter().chain(body.outputs());
+    if !ports.all(|port| is_float(body.ty(port.value).dtype)) {
+        return None;
+    }
+    let program = Program::of(graph, node)?;
+    program.steps.iter().all(|&s| is_computed(s)).then_some(program)
+}
+
+/// Whether the kernel computes this step as it is defined.
+pub(crate) fn is_computed(step: Step) -> bool {
+    match step {
+        Step::Unary(f, _) => !matches!(f, Unary::IsInf | Unary::IsNan | Unary::Sign),
+        Step::Binary(f, ..) | Step::WithScalar(f, ..) => f != Binary::Rem,
+        Step::ToByte(_) => false,
+        Step::Select(..) | Step::ToBool(_) | Step::ToF16(_) | Step::ToBf16(_) | Step::Copy(_) => true,
+    }
 }
 
 /// How an operand's elements belong to the result's, if it is in one of the ways known.

@@ -6,8 +6,8 @@ use mirage_ir::{
     ops::{Binary, Unary},
     regions::Activation,
 };
+use mirage_runtime::elementwise::{Program, Step};
 
-use super::program::{Program, Step};
 use crate::kernels::product::finish::activate;
 
 /// How an operand's elements belong to the result's.
@@ -102,7 +102,7 @@ fn step<N: Size>(registers: &Sequence<Vector<f32, N>>, #[comptime] step: Step) -
             *registers.index(comptime!(a)),
             *registers.index(comptime!(b)),
         ),
-        Step::Truth(a) => truth::<N>(
+        Step::ToBool(a) => truth::<N>(
             registers
                 .index(comptime!(a))
                 .not_equal(&Vector::<f32, N>::new(0.0)),
@@ -113,7 +113,8 @@ fn step<N: Size>(registers: &Sequence<Vector<f32, N>>, #[comptime] step: Step) -
         Step::ToBf16(a) => Vector::<f32, N>::cast_from(Vector::<bf16, N>::cast_from(
             *registers.index(comptime!(a)),
         )),
-        Step::Copy(a) => *registers.index(comptime!(a)),
+        // No program that reaches the kernel rounds to bytes.
+        Step::Copy(a) | Step::ToByte(a) => *registers.index(comptime!(a)),
     }
 }
 

@@ -19,6 +19,7 @@ use mirage_ir::{
     ops::{Binary, Unary},
     regions::Activation,
 };
+use mirage_runtime::elementwise::{Number, Program, Step};
 
 use crate::kernels::{
     attention::{
@@ -27,7 +28,7 @@ use crate::kernels::{
     },
     copy::copy_kernel,
     elementwise::{
-        program::{Number, Program, Step},
+        is_computed,
         run::{self, Reach},
     },
     fragments::Arithmetic,
@@ -534,7 +535,9 @@ fn everything() -> Program {
         Step::WithScalar(Binary::Add, 2, Number::of(0.5)),
         Step::Binary(Binary::Gt, 3, 0),
         Step::Select(4, 0, 3),
-        Step::Truth(5),
+        Step::ToBool(5),
+        Step::ToF16(5),
+        Step::ToBf16(5),
         Step::Copy(5),
     ];
     let mut program = Program {
@@ -542,12 +545,13 @@ fn everything() -> Program {
         steps: first,
     };
     let last = |program: &Program| program.operands + program.steps.len() - 1;
-    let unknown = [Unary::IsInf, Unary::IsNan, Unary::Sign];
-    for &f in Unary::ALL.iter().filter(|f| !unknown.contains(f)) {
-        program.steps.push(Step::Unary(f, last(&program)));
+    for &f in Unary::ALL {
+        let step = Step::Unary(f, last(&program));
+        program.steps.extend(is_computed(step).then_some(step));
     }
-    for &f in Binary::ALL.iter().filter(|f| **f != Binary::Rem) {
-        program.steps.push(Step::Binary(f, last(&program), 0));
+    for &f in Binary::ALL {
+        let step = Step::Binary(f, last(&program), 0);
+        program.steps.extend(is_computed(step).then_some(step));
     }
     program
 }

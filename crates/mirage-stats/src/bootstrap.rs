@@ -14,7 +14,7 @@ use rand::{Rng, SeedableRng, rngs::StdRng};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::{percentiles::median_in_place, quantile};
+use crate::{percentiles::median_in_place, quantile};
 
 /// The fewest samples that an interval is given for: below six no two order statistics enclose the
 /// median with 95 % whatever the distribution, since 1 - 2 (1/2)^n must reach 0.95.
@@ -152,7 +152,7 @@ pub fn medians_interval(
         .collect())
 }
 
-pub(super) fn check(series: &[Vec<f64>]) -> Result<(), StatsError> {
+pub(crate) fn check(series: &[Vec<f64>]) -> Result<(), StatsError> {
     let found = series.iter().map(Vec::len).sum();
     if found > 0 && series.iter().any(Vec::is_empty) {
         return Err(StatsError::EmptyRepeat);
@@ -167,12 +167,12 @@ pub(super) fn check(series: &[Vec<f64>]) -> Result<(), StatsError> {
     }
 }
 
-pub(super) fn median_of(series: &[Vec<f64>]) -> f64 {
+pub(crate) fn median_of(series: &[Vec<f64>]) -> f64 {
     median_in_place(&mut series.concat())
 }
 
 /// The percentile interval; it holds the estimate, which a skewed draw might leave out by a hair.
-pub(super) fn interval(estimate: f64, drawn: &mut [f64], confidence: f64) -> Interval {
+pub(crate) fn interval(estimate: f64, drawn: &mut [f64], confidence: f64) -> Interval {
     drawn.sort_by(f64::total_cmp);
     let tail = (1.0 - confidence) / 2.0;
     let (low, high) = match drawn.is_empty() {
@@ -187,7 +187,7 @@ pub(super) fn interval(estimate: f64, drawn: &mut [f64], confidence: f64) -> Int
 }
 
 /// Positions drawn from repeats of given lengths.
-pub(super) struct Draw {
+pub(crate) struct Draw {
     lengths: Vec<usize>,
     block: Option<usize>,
     places: Vec<(usize, usize)>,
@@ -195,7 +195,7 @@ pub(super) struct Draw {
 }
 
 impl Draw {
-    pub(super) fn new(series: &[Vec<f64>], how: &Resampling) -> Self {
+    pub(crate) fn new(series: &[Vec<f64>], how: &Resampling) -> Self {
         Draw {
             lengths: series.iter().map(Vec::len).collect(),
             block: how.block,
@@ -205,7 +205,7 @@ impl Draw {
     }
 
     /// Draws anew: repeats as wholes, then blocks of neighbours in each.
-    pub(super) fn next(&mut self, rng: &mut StdRng) {
+    pub(crate) fn next(&mut self, rng: &mut StdRng) {
         self.places.clear();
         let repeats = self.lengths.len();
         for place in 0..repeats {
@@ -226,7 +226,7 @@ impl Draw {
     }
 
     /// The median of what is drawn, of a series with these lengths.
-    pub(super) fn median(&mut self, series: &[Vec<f64>]) -> f64 {
+    pub(crate) fn median(&mut self, series: &[Vec<f64>]) -> f64 {
         self.values.clear();
         self.values
             .extend(self.places.iter().map(|&(repeat, i)| series[repeat][i]));

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{percentiles::sorted, quantile};
+use crate::{percentiles::sorted, quantile};
 
 /// How many values lie beyond Tukey's fences (Tukey, Exploratory Data Analysis, 1977): mild ones
 /// more than 1.5 interquartile ranges outside the quartiles, severe ones more than 3. A severe

@@ -1,5 +1,7 @@
 //! Quantiles of a sample.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 /// Percentiles of a sample, in the sample's unit.
@@ -16,6 +18,12 @@ pub struct Percentiles {
 }
 
 impl Percentiles {
+    /// Of these times, in milliseconds, in any order; `None` if there is none.
+    pub fn of_times(times: &[Duration]) -> Option<Self> {
+        let ms: Vec<f64> = times.iter().map(|t| t.as_secs_f64() * 1e3).collect();
+        Percentiles::of(&ms)
+    }
+
     /// Of these values, in any order; `None` if there is none.
     pub fn of(values: &[f64]) -> Option<Self> {
         let sorted = sorted(values)?;

@@ -3,7 +3,7 @@
 use rand::{SeedableRng, rngs::StdRng};
 use serde::{Deserialize, Serialize};
 
-use super::{
+use crate::{
     Interval, Resampling, StatsError,
     bootstrap::{Draw, check, interval, median_of},
 };
@@ -32,7 +32,7 @@ pub struct Growth {
 /// drawn by themselves, since sizes are measured one after the other.
 ///
 /// # Errors
-/// A size with fewer than [`MIN_SAMPLES`](super::MIN_SAMPLES) samples; times that are none.
+/// A size with fewer than [`MIN_SAMPLES`](crate::MIN_SAMPLES) samples; times that are none.
 pub fn growth(points: &[Sized], how: &Resampling) -> Result<Growth, StatsError> {
     points.iter().try_for_each(|p| check(&p.samples_ms))?;
     if points.len() < 2 {

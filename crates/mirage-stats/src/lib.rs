@@ -1,10 +1,19 @@
-//! Statistics of times: percentiles, intervals, outliers, warm-up.
+//! Statistics of measured times: percentiles, bootstrap intervals, outliers, verdicts, warm-up.
 //!
-//! docs/ledger.md tells the methods and their sources.
+//! The methods and their sources are in `docs/ledger.md`.
+//!
+//! ```
+//! use std::time::Duration;
+//! use mirage_stats::Percentiles;
+//!
+//! let times = [40, 10, 30, 20].map(Duration::from_millis);
+//! assert_eq!(Percentiles::of_times(&times).map(|p| p.p50), Some(25.0));
+//! ```
 
 mod bootstrap;
 mod growth;
 mod outliers;
+mod paired;
 mod percentiles;
 mod verdict;
 mod warmup;
@@ -14,6 +23,7 @@ pub use bootstrap::{
 };
 pub use growth::{Growth, Sized, exponent, growth};
 pub use outliers::Outliers;
+pub use paired::Ratio;
 pub use percentiles::{Percentiles, median, quantile};
 pub use verdict::{DEFAULT_MARGIN, Verdict};
 pub use warmup::WarmUpRule;

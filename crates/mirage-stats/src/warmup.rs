@@ -1,6 +1,6 @@
 //! When a subject is warm.
 
-use super::percentiles::median_in_place;
+use crate::percentiles::median_in_place;
 
 /// The rule of warm-up. A subject is warm when the median of its last `window` runs differs from the
 /// median of the `window` runs before by no more than `tolerance`, as a share of the later one, or

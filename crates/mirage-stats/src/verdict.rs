@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Interval;
+use crate::Interval;
 
 /// A difference of less than this share is never called, however narrow its interval is: placement
 /// of code and memory alone moves a program by about a per cent (Mytkowicz et al., ASPLOS 2009). At
