@@ -8,7 +8,7 @@
 #     benches/gpu/run.sh --list                                                 # the stages
 #
 # Needs the driver, CUDA's libdevice (CUDA_PATH, or /usr/local/cuda) and a program with the backend: built with
-# `--features cuda`, or any with `--plugin libmirage_backend_cuda.so` (docs/backends.md). The stages floor and
+# `--features cuda`, or any with `--plugin libmirage_backend_cuda.so` (docs/expert/graphics-cards.md). The stages floor and
 # peers need python3 with torch and safetensors.
 # What is done stays done: a stage whose mark is in the folder is left out, and with --budget none begins
 # that may outlast it. Results: files of each stage, all JSON in results.json, all tables in report.md.

@@ -96,7 +96,7 @@ def arguments():
     except ValueError as error:
         parser.error(str(error))
     if args.plugin and not args.plugin.is_file():
-        parser.error(f"{args.plugin} is no file; docs/backends.md says how plugins are built")
+        parser.error(f"{args.plugin} is no file; docs/expert/graphics-cards.md says how plugins are built")
     if not args.mirage.is_file():
         parser.error(f"{args.mirage} is no file; build the program (cargo build --release --workspace) or name it")
     return args

@@ -1,4 +1,4 @@
-//! What the fuzz targets share. `docs/fuzzing.md` says how to run them and what each holds to.
+//! What the fuzz targets share. `docs/expert/fuzzing.md` says how to run them and what each holds to.
 
 mod case;
 mod equivalent;

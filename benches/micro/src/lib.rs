@@ -1,1 +1,1 @@
-//! Micro-benchmarks stand in `benches/`; `docs/benchmarks.md` tells how to run them.
+//! Micro-benchmarks stand in `benches/`; `docs/expert/measuring-parts.md` tells how to run them.

@@ -5,7 +5,7 @@
 //! times and of what is known of each set; a [`Ledger`](ledger::Ledger) is saved,
 //! [compared](compare::compare), seen [over time](history::history) and [rendered](render). What is
 //! measured comes through the trait [`Subject`](measure::Subject), so nothing here knows a model or a
-//! backend. docs/ledger.md tells the rows, the fields and the statistics. What the machine can do and
+//! backend. docs/reference/ledger.md tells the rows, the fields and the statistics. What the machine can do and
 //! what else keeps it busy is in [`machine`].
 //!
 //! ```

@@ -1,6 +1,6 @@
 //! Statistics of measured times: percentiles, bootstrap intervals, outliers, verdicts, warm-up.
 //!
-//! The methods and their sources are in `docs/ledger.md`.
+//! The methods and their sources are in `docs/reference/ledger.md`.
 //!
 //! ```
 //! use std::time::Duration;

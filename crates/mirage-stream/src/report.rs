@@ -1,4 +1,4 @@
-//! The report of a run as data, for `--report` and for people's tools. docs/report.md describes the
+//! The report of a run as data, for `--report` and for people's tools. docs/reference/report.md describes the
 //! schema.
 
 use std::collections::BTreeMap;

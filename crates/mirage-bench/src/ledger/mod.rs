@@ -1,4 +1,4 @@
-//! A saved ledger: everything that its numbers belong to, and the numbers. docs/ledger.md describes
+//! A saved ledger: everything that its numbers belong to, and the numbers. docs/reference/ledger.md describes
 //! the schema.
 
 mod assemble;

@@ -1,4 +1,4 @@
-//! A profile as JSON. docs/profile.md describes the fields.
+//! A profile as JSON. docs/reference/profile.md describes the fields.
 
 use serde::Serialize;
 

@@ -1,5 +1,5 @@
 //! Where the time of a frame goes: what was measured of every node, summed up by operation and by
-//! layer, with costs, the roofline and memory. docs/profile.md describes the schema.
+//! layer, with costs, the roofline and memory. docs/reference/profile.md describes the schema.
 
 mod document;
 mod frames;

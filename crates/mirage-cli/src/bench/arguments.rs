@@ -19,7 +19,7 @@ Examples:
 
 Rows: none; each pass alone; the ladder in pipeline order; all but one; all; sets of your own. Sets run
 in turn in one process, so that a drift of the machine's speed meets all; intervals are 95 % bootstrap
-intervals of the ratio of medians. docs/ledger.md has the statistics and the fields.
+intervals of the ratio of medians. docs/reference/ledger.md has the statistics and the fields.
 
 Exit codes: 0 done; 1 a set failed, or --fail-on-regression found one; 2 the command line is wrong.";
 

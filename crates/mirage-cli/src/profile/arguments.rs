@@ -13,7 +13,7 @@ const MOST_FRAMES: u64 = 2000;
 const AFTER_HELP: &str = "\
 Every second frame is profiled, the others run plain between them, so that what profiling itself costs
 is measured and printed. Times are means over the middle half of the frames, so that nodes and what is
-between them add up to the frame. docs/profile.md tells what every column is.
+between them add up to the frame. docs/reference/profile.md tells what every column is.
 
 Examples:
   mirage profile --passes sdpa,fuse                       time by operation

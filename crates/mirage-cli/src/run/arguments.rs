@@ -115,7 +115,7 @@ pub(crate) struct RunArgs {
     )]
     pub(super) compare: usize,
 
-    /// Write everything measured to a JSON file (docs/report.md has the schema)
+    /// Write everything measured to a JSON file (docs/reference/report.md has the schema)
     #[arg(long, value_name = "FILE", help_heading = "Reports")]
     pub(super) report: Option<PathBuf>,
     /// Print the report as JSON instead of tables

@@ -127,7 +127,7 @@ fn a_ledger_has_every_row_and_every_column() {
     {
         let mut empty = Vec::new();
         nulls(row, "", &mut empty);
-        // docs/ledger.md says why each of these is null where it is. Resident sets and intervals take
+        // docs/reference/ledger.md says why each of these is null where it is. Resident sets and intervals take
         // time, which a busy machine may not leave.
         let may = |path: &str| {
             path.ends_with("psnr_db")

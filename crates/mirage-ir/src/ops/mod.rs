@@ -1,7 +1,7 @@
 //! The operations, a file for each family, and the table of them all.
 //!
 //! To add one: a type that implements [`Operation`] in the file of its family, and its word in the family's `KINDS`. See
-//! `docs/adding-an-op.md`.
+//! `docs/expert/adding-an-operation.md`.
 
 mod attention;
 mod binary;

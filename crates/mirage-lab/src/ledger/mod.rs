@@ -1,4 +1,4 @@
-//! A ledger of a job: which sets of passes are measured, how, and what comes of it. docs/ledger.md has
+//! A ledger of a job: which sets of passes are measured, how, and what comes of it. docs/reference/ledger.md has
 //! the rows, the fields and the statistics.
 
 mod processes;

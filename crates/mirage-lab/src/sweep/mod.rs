@@ -3,7 +3,7 @@
 //! [`ops`] measures a graph's own operations one by one, each distinct shape once, [`attention`] the
 //! operation against its spelled-out form over lengths and head dimensions, and [`resolution`] holds
 //! how a frame grows with its side. Programs are compiled by a
-//! [`Backend`](mirage_backend::Backend) and timed by [`mirage_bench::measure`]; docs/benchmarks.md
+//! [`Backend`](mirage_backend::Backend) and timed by [`mirage_bench::measure`]; docs/expert/measuring-parts.md
 //! tells the methods and the fields of the reports.
 
 pub mod attention;

@@ -1,5 +1,5 @@
 //! Every set of the main passes on `lsd-tiny` and `stress-light`: refused by a rule that the error names, or run on the CPU
-//! backend within the bound that its passes promise, against the f64 interpreter. The long run writes `docs/pass-sets.md`.
+//! backend within the bound that its passes promise, against the f64 interpreter. The long run writes `docs/reference/pass-sets.md`.
 #![allow(
     clippy::unwrap_used,
     reason = "a test ends where something is not as it should be"
@@ -251,7 +251,7 @@ fn bit_identical_passes_leave_the_backends_bits() {
 }
 
 #[test]
-#[ignore = "takes long; writes docs/pass-sets.md"]
+#[ignore = "takes long; writes docs/reference/pass-sets.md"]
 fn all_sets_of_main_passes_hold_their_bounds() {
     let plans = plans();
     check_refusals(&plans);
@@ -265,7 +265,7 @@ fn all_sets_of_main_passes_hold_their_bounds() {
         plans: &plans,
         columns: &columns,
     };
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/pass-sets.md");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference/pass-sets.md");
     std::fs::write(path, page.text()).unwrap();
     for (model, column) in page.networks.iter().zip(&columns) {
         let outside = outside(column);

@@ -1,5 +1,5 @@
 //! Instructions of the graph, the planner and the passes, counted by valgrind's callgrind and compared
-//! with a stored baseline. docs/benchmarks.md tells how and why.
+//! with a stored baseline. docs/expert/measuring-parts.md tells how and why.
 //!
 //!     benches/instructions/run            # compare
 //!     benches/instructions/run refresh    # store anew

@@ -32,7 +32,7 @@ Examples:
 
 Self-attention of one picture: the operation in turn with softmax(q·kᵀ/√d)·v, a node for each step. Shapes
 are measured from the smallest to the largest; what does not fit memory, by an estimate before it is
-begun, or the time left is a row that says so. docs/benchmarks.md has the method and the fields.";
+begun, or the time left is a row that says so. docs/expert/measuring-parts.md has the method and the fields.";
 
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]

@@ -33,7 +33,7 @@ Examples:
 Each distinct operation with its shapes is a program of its own, and all run in turn with the whole frame
 that they are parts of. What depends on parameters alone is computed once, at compile, as in the frame.
 Inputs rotate among sets that fill twice the last-level cache together; weights do not. What the rows do
-not cover of the frame is printed. docs/benchmarks.md has the method and the fields.";
+not cover of the frame is printed. docs/expert/measuring-parts.md has the method and the fields.";
 
 /// The most that sets of inputs fill by default.
 const MAX_ROTATION: u64 = 64 << 20;

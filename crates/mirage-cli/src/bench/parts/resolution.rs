@@ -31,7 +31,7 @@ Examples:
 
 Square frames, from the smallest to the largest, each compiled and measured by itself. It stops where
 memory, by an estimate before a side is compiled, or the time given ends, and says so. The exponent is the
-slope of the least-squares line through the logarithms of pixels and times. docs/benchmarks.md has the
+slope of the least-squares line through the logarithms of pixels and times. docs/expert/measuring-parts.md has the
 method and the fields.";
 
 #[derive(Args, Debug)]
