@@ -231,10 +231,7 @@ mod tests {
             }"#,
         )
         .expect("the graph parses");
-        let (half, single) = (
-            MemoryNeed::of(&graph),
-            MemoryNeed::with_f32_weights(&graph),
-        );
+        let (half, single) = (MemoryNeed::of(&graph), MemoryNeed::with_f32_weights(&graph));
         assert_eq!(half.weights, 2 * 64 * 64);
         assert_eq!(single.weights, 4 * 64 * 64);
         assert_eq!(single.activations, half.activations);

@@ -12,3 +12,117 @@ pub enum ModelError {
     UnknownModel {
         /// The name as given.
         name: String,
+        /// `did you mean …?`, or what else is known.
+        hint: String,
+        /// The presets, separated by commas.
+        presets: String,
+    },
+
+    /// A configuration file that could not be read.
+    #[error("cannot read model configuration {}: {source}", path.display())]
+    ReadConfig {
+        /// The file.
+        path: PathBuf,
+        /// The operating system's reason.
+        source: std::io::Error,
+    },
+
+    /// A configuration that is no TOML, lacks a key or has a value of a wrong type.
+    #[error("{origin}: {message}")]
+    ParseConfig {
+        /// The file with its line where known, or the preset.
+        origin: String,
+        /// What is wrong.
+        message: String,
+    },
+
+    /// A key that no configuration of this kind of network has.
+    #[error("{origin}: unknown key `{key}`: {hint}")]
+    UnknownKey {
+        /// The file, the preset, or `--set`.
+        origin: String,
+        /// The dotted key as given.
+        key: String,
+        /// `did you mean …?`, or the known keys.
+        hint: String,
+    },
+
+    /// An override that is not `key=value`, or whose value has another type than the key.
+    #[error("--set {text}: {reason}")]
+    Override {
+        /// The override as given.
+        text: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+
+    /// A configuration that no network can be built from.
+    #[error("model `{model}`: {key} {reason}")]
+    InvalidConfig {
+        /// The configuration's name.
+        model: String,
+        /// The dotted key at fault.
+        key: String,
+        /// What the value has to be.
+        reason: String,
+    },
+
+    /// A picture size that the network cannot halve as often as it has to.
+    #[error(
+        "model `{model}` cannot run at {width}x{height}: both sides must be positive multiples of {multiple}; the nearest size is {nearest_width}x{nearest_height} (the network halves the sides {halvings} times)"
+    )]
+    Size {
+        /// The configuration's name.
+        model: String,
+        /// The width asked for, in pixels.
+        width: usize,
+        /// The height asked for, in pixels.
+        height: usize,
+        /// What both sides must be a multiple of.
+        multiple: usize,
+        /// How often the network halves the sides.
+        halvings: usize,
+        /// The nearest width that works.
+        nearest_width: usize,
+        /// The nearest height that works.
+        nearest_height: usize,
+    },
+
+    /// Named inputs of one forward pass that do not fit the network.
+    #[error("input `{name}`: {reason}")]
+    Input {
+        /// The input's name.
+        name: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+
+    /// Weights that could not be read: missing file, truncated, not safetensors.
+    #[error("cannot read weights from {}: {reason}", path.display())]
+    ReadWeights {
+        /// The file.
+        path: PathBuf,
+        /// What the file lacks.
+        reason: String,
+    },
+
+    /// Weights whose names or shapes are not the network's.
+    #[error("weights {} do not fit model `{model}`: {misfit}", path.display())]
+    WeightsMisfit {
+        /// The file.
+        path: PathBuf,
+        /// The configuration's name.
+        model: String,
+        /// Missing, unused and mismatched keys.
+        misfit: Misfit,
+    },
+
+    /// Weights that could not be written; whatever stood under that name is untouched.
+    #[error("cannot write weights to {}: {reason}", path.display())]
+    WriteWeights {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        reason: String,
+    },
+}

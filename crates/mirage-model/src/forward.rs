@@ -1,8 +1,6 @@
 //! One forward pass with inputs and outputs by the names that each network gives them.
 
-use crate::{
-    AnyModel, AnyTensor, ModelError, NamedTensors, TensorSpec, config::Size,
-};
+use crate::{AnyModel, AnyTensor, ModelError, NamedTensors, TensorSpec, config::Size};
 
 /// A network's own forward pass, by name.
 pub(crate) trait NamedForward {

@@ -31,7 +31,7 @@ pub enum StreamError {
     #[error("{error}: {advice}")]
     Memory {
         /// What it needs and what there is.
-        error: mirage_backend::BackendError,
+        error: Box<mirage_backend::BackendError>,
         /// Which passes would help, or what else.
         advice: String,
     },

@@ -24,6 +24,7 @@ mod trace;
 pub use compare::{Comparison, compare};
 pub use error::StreamError;
 pub use live::{LiveOptions, LiveOutcome, StageTimes, run_live};
+pub use mirage_stats::{Percentiles, Ratio};
 pub use noise::{Noise, NoisePolicy};
 pub use parity::{
     Named, bound, by_definition, by_execution, difference, frame_bound, parity_inputs,
@@ -39,5 +40,4 @@ pub use report::{
 };
 pub use sampler::{MAX_STEPS, SamplerConfig, Step, Trajectory};
 pub use session::Session;
-pub use mirage_stats::{Percentiles, Ratio};
 pub use trace::{FrameTrace, Lap, Trace, trace_live};

@@ -83,7 +83,8 @@ pub fn run_live(
             Ok(())
         },
     )?;
-    let warm = |times: &[Duration]| Percentiles::of_times(times.get(options.warmup..).unwrap_or(&[]));
+    let warm =
+        |times: &[Duration]| Percentiles::of_times(times.get(options.warmup..).unwrap_or(&[]));
     Ok(LiveOutcome {
         accounting: outcome.accounting,
         times: Percentiles::of_times(&clock.times),

@@ -9,7 +9,13 @@ const WORTH_NAMING: f64 = 0.05;
 
 /// What to do about a program that needs more than the `available` bytes: the registered passes that lower
 /// its need, each added to the plan alone, and whether it fits then.
-pub(crate) fn advice(graph: &Graph, made_by: &Plan, backend: &dyn Backend, device: usize, available: u64) -> String {
+pub(crate) fn advice(
+    graph: &Graph,
+    made_by: &Plan,
+    backend: &dyn Backend,
+    device: usize,
+    available: u64,
+) -> String {
     let Ok(registry) = Registry::linked() else {
         return OTHERWISE.to_owned();
     };
@@ -31,12 +37,20 @@ pub(crate) fn advice(graph: &Graph, made_by: &Plan, backend: &dyn Backend, devic
     let fitting: Vec<String> = helpful
         .iter()
         .filter(|(need, _)| *need <= available)
-        .map(|(need, name)| format!("with `{name}` it needs at least {} MiB, which fits", mib(*need)))
+        .map(|(need, name)| {
+            format!(
+                "with `{name}` it needs at least {} MiB, which fits",
+                mib(*need)
+            )
+        })
         .collect();
     match (fitting.is_empty(), helpful.first()) {
         (false, _) => fitting.join("; "),
         (true, Some((need, name))) => {
-            format!("with `{name}` it needs at least {} MiB, which does not fit either; {OTHERWISE}", mib(*need))
+            format!(
+                "with `{name}` it needs at least {} MiB, which does not fit either; {OTHERWISE}",
+                mib(*need)
+            )
         }
         (true, None) => OTHERWISE.to_owned(),
     }

@@ -40,7 +40,7 @@ pub fn prepare(
     let executable = compiled.map_err(|error| match error {
         BackendError::Memory { available, .. } => StreamError::Memory {
             advice: memory::advice(&captured.graph, plan, backend, options.device, available),
-            error,
+            error: Box::new(error),
         },
         other => other.into(),
     })?;

@@ -72,7 +72,7 @@ fn unknown(name: &str) -> String {
     if let Some((_, how)) = ELSEWHERE.iter().find(|(known, _)| *known == name) {
         return format!("backend `{name}` is not in this program, and no plugin brings it: {how}");
     }
-    let advice = advice(name, backends().iter().map(|b| b.info().name));
+    let advice = mirage_suggest::advice(name, backends().iter().map(|b| b.info().name));
     format!(
         "unknown backend `{name}`: {advice}; a plugin's backend needs --plugin FILE (mirage plugins list)"
     )

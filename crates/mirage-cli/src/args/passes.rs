@@ -50,7 +50,7 @@ impl PassArgs {
         let text = match std::fs::read_to_string(name) {
             Ok(text) => text,
             Err(e) if e.kind() == ErrorKind::NotFound && !name.contains(['.', '/', '\\']) => {
-                let advice = advice(name, PIPELINES.iter().map(|p| p.name));
+                let advice = mirage_suggest::advice(name, PIPELINES.iter().map(|p| p.name));
                 return Err(CliError::usage(format!(
                     "--pipeline: no named set and no file is called `{name}`: {advice}"
                 )));

@@ -278,9 +278,7 @@ impl Binary {
             },
             (Elements::Int(x), Elements::Int(y)) => match self.comparison() {
                 Some(f) => Elements::Bool(pair.zip(x, y, |x, y| Ok(f(&x, &y)))?),
-                None => {
-                    Elements::Int(pair.zip(x, y, |x, y| self.of_integers(x, y, out.dtype))?)
-                }
+                None => Elements::Int(pair.zip(x, y, |x, y| self.of_integers(x, y, out.dtype))?),
             },
             (Elements::Bool(x), Elements::Bool(y)) => {
                 Elements::Bool(pair.zip(x, y, |x, y| self.of_bools(x, y))?)

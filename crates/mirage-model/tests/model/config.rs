@@ -194,5 +194,8 @@ fn an_unknown_model_gets_the_nearest_preset() {
         "{error}"
     );
     let error = ModelConfig::load("zzz").expect_err("unknown").to_string();
-    assert!(error.contains("expected one of lsd-tiny, lsd-light"), "{error}");
+    assert!(
+        error.contains("expected one of lsd-tiny, lsd-light"),
+        "{error}"
+    );
 }

@@ -309,15 +309,17 @@ impl<E: Engine> Memory<'_, '_, E> {
         };
         let range = *at..*at + ty.bytes();
         let carved = carve(self.bytes, std::iter::once(range), self.lists);
-        let operand = |(place, weight): (&Place, &Option<Box<[u8]>>)| match (weight, place.root) {
-            (Some(weight), _) => &weight[..],
-            (None, Root::Planned(at)) => carved.read(at..at + place.ty.bytes()),
-            (None, Root::Input(i)) => self.given.inputs[i].bytes(),
-            (None, Root::State(i)) => self.given.states[i].bytes(),
-            (None, Root::Weight(i)) => self.weights.bytes(i),
+        let operand = |i: usize| -> &[u8] {
+            let place = &step.operands[i];
+            match (&weights[i], place.root) {
+                (Some(weight), _) => weight,
+                (None, Root::Planned(at)) => carved.read(at..at + place.ty.bytes()),
+                (None, Root::Input(i)) => self.given.inputs[i].bytes(),
+                (None, Root::State(i)) => self.given.states[i].bytes(),
+                (None, Root::Weight(i)) => self.weights.bytes(i),
+            }
         };
-        let operands = step.operands.iter().zip(weights).map(operand);
-        let operands = self.lists.alloc_slice_fill_iter(operands);
+        let operands = self.lists.alloc_slice_fill_with(weights.len(), operand);
         kernel.run(operands, carved.written[0])
     }
 

@@ -1,10 +1,7 @@
 //! Elements moved: permutations, reorders, repetitions, slices, and tensors one after the other.
 //! Only a static plan takes these; the generic executor has views instead.
 
-use mirage_ir::{
-    DType, TensorType,
-    ops::Concat,
-};
+use mirage_ir::{DType, TensorType, ops::Concat};
 use mirage_runtime::{
     Movement, NodeContext,
     planned::{HostKernel, Operand},

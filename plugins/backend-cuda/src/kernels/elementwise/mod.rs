@@ -90,7 +90,11 @@ fn program(graph: &Graph, node: &Node) -> Option<Program> {
         return None;
     }
     let program = Program::of(graph, node)?;
-    program.steps.iter().all(|&s| is_computed(s)).then_some(program)
+    program
+        .steps
+        .iter()
+        .all(|&s| is_computed(s))
+        .then_some(program)
 }
 
 /// Whether the kernel computes this step as it is defined.
@@ -99,7 +103,9 @@ pub(crate) fn is_computed(step: Step) -> bool {
         Step::Unary(f, _) => !matches!(f, Unary::IsInf | Unary::IsNan | Unary::Sign),
         Step::Binary(f, ..) | Step::WithScalar(f, ..) => f != Binary::Rem,
         Step::ToByte(_) => false,
-        Step::Select(..) | Step::ToBool(_) | Step::ToF16(_) | Step::ToBf16(_) | Step::Copy(_) => true,
+        Step::Select(..) | Step::ToBool(_) | Step::ToF16(_) | Step::ToBf16(_) | Step::Copy(_) => {
+            true
+        }
     }
 }
 
