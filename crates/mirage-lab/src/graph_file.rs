@@ -5,9 +5,13 @@ use std::{path::Path, time::Duration};
 use mirage_backend::Backend;
 use mirage_bench::stats::median;
 use mirage_capture::Captured;
-use mirage_ir::{Graph, Params, TensorData, TensorType, text, wire};
+use mirage_ir::{
+    Graph, Params, TensorData, TensorType,
+    interp::{self, Difference, Tensor},
+    text, wire,
+};
 use mirage_pass::{Manager, PipelineReport, PipelineSpec, Plan, Reproducer};
-use mirage_stream::prepare;
+use mirage_stream::{bound, difference, prepare};
 
 use crate::{
     LabError, Result,
@@ -70,6 +74,17 @@ pub struct GraphRun<'a> {
     pub seed: u64,
     /// Executions after the first, which are timed.
     pub repeat: u32,
+    /// Whether the outputs are compared with the definition of the graph before the passes.
+    pub check: bool,
+}
+
+/// How far a graph's outputs are from its definition in f64.
+pub struct Check {
+    /// The largest difference of any output, by each measure.
+    pub difference: Difference,
+    /// What [`Difference::max_rel`] may be: what the backend promises of f32, or the loosest promise of the
+    /// passes.
+    pub bound: f64,
 }
 
 /// What a graph gave.
@@ -80,6 +95,8 @@ pub struct GraphResult {
     pub pipeline: PipelineReport,
     /// The median time of an execution after the first; none without any.
     pub median: Option<Duration>,
+    /// The comparison with the definition, if it was asked for.
+    pub check: Option<Check>,
 }
 
 impl GraphRun<'_> {
@@ -120,6 +137,8 @@ impl GraphRun<'_> {
             )));
         }
         let captured = Captured { graph, params };
+        let defined = self.check.then(|| defined(&captured, &inputs));
+        let defined = defined.transpose()?;
         let options = mirage_backend::CompileOptions {
             device: self.device,
         };
@@ -128,6 +147,17 @@ impl GraphRun<'_> {
         drop(captured);
         let pipeline = prepared.pipeline.clone();
         let mut forward = on_backend(prepared, self.backend, &inputs)?;
+        let bound = bound(self.plan, self.backend);
+        let check = |defined: Vec<Tensor>| -> Result<Check> {
+            let outputs = forward.outputs.iter();
+            let tensors = outputs.map(|(_, data)| Tensor::from_data(data));
+            let difference = difference(
+                &tensors.collect::<std::result::Result<Vec<_>, _>>()?,
+                &defined,
+            )?;
+            Ok(Check { difference, bound })
+        };
+        let check = defined.map(check).transpose()?;
         let mut times = Vec::new();
         if let Some(again) = &mut forward.again {
             for _ in 0..self.repeat {
@@ -138,6 +168,17 @@ impl GraphRun<'_> {
             forward,
             pipeline,
             median: median(&times).map(Duration::from_secs_f64),
+            check,
         })
     }
+}
+
+/// The outputs of the first execution by definition: states are zero.
+fn defined(captured: &Captured, inputs: &[(String, TensorData)]) -> Result<Vec<Tensor>> {
+    let graph = &captured.graph;
+    let inputs = inputs.iter().map(|(_, data)| Tensor::from_data(data));
+    let inputs = inputs.collect::<std::result::Result<Vec<_>, _>>()?;
+    let states = graph.states().iter();
+    let states: Vec<Tensor> = states.map(|s| Tensor::zeros(graph.ty(s.input))).collect();
+    Ok(interp::run(graph, &captured.params, &inputs, &states)?.outputs)
 }

@@ -2,6 +2,7 @@
 
 mod dump;
 mod run;
+mod show;
 mod stable;
 
 use clap::{Args, Subcommand};
@@ -26,6 +27,8 @@ pub(crate) struct GraphArgs {
 enum Action {
     /// Write the graph of a frame, before or after the passes
     Dump(Box<dump::DumpArgs>),
+    /// Show what a graph from a file takes, gives, computes and costs
+    Show(show::ShowArgs),
     /// Run a graph from a file, alone, with any passes on any backend
     Run(Box<run::RunArgs>),
 }
@@ -34,6 +37,7 @@ impl GraphArgs {
     pub(crate) fn run(&self) -> Result<()> {
         match &self.action {
             Action::Dump(args) => args.run(),
+            Action::Show(args) => args.run(),
             Action::Run(args) => args.run(),
         }
     }

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use crate::{
     args::{BackendArgs, PassArgs},
-    error::{Ending, Result},
+    error::{CliError, Ending, Result},
     file::WholeFile,
     output::Stream,
     table::{Align, Rows, bold, dim, text},
@@ -24,6 +24,7 @@ const EXAMPLES: &str = "\
 Examples:
   mirage graph dump --stage before --forward --output step.txt
   mirage graph run step.txt --passes sdpa,fuse --repeat 20
+  mirage graph run step.txt --passes fp16 --check   the error, and whether the passes keep their promise
   mirage graph run step.txt --inputs in.safetensors --output out.safetensors
   mirage graph run repro/01-fuse.toml                what a failed run wrote with --reproducers";
 
@@ -43,6 +44,10 @@ pub(super) struct RunArgs {
     /// Execute N times more, and print the median time
     #[arg(long, value_name = "N", default_value_t = 0)]
     repeat: u32,
+    /// Compare the outputs with the definition of the graph before the passes, in f64; exit with 1 if they
+    /// differ by more than the backend and the passes promise
+    #[arg(long)]
+    check: bool,
     /// Seed of random elements
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
@@ -65,6 +70,7 @@ struct RunJson {
     compile_ms: f64,
     first_ms: f64,
     median_ms: Option<f64>,
+    check: Option<CheckJson>,
     outputs: Vec<OutputJson>,
     notes: Vec<String>,
 }
@@ -73,6 +79,15 @@ struct RunJson {
 struct PassJson {
     name: &'static str,
     rewrites: usize,
+}
+
+#[derive(Serialize)]
+struct CheckJson {
+    max_abs: f64,
+    max_rel: f64,
+    rel_l2: f64,
+    bound: f64,
+    holds: bool,
 }
 
 #[derive(Serialize)]
@@ -103,6 +118,7 @@ impl RunArgs {
             given,
             seed: self.seed,
             repeat: self.repeat,
+            check: self.check,
         };
         let result = run.run(graph)?;
         if let Some(file) = file {
@@ -111,8 +127,18 @@ impl RunArgs {
         }
         let found = RunJson::of(name, &result);
         match self.json {
-            true => Stream::Stdout.emit_json(&found),
-            false => Stream::Stdout.emit(&found.text()),
+            true => Stream::Stdout.emit_json(&found)?,
+            false => Stream::Stdout.emit(&found.text())?,
+        }
+        match &found.check {
+            Some(check) if !check.holds => Err(CliError::failure(format!(
+                "{}: the outputs differ from the definition by {:.1e} of their largest element, the bound \
+                 is {:.1e}",
+                self.file.display(),
+                check.max_rel,
+                check.bound
+            ))),
+            _ => Ok(()),
         }
     }
 }
@@ -136,6 +162,13 @@ impl RunJson {
             compile_ms: ms(forward.compile),
             first_ms: ms(forward.time),
             median_ms: result.median.map(ms),
+            check: result.check.as_ref().map(|check| CheckJson {
+                max_abs: check.difference.max_abs,
+                max_rel: check.difference.max_rel,
+                rel_l2: check.difference.rel_l2,
+                bound: check.bound,
+                holds: check.difference.max_rel <= check.bound,
+            }),
             outputs: forward
                 .outputs
                 .iter()
@@ -168,9 +201,15 @@ impl RunJson {
         let again = self.median_ms.map_or(String::new(), |ms| {
             format!(", then {} (median)", units::milliseconds(ms))
         });
+        let check = self.check.as_ref().map_or(String::new(), |check| {
+            format!(
+                "error against the definition: {:.1e} of the largest element (bound {:.1e}), {:.1e} in norm\n",
+                check.max_rel, check.bound, check.rel_l2
+            )
+        });
         let notes: String = self.notes.iter().map(|n| format!("note: {n}\n")).collect();
         format!(
-            "{passes}\n{outputs}\n{}: {before} → {after} nodes on {}, compiled in {}, ran in {}{again}\n{notes}",
+            "{passes}\n{outputs}\n{}: {before} → {after} nodes on {}, compiled in {}, ran in {}{again}\n{check}{notes}",
             self.graph,
             self.engine,
             units::milliseconds(self.compile_ms),
