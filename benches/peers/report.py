@@ -65,7 +65,7 @@ def markdown(settings, contents):
         f"and out. Mirage's backend: `{settings.backend}`; its passes: `{settings.passes}`, after `bf16` or `fp16` in those rows. Each pair takes "
         "turns, ABBA, in processes of their own; times are medians. The ratio is the peer's time by Mirage's: "
         "above 1 Mirage is faster. Errors are the peer's and Mirage's, of the largest value of PyTorch's f32 output. What is fair and "
-        "what is not: [benches/peers/README.md](../benches/peers/README.md).",
+        "what is not: [benches/peers/README.md](https://github.com/mirage-video/mirage/blob/main/benches/peers/README.md).",
         "",
         "| network | dtype | size | against | its best way | its ms | Mirage ms | ratio | 95 % | |",
         "|---|---|---|---|---|--:|--:|--:|---|---|",
