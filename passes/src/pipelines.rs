@@ -33,7 +33,7 @@ macro_rules! pipeline {
     ($name:literal) => {
         Pipeline {
             name: $name,
-            toml: include_str!(concat!("../../configs/pipelines/", $name, ".toml")),
+            toml: include_str!(concat!("../pipelines/", $name, ".toml")),
         }
     };
 }
@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn every_file_is_built_in_says_what_it_is_for_and_is_legal() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs/pipelines");
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("pipelines");
         let file = |e: std::io::Result<fs::DirEntry>| e.unwrap().file_name().into_string().unwrap();
         let files: BTreeSet<String> = fs::read_dir(folder).unwrap().map(file).collect();
         let built_in = PIPELINES.iter().map(|p| format!("{}.toml", p.name));

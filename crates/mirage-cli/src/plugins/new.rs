@@ -37,18 +37,12 @@ pub(super) struct NewArgs {
 /// A file of a new plugin: its name and an example's text.
 type File = (&'static str, &'static str);
 
-const PASS: &[File] = &[(
-    "src/lib.rs",
-    include_str!("../../../../plugins/example-pass/src/lib.rs"),
-)];
+const PASS: &[File] = &[("src/lib.rs", include_str!("../../templates/pass/lib.rs"))];
 const BACKEND: &[File] = &[
-    (
-        "src/lib.rs",
-        include_str!("../../../../plugins/example-backend/src/lib.rs"),
-    ),
+    ("src/lib.rs", include_str!("../../templates/backend/lib.rs")),
     (
         "src/executable.rs",
-        include_str!("../../../../plugins/example-backend/src/executable.rs"),
+        include_str!("../../templates/backend/executable.rs"),
     ),
 ];
 

@@ -26,7 +26,7 @@ macro_rules! preset {
     ($name:literal) => {
         Preset {
             name: $name,
-            toml: include_str!(concat!("../../../../configs/models/", $name, ".toml")),
+            toml: include_str!(concat!("../../presets/", $name, ".toml")),
         }
     };
 }

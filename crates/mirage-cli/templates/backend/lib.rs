@@ -1,0 +1,1 @@
+../../../../plugins/example-backend/src/lib.rs

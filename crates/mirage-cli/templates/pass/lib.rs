@@ -1,0 +1,1 @@
+../../../../plugins/example-pass/src/lib.rs
