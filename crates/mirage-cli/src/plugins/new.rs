@@ -1,4 +1,4 @@
-//! `mirage plugins new`: a plugin to start from, which is one of the examples under another name.
+//! `mirage plugins new`: a plugin to start from, a template under another name.
 
 use std::{
     env::consts::{DLL_PREFIX, DLL_SUFFIX},
@@ -129,10 +129,9 @@ impl NewArgs {
         let (thing, type_name, library) = (self.thing(), self.type_name(), self.library());
         let names: &[(&str, &str)] = match self.kind {
             Kind::Pass => &[
-                ("mirage-example-pass", &self.name),
-                ("libmirage_example_pass.so", &library),
-                ("subtract_negated", &thing),
-                ("SubtractNegated", &type_name),
+                ("LIBRARY", &library),
+                ("scale_query", &thing),
+                ("ScaleQuery", &type_name),
             ],
             Kind::Backend => &[
                 ("mirage-example-backend", &self.name),
@@ -198,7 +197,7 @@ impl NewArgs {
         let (name, thing) = (&self.name, self.thing());
         let library = format!("{name}/target/release/{}", self.library());
         let try_it = match self.kind {
-            Kind::Pass => format!("mirage passes show {thing} --plugin {library}"),
+            Kind::Pass => format!("mirage run --passes {thing} --plugin {library}"),
             Kind::Backend => {
                 format!("mirage run --size 16x16 --frames 6 --backend {thing} --plugin {library}")
             }

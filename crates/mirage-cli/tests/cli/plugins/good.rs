@@ -228,6 +228,27 @@ fn a_new_plugin_works_as_it_is_written() {
         .ok()
         .text();
     assert!(text.contains("plugin `my-pass` 0.1.0"), "{text}");
+    // It finds something on a built-in model.
+    let run = [
+        "run",
+        "--model=lsd-tiny",
+        "--size=64x64",
+        "--steps=1",
+        "--frames=2",
+        "--warmup=0",
+    ];
+    let flags = [
+        "--compare=0",
+        "--passes=my_pass",
+        "--output=out.y4m",
+        "--json",
+    ];
+    let report = with(&place, &pass, &[&run[..], &flags[..]].concat())
+        .ok()
+        .parsed();
+    let passes = report["passes"].as_array().unwrap();
+    let mine = passes.iter().find(|p| p["name"] == "my_pass").unwrap();
+    assert!(mine["rewrites"].as_u64().unwrap() > 0, "{mine}");
     let backend = built("my-backend", false);
     let text = with(&place, &backend, &["backends"]).ok().text();
     assert!(
