@@ -1,4 +1,4 @@
-//! Saved ledgers against each other, row by row.
+//! Compares saved ledgers row by row.
 
 use std::fmt;
 use std::mem::discriminant;
@@ -14,9 +14,9 @@ use crate::stats::{Interval, Resampling, StatsError, Verdict, ratio_unpaired};
 pub struct Difference {
     /// The field, such as `machine`, `backend version`, `fp16 version`.
     pub field: String,
-    /// What the first has.
+    /// The value in the first.
     pub first: String,
-    /// What the other has.
+    /// The value in the other.
     pub other: String,
 }
 
@@ -29,16 +29,16 @@ impl fmt::Display for Difference {
 /// How to compare.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CompareOptions {
-    /// How intervals are drawn.
+    /// How intervals are computed.
     pub resampling: Resampling,
-    /// The smallest change of time that a verdict calls, as a share.
+    /// The smallest relative change of time that counts.
     pub margin: f64,
-    /// Compare although versions differ, those of Mirage, the backend, its engine, and passes: what a
-    /// release changed.
+    /// Compare even if the versions of Mirage, the backend, its engine or passes differ, to see what a release
+    /// changed.
     pub across_versions: bool,
 }
 
-/// One ledger against the first.
+/// The comparison of a ledger with the first.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Comparison {
     /// Why no row can be compared; empty if rows can.
@@ -50,22 +50,22 @@ pub struct Comparison {
     pub rows: Vec<RowComparison>,
 }
 
-/// A row against the same row of the first ledger.
+/// The comparison of a row with the same row of the first ledger.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RowComparison {
     /// The row's label.
     pub label: String,
     /// Its passes.
     pub passes: Vec<String>,
-    /// What became of it.
+    /// The result.
     pub finding: Finding,
 }
 
-/// What a row's comparison says.
+/// The result of comparing a row.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "verdict")]
 pub enum Finding {
-    /// Both were measured alike.
+    /// Both were measured under the same conditions.
     Compared {
         /// The other's median time by the first's: above 1 it became slower.
         ratio: Interval,
@@ -77,12 +77,12 @@ pub enum Finding {
         /// What that says.
         relative_change: Option<Verdict>,
     },
-    /// The first was measured, and the other failed or cannot run.
+    /// The first was measured; the other failed or is illegal.
     Broken {
         /// Why.
         reason: String,
     },
-    /// They cannot be compared, and why.
+    /// They cannot be compared.
     NotComparable {
         /// Why: fields that differ, a row that is missing or failed.
         reasons: Vec<String>,
@@ -106,7 +106,7 @@ impl Comparison {
         })
     }
 
-    /// Whether any row was compared, or broke.
+    /// Returns whether any row was compared or broke.
     pub fn is_comparable(&self) -> bool {
         let alike = |row: &RowComparison| !matches!(row.finding, Finding::NotComparable { .. });
         self.rows.iter().any(alike)
@@ -130,7 +130,7 @@ pub fn compare(first: &Ledger, other: &Ledger, options: &CompareOptions) -> Comp
             rows.push(RowComparison {
                 label: row.label.clone(),
                 passes: row.passes.clone(),
-                finding: not_comparable("the first ledger has no such row"),
+                finding: not_comparable("missing in the first ledger"),
             });
         }
     }
@@ -197,7 +197,7 @@ fn finding(
     options: &CompareOptions,
 ) -> Finding {
     let Some(its) = counterpart(other, row) else {
-        return not_comparable("the other ledger has no such row");
+        return not_comparable("missing in the other ledger");
     };
     let mut found = differences.to_vec();
     found.extend(row_differences(
@@ -234,12 +234,12 @@ fn finding(
     }
 }
 
-/// Why there is no measurement.
+/// Returns why a row was not measured.
 fn reason_of(outcome: &Outcome) -> Option<String> {
     match outcome {
         Outcome::Measured => None,
         Outcome::Failed(reason) => Some(format!("failed: {reason}")),
-        Outcome::Illegal(reason) => Some(format!("cannot run: {reason}")),
+        Outcome::Illegal(reason) => Some(format!("is illegal: {reason}")),
     }
 }
 

@@ -1,11 +1,10 @@
-//! The ledger: what each pass buys, in time, memory and error.
+//! The ledger: measures what each pass gains in time, memory and error.
 //!
-//! A [`plan`](plan::plan) says which sets of passes are measured and which rows show them;
-//! [`measure`](measure::measure) runs them in turn; [`assemble`](ledger::assemble) makes rows of the
-//! times and of what is known of each set; a [`Ledger`](ledger::Ledger) is saved,
-//! [compared](compare::compare), seen [over time](history::history) and [rendered](render). What is
-//! measured comes through the trait [`Subject`](measure::Subject), so nothing here knows a model or a
-//! backend. docs/reference/ledger.md tells the rows, the fields and the statistics. What the machine can do and
+//! A [`plan`](plan::plan) has the sets of passes to measure and the rows that show them;
+//! [`measure`](measure::measure) runs the sets in turn; [`assemble`](ledger::assemble) creates rows from the
+//! times and facts of each set; a [`Ledger`](ledger::Ledger) can be saved, [compared](compare::compare),
+//! shown [over time](history::history) and [rendered](render). Sets are measured through the trait
+//! [`Subject`](measure::Subject), so this crate does not depend on models or backends. docs/reference/ledger.md tells the rows, the fields and the statistics. What the machine can do and
 //! what else keeps it busy is in [`machine`].
 //!
 //! ```

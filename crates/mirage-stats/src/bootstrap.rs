@@ -60,22 +60,26 @@ impl Default for Resampling {
 #[derive(Clone, Debug, PartialEq, Error)]
 pub enum StatsError {
     /// Too few samples.
-    #[error("{found} samples, and an interval needs {MIN_SAMPLES}: give more time")]
+    #[error(
+        "too few samples for an interval: {found}, at least {MIN_SAMPLES} are needed; use a longer --time"
+    )]
     TooFew {
         /// How many there are.
         found: usize,
     },
     /// A process that measured nothing.
-    #[error("a process without samples")]
+    #[error("a process has no samples")]
     EmptyRepeat,
     /// Samples that were not measured in turn.
-    #[error("samples of series {series} do not pair with those of the first: the numbers differ")]
+    #[error(
+        "series {series} has another number of samples than the first, so they cannot be paired"
+    )]
     Unpaired {
         /// Which series, from 0.
         series: usize,
     },
     /// A time that is none.
-    #[error("a time of {value} ms, which is not a positive number")]
+    #[error("invalid time of {value} ms: times must be positive")]
     NotATime {
         /// The time.
         value: f64,

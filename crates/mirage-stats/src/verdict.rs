@@ -1,4 +1,4 @@
-//! What an interval of a speed-up says.
+//! The verdict on an interval of a speed-up.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +9,7 @@ use crate::Interval;
 /// 2 % a true change of 1 % stays within it though placement and the interval's own error add to it.
 pub const DEFAULT_MARGIN: f64 = 0.02;
 
-/// What an interval of a speed-up says.
+/// The verdict on an interval of a speed-up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
@@ -49,7 +49,7 @@ impl Verdict {
         }
     }
 
-    /// As tables and messages say it.
+    /// Returns the word for tables and messages.
     pub fn words(self) -> &'static str {
         match self {
             Verdict::Faster => "faster",

@@ -47,7 +47,7 @@ impl WarmUpRule {
     /// The rule in words, for reports.
     pub fn describe(&self) -> String {
         format!(
-            "until the medians of two windows of {} runs differ by at most {} %, or by less than the runs in them scatter",
+            "until the medians of two windows of {} runs differ by at most {} %, or by less than the scatter of the runs",
             self.window,
             self.tolerance * 100.0
         )

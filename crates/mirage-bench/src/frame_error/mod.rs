@@ -1,4 +1,4 @@
-//! How far a frame is from its reference.
+//! The error of a frame against a reference.
 
 mod ssim;
 
@@ -25,7 +25,7 @@ pub struct FrameError {
 #[derive(Clone, Debug, PartialEq, Error)]
 pub enum FrameErrorFault {
     /// The number of values is not that of the shape.
-    #[error("the {which} has {found} values, and shape {shape:?} has {expected}")]
+    #[error("the {which} has {found} values, but its shape {shape:?} has {expected}")]
     Length {
         /// `frame` or `reference`.
         which: &'static str,
@@ -38,7 +38,7 @@ pub enum FrameErrorFault {
     },
     /// A value that is not a number, or infinite.
     #[error(
-        "the {which} has {count} values that are not finite, the first at {first}: the passes overflow; keep those nodes in f32"
+        "the {which} has {count} values that are NaN or infinite, the first at index {first}; a pass that lowers precision may overflow: keep these nodes in f32"
     )]
     NotFinite {
         /// `frame` or `reference`.
@@ -49,7 +49,7 @@ pub enum FrameErrorFault {
         first: usize,
     },
     /// A range without extent.
-    #[error("the range of values is {range}, and must be a positive number")]
+    #[error("the range of values must be a positive number, got {range}")]
     Range {
         /// The range.
         range: f64,
@@ -57,8 +57,8 @@ pub enum FrameErrorFault {
 }
 
 impl FrameError {
-    /// Of a frame in NCHW, row-major, from its reference. `range` is the distance from the least to
-    /// the largest value that a frame can have: 2 for frames in -1 to 1.
+    /// Computes the error of a frame in NCHW, row-major. `range` is the difference of the largest and the
+    /// smallest value that a frame can have: 2 for frames in [-1, 1].
     pub fn of(
         frame: &[f32],
         reference: &[f32],

@@ -6,11 +6,11 @@ use std::path::Path;
 use super::Saved;
 use crate::ledger::{LedgerError, read};
 
-/// Every file of a folder as a ledger or why it is none, by name; folders in it are passed over. A file
-/// whose name does not end in `.json` is not opened.
+/// Reads every file of a folder as a ledger, sorted by name, or returns why it is none. Subfolders are
+/// skipped, and files are opened only if their name ends in `.json`.
 ///
 /// # Errors
-/// A folder that cannot be listed.
+/// If the folder cannot be listed.
 pub fn read_folder(folder: &Path) -> Result<Vec<Saved>, LedgerError> {
     let unlisted = |source| LedgerError::Folder {
         path: folder.to_owned(),

@@ -1,4 +1,4 @@
-//! Saved ledgers over time: what each row's median was, when, with which version, on which machine.
+//! Saved ledgers over time: each row's median, with date, version and machine.
 
 mod folder;
 
@@ -14,7 +14,7 @@ pub use folder::read_folder;
 /// The version of the schema of [`History`] as JSON.
 pub const HISTORY_SCHEMA: u32 = 1;
 
-/// A file of a folder: a ledger, or why it is none.
+/// A file of a folder: a ledger, or why it is not one.
 #[derive(Debug)]
 pub struct Saved {
     /// The file's name.
@@ -32,11 +32,11 @@ pub struct History {
     pub schema: u32,
     /// What was measured, in the order of first appearance.
     pub groups: Vec<Group>,
-    /// The files that hold no ledger.
+    /// The files that are not ledgers.
     pub unreadable: Vec<Unreadable>,
 }
 
-/// A file that holds no ledger.
+/// A file that is not a ledger.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Unreadable {
     /// Its name.
@@ -45,8 +45,7 @@ pub struct Unreadable {
     pub reason: String,
 }
 
-/// Ledgers of one model at one shape, dtype and number of steps, on one backend: the work that can be
-/// told over time.
+/// A model at one shape, dtype and number of steps on one backend, which can be compared over time.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct Work {
     /// The model's name.
@@ -57,7 +56,7 @@ pub struct Work {
     pub shape: [usize; 4],
     /// The dtype before any pass.
     pub dtype: String,
-    /// Denoising steps a frame.
+    /// Denoising steps per frame.
     pub steps: usize,
     /// The backend's name.
     pub backend: String,
@@ -78,12 +77,12 @@ pub struct Group {
 pub struct RowHistory {
     /// The row's label.
     pub label: String,
-    /// Its passes with their options, as `--passes` takes them.
+    /// Its passes with their options, in the form of `--passes`.
     pub passes: Vec<String>,
     /// Its medians, the oldest first.
     pub points: Vec<Point>,
-    /// The last median by the one before it, above 1 slower; null where there is none before it on the
-    /// same machine, or samples are too few.
+    /// The last median divided by the previous one, above 1 slower; null without a previous one on the same
+    /// machine, or with too few samples.
     pub change: Option<Interval>,
 }
 
@@ -92,7 +91,7 @@ pub struct RowHistory {
 pub struct Point {
     /// The ledger's file.
     pub file: String,
-    /// When it was measured, RFC 3339; null where the ledger does not tell.
+    /// The date of measurement, RFC 3339; null if unknown.
     pub measured_at: Option<String>,
     /// The version of Mirage.
     pub mirage: String,
@@ -100,7 +99,7 @@ pub struct Point {
     pub engine: String,
     /// The machine.
     pub machine: String,
-    /// Whether the machine is another than that of the point before.
+    /// Whether the machine differs from that of the previous point.
     pub machine_changed: bool,
     /// The median, ms.
     pub p50_ms: f64,
@@ -110,8 +109,8 @@ pub struct Point {
     pub count: usize,
 }
 
-/// The history of these files. Ledgers are put in order by the time at which they were measured, those
-/// that do not tell it first, and by name.
+/// Returns the history of these files. Ledgers are sorted by the date of measurement, those without one first,
+/// and by name.
 pub fn history(files: Vec<Saved>, how: &Resampling) -> History {
     let mut ledgers = Vec::new();
     let mut unreadable = Vec::new();

@@ -1,4 +1,4 @@
-//! Rows out of a plan, a measurement, and what is known of each set.
+//! Creates rows from a plan, a measurement and facts about each set.
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -11,39 +11,39 @@ use crate::stats::{
     Interval, Outliers, Percentiles, Resampling, Verdict, median, medians_interval, ratio_paired,
 };
 
-/// What is known of a set beside its times.
+/// Facts about a set other than its times.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Facts {
-    /// What compiling it took and did.
+    /// Its compilation.
     pub build: Build,
-    /// What it holds.
+    /// Its memory.
     pub memory: Memory,
     /// Floating-point operations of a frame.
     pub flops: Option<u64>,
     /// Bytes that a frame's nodes read and write.
     pub bytes: Option<u64>,
-    /// What it costs in error.
+    /// Its error.
     pub error: Option<Errors>,
     /// What the relative L2 error of a frame may be by the numerics classes of its passes; `None` where
     /// they promise no bound.
     #[serde(default)]
     pub error_bound: Option<f64>,
-    /// What a user should know of it.
+    /// Notes for users.
     pub notes: Vec<String>,
 }
 
-/// How numbers become intervals, verdicts and percents.
+/// How intervals, verdicts and percentages are computed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rules {
-    /// How intervals are drawn.
+    /// How intervals are computed.
     pub resampling: Resampling,
-    /// The smallest change that a verdict calls, as a share.
+    /// The smallest relative change that counts.
     pub margin: f64,
-    /// The machine's limits.
+    /// The peak performance of the machine.
     pub roofline: Option<Roofline>,
 }
 
-/// What a ledger has of results.
+/// The results of a ledger.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Results {
     /// [`Ledger::rows`](super::Ledger::rows).
@@ -57,10 +57,10 @@ pub struct Results {
     pub warnings: Vec<String>,
 }
 
-/// Parts that do not belong together.
+/// Plan, measurement and facts that do not match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error(
-    "the plan has {subjects} sets, the measurement {series} and the facts {facts}; give one of each a set, in the plan's order"
+    "the plan has {subjects} sets, but the measurement has {series} and the facts have {facts}; each must have one entry per set"
 )]
 pub struct AssembleError {
     subjects: usize,
@@ -68,7 +68,7 @@ pub struct AssembleError {
     facts: usize,
 }
 
-/// The rows of a plan. `measurement` and `facts` have one entry a subject of the plan, in its order;
+/// Creates the rows of a plan. `measurement` and `facts` have one entry per subject of the plan, in its order;
 /// `passes` are those of the plan, in pipeline order.
 pub fn assemble(
     plan: &Plan,
@@ -99,7 +99,7 @@ pub fn assemble(
             .as_ref()
             .map_err(Clone::clone)
             .and_then(|plan| table.shapley(plan))
-            .map_err(|reason| warnings.push(format!("no shares of the gain: {reason}")))
+            .map_err(|reason| warnings.push(format!("no Shapley shares: {reason}")))
             .ok(),
     };
     Ok(Results {
@@ -155,20 +155,22 @@ impl Table<'_> {
         match row.kind {
             RowKind::Alone(pass) if !row.along.is_empty() => {
                 vec![format!(
-                    "on top of {along}, which {} needs",
+                    "includes {along}, which {} requires",
                     self.name(pass)
                 )]
             }
             RowKind::Without(pass) if !row.along.is_empty() => {
                 vec![format!(
-                    "also without {along}, which cannot run without {}",
+                    "also excludes {along}, which requires {}",
                     self.name(pass)
                 )]
             }
-            RowKind::Control => vec!["measured once more: what it differs by is noise".to_owned()],
+            RowKind::Control => {
+                vec!["control: `none` measured again; its difference is noise".to_owned()]
+            }
             RowKind::Planted(_) => {
                 vec![
-                    "without passes, and made slower on purpose by busy work of that share"
+                    "check of the method: `none`, slowed down by this percentage of busy work"
                         .to_owned(),
                 ]
             }
@@ -209,8 +211,8 @@ impl Table<'_> {
         row.error_bound = facts.error_bound;
         if row.breaks_numerics() {
             row.notes.push(
-                "a frame differs by more than the numerics classes of its passes allow: one of them does not \
-                 do what it says, which mirage parity shows"
+                "the error of a frame exceeds what the numerics classes of its passes allow; run mirage parity \
+                 with each pass to find the cause"
                     .to_owned(),
             );
         }
@@ -272,7 +274,7 @@ impl Table<'_> {
                 (Some(reason), _) => Some(format!("{set}: failed: {reason}")),
                 (None, true) => None,
                 (None, false) => Some(format!(
-                    "{set}: not stable after {} runs of warm-up; give more time",
+                    "{set}: times are not stable after {} warm-up runs; use a longer --time",
                     series.warm_up_runs
                 )),
             }
@@ -284,7 +286,7 @@ impl Table<'_> {
         let used = plan.subjects();
         let failed = used.iter().find_map(|&s| {
             self.series[s].failure.as_ref()?;
-            Some(format!("it needs the set {}, which failed", self.set(s)))
+            Some(format!("the required set {} failed", self.set(s)))
         });
         if let Some(reason) = failed {
             return Err(reason);

@@ -1,4 +1,4 @@
-//! Ledgers in files.
+//! Reads and writes ledger files.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use super::{FORMAT, Ledger, SCHEMA};
 #[derive(Debug, Error)]
 pub enum LedgerError {
     /// It cannot be read.
-    #[error("{path}: {source}; name a file that `mirage bench --save` wrote")]
+    #[error("cannot read {path}: {source}; expected a file saved by `mirage bench --save`")]
     Read {
         /// The file.
         path: PathBuf,
@@ -20,7 +20,9 @@ pub enum LedgerError {
         source: std::io::Error,
     },
     /// A folder of ledgers that cannot be listed.
-    #[error("{path}: {source}; name a folder with files that `mirage bench --save` wrote")]
+    #[error(
+        "cannot read {path}: {source}; expected a folder of files saved by `mirage bench --save`"
+    )]
     Folder {
         /// The folder.
         path: PathBuf,
@@ -28,13 +30,15 @@ pub enum LedgerError {
         source: std::io::Error,
     },
     /// A file of a folder that is not named as ledgers are.
-    #[error("{path}: not opened: its name does not end in .json")]
+    #[error("{path}: skipped because its name does not end in .json")]
     Name {
         /// The file.
         path: PathBuf,
     },
     /// It cannot be written.
-    #[error("{path}: {source}; nothing was saved; name a file in a folder that can be written")]
+    #[error(
+        "cannot write {path}: {source}; nothing was saved; check that the folder exists and can be written"
+    )]
     Write {
         /// The file.
         path: PathBuf,
@@ -42,7 +46,7 @@ pub enum LedgerError {
         source: std::io::Error,
     },
     /// It ends too early.
-    #[error("{path}: cut short: the JSON ends at line {line}; save it again")]
+    #[error("{path}: truncated: the JSON ends early at line {line}; save the ledger again")]
     CutShort {
         /// The file.
         path: PathBuf,
@@ -50,7 +54,7 @@ pub enum LedgerError {
         line: usize,
     },
     /// It is not JSON.
-    #[error("{path}: not JSON: {reason}; name a file that `mirage bench --save` wrote")]
+    #[error("{path}: not JSON: {reason}; expected a file saved by `mirage bench --save`")]
     NotJson {
         /// The file.
         path: PathBuf,
@@ -59,7 +63,7 @@ pub enum LedgerError {
     },
     /// It is JSON, and no ledger.
     #[error(
-        "{path}: JSON, but no ledger: it has no \"format\": \"{FORMAT}\"; name a file that `mirage bench --save` wrote"
+        "{path}: not a ledger: \"format\" is not \"{FORMAT}\"; expected a file saved by `mirage bench --save`"
     )]
     NoLedger {
         /// The file.
@@ -67,7 +71,7 @@ pub enum LedgerError {
     },
     /// It is a ledger of another schema.
     #[error(
-        "{path}: schema {found}, and this version reads {SCHEMA}; measure again, or use the version of Mirage that saved it"
+        "{path}: unsupported schema {found}, this version reads {SCHEMA}; measure again, or use the version of Mirage that saved it"
     )]
     Schema {
         /// The file.
@@ -76,7 +80,7 @@ pub enum LedgerError {
         found: String,
     },
     /// It is a ledger whose fields do not fit.
-    #[error("{path}: a damaged ledger: {reason}; save it again")]
+    #[error("{path}: damaged ledger: {reason}; save it again")]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -136,20 +140,20 @@ pub fn read_str(text: &str, path: &Path) -> Result<Ledger, LedgerError> {
 fn fault(ledger: &Ledger) -> Option<String> {
     for (index, row) in ledger.rows.iter().enumerate() {
         if row.samples.is_some_and(|s| s >= ledger.samples_ms.len()) {
-            return Some(format!("row {index} names samples that are not there"));
+            return Some(format!("row {index} refers to missing samples"));
         }
         if let Some(pass) = row.passes.iter().find(|p| ledger.pass(p).is_none()) {
             return Some(format!(
-                "row {index} has the pass {pass:?}, which the ledger has not"
+                "row {index} refers to the pass {pass:?}, which is not in the ledger"
             ));
         }
     }
     let bad = |t: &&f64| !t.is_finite() || **t <= 0.0;
     let time = ledger.samples_ms.iter().flatten().flatten().find(bad)?;
-    Some(format!("a sample of {time} ms"))
+    Some(format!("invalid sample of {time} ms"))
 }
 
-/// Writes a file as a whole or not at all: a ledger, or what was rendered of it.
+/// Writes a file atomically: a ledger or a rendering of it.
 pub fn write(path: &Path, contents: &str) -> Result<(), LedgerError> {
     let folder = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,

@@ -1,4 +1,4 @@
-//! Where the time of a row goes, layer by layer.
+//! The time of a row by layer.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 pub struct LayerTimes {
     /// The label of the row.
     pub row: String,
-    /// Frames that the medians are of; every second one was profiled.
+    /// The number of frames; every second one was profiled.
     pub frames: usize,
-    /// The median time of an execution that was not profiled, ms.
+    /// The median time of an execution without profiling, ms.
     pub plain_ms: f64,
-    /// The same of those that were.
+    /// The median time of an execution with profiling, ms.
     pub profiled_ms: f64,
-    /// What the layers do not cover of a profiled execution: the way between nodes, ms.
+    /// Time between nodes, which no layer covers, ms.
     pub uncovered_ms: f64,
     /// The layers, the slowest first.
     pub layers: Vec<Layer>,
@@ -24,9 +24,9 @@ pub struct LayerTimes {
 pub struct Layer {
     /// The first parts of the nodes' module path.
     pub name: String,
-    /// How many nodes.
+    /// The number of nodes.
     pub nodes: usize,
-    /// Their time in an execution, the sum of medians, ms.
+    /// The sum of the nodes' median times, ms.
     pub ms: f64,
     /// Floating-point operations.
     pub flops: u64,

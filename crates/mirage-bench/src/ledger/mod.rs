@@ -1,4 +1,4 @@
-//! A saved ledger: everything that its numbers belong to, and the numbers. docs/reference/ledger.md describes
+//! A saved ledger: the setting and method of the measurement, and its results. docs/reference/ledger.md describes
 //! the schema.
 
 mod assemble;
@@ -15,10 +15,10 @@ pub use file::{LedgerError, read, read_str, write};
 pub use layers::{Layer, LayerTimes};
 pub use row::{Build, Errors, Memory, Outcome, Row, Shapley, Share, SpeedUp, Throughput, Times};
 
-/// The version of the schema; grows when a field changes its meaning or goes away.
+/// The version of the schema; incremented when a field changes its meaning or is removed.
 pub const SCHEMA: u32 = 1;
 
-/// What tells a ledger from other JSON.
+/// Identifies a ledger among other JSON.
 pub const FORMAT: &str = "mirage-ledger";
 
 /// A ledger.
@@ -33,18 +33,18 @@ pub struct Ledger {
     pub setting: Setting,
     /// The passes in pipeline order.
     pub passes: Vec<PassId>,
-    /// How the numbers came about.
+    /// The method of measurement.
     pub method: Method,
-    /// What a reader should know: a busy machine, a subject that never got warm.
+    /// Warnings, such as a busy machine or an unstable subject.
     pub warnings: Vec<String>,
-    /// The rows, in the order in which they are shown.
+    /// The rows, in display order.
     pub rows: Vec<Row>,
-    /// Each pass's share of the whole gain; null if it was not asked for or cannot be told.
+    /// Each pass's share of the total gain; null if not requested or unknown.
     pub shapley: Option<Shapley>,
-    /// The samples, ms, one entry a set that was measured, which rows name by place; in it one list a
-    /// process, in the order in which they were taken.
+    /// The samples, ms: an entry per measured set, which rows refer to by index, with a list per process in the
+    /// order of measurement.
     pub samples_ms: Vec<Vec<Vec<f64>>>,
-    /// Where the time of `none` and of `all` goes; empty where it was not profiled.
+    /// The layer times of `none` and `all`; empty if not profiled.
     #[serde(default)]
     pub layers: Vec<LayerTimes>,
 }
@@ -54,13 +54,13 @@ pub struct Ledger {
 pub struct Setting {
     /// The version of Mirage.
     pub mirage: String,
-    /// When it was measured, RFC 3339; null where it is not told.
+    /// The date of measurement, RFC 3339; null if unknown.
     pub measured_at: Option<String>,
-    /// Where it ran.
+    /// The machine.
     pub machine: Machine,
-    /// What ran it.
+    /// The backend.
     pub backend: Backend,
-    /// What ran.
+    /// The model.
     pub model: Model,
     /// The frame's shape, `[1, 3, height, width]`.
     pub shape: [usize; 4],
@@ -68,7 +68,7 @@ pub struct Setting {
     pub dtype: String,
     /// The seed of weights, if untrained, noise and input.
     pub seed: u64,
-    /// Denoising steps a frame.
+    /// Denoising steps per frame.
     pub steps: usize,
     /// Frames of the closed loop behind [`Errors::closed_loop`].
     pub frames: usize,
@@ -79,11 +79,11 @@ pub struct Setting {
 pub struct Machine {
     /// The device's name.
     pub device: String,
-    /// What matters for its speed.
+    /// Details that matter for its speed.
     pub details: String,
     /// Operating system and architecture.
     pub platform: String,
-    /// Its measured limits; null where they were not measured.
+    /// Its peak performance; null if unknown.
     pub roofline: Option<Roofline>,
 }
 
@@ -107,7 +107,7 @@ pub struct Model {
     pub parameters: usize,
     /// Whether its weights came from a file.
     pub trained: bool,
-    /// The configuration of its network, in JSON; null in ledgers that were made without it.
+    /// The configuration of its network, in JSON; null in older ledgers.
     #[serde(default)]
     pub configuration: Option<String>,
 }
@@ -119,29 +119,29 @@ pub struct PassId {
     pub name: String,
     /// Its version.
     pub version: u32,
-    /// The pass with its options, as `--passes` takes it.
+    /// The pass with its options, in the form of `--passes`.
     pub spec: String,
 }
 
-/// How a ledger's numbers came about.
+/// The method of measurement.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Method {
-    /// The time given, s.
+    /// The time budget, s.
     pub budget_s: f64,
-    /// The time taken, s.
+    /// The time used, s.
     pub elapsed_s: f64,
-    /// The rule of warm-up, in words.
+    /// The rule of warm-up, as text.
     pub warm_up: String,
-    /// Processes that measured.
+    /// The number of processes.
     pub processes: usize,
-    /// What intervals cover: 0.95.
+    /// The confidence of intervals: 0.95.
     pub confidence: f64,
-    /// Draws behind an interval.
+    /// Bootstrap samples per interval.
     pub resamples: usize,
     /// The seed of the order and of the draws.
     pub seed: u64,
-    /// The smallest change that a verdict calls, as a share.
+    /// The smallest relative change that counts.
     pub margin: f64,
-    /// Whether it was stopped before its time was up.
+    /// Whether it was interrupted.
     pub stopped: bool,
 }

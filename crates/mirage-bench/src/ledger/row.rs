@@ -1,4 +1,4 @@
-//! A row of a ledger. What a backend cannot tell is null.
+//! A row of a ledger. Unknown values are null.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,31 +9,31 @@ use crate::stats::{Interval, Outliers, Verdict};
 /// A row.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Row {
-    /// What it is called, such as `none`, `fp16`, `fuse on fp16`, `+ sdpa`, `- sdpa`, `all`.
+    /// Its label, such as `none`, `fp16`, `fuse on fp16`, `+ sdpa`, `- sdpa`, `all`.
     pub label: String,
-    /// What it shows; a pass is its place in [`Ledger::passes`](super::Ledger::passes).
+    /// Its kind; a pass is an index of [`Ledger::passes`](super::Ledger::passes).
     pub kind: RowKind,
     /// The names of its passes in pipeline order.
     pub passes: Vec<String>,
-    /// What must be said of it: that it stands on passes which its own needs, for example.
+    /// Notes, such as other passes that its pass requires.
     pub notes: Vec<String>,
-    /// Whether it was measured.
+    /// Its outcome.
     pub outcome: Outcome,
-    /// The place of its samples; null if there are none. Rows of one set name one place.
+    /// The index of its samples; null without samples. Rows with the same set share an index.
     pub samples: Option<usize>,
     /// Its times.
     pub times: Option<Times>,
-    /// Its speed-up against `none`.
+    /// Its speed-up over `none`.
     pub against_none: Option<SpeedUp>,
-    /// Its speed-up against the set that it continues.
+    /// Its speed-up over the previous set.
     pub against_before: Option<SpeedUp>,
-    /// What compiling it took and did.
+    /// Its compilation.
     pub build: Build,
-    /// What it holds.
+    /// Its memory.
     pub memory: Memory,
-    /// What it does a second.
+    /// Its rates.
     pub throughput: Option<Throughput>,
-    /// What it costs in error against f32 without passes.
+    /// Its error against f32 without passes.
     pub error: Option<Errors>,
     /// What the relative L2 error of a frame may be by the numerics classes of its passes; null where they
     /// promise no bound.
@@ -42,22 +42,22 @@ pub struct Row {
 }
 
 impl Row {
-    /// Whether a frame differs by more than the numerics classes of its passes allow.
+    /// Returns whether the error of a frame exceeds what the numerics classes of its passes allow.
     pub fn breaks_numerics(&self) -> bool {
         let found = self.error.as_ref().and_then(|e| e.frame.relative_l2);
         matches!((found, self.error_bound), (Some(found), Some(bound)) if found > bound)
     }
 }
 
-/// Whether a row was measured.
+/// The outcome of a row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "state", content = "reason")]
 pub enum Outcome {
-    /// It was.
+    /// It was measured.
     Measured,
-    /// It failed, and why.
+    /// It failed, with the message.
     Failed(String),
-    /// Its passes cannot run together, and why.
+    /// Its passes cannot be combined, with the message.
     Illegal(String),
 }
 
@@ -70,19 +70,19 @@ pub struct Times {
     pub p95_ms: f64,
     /// The 99th percentile, ms.
     pub p99_ms: f64,
-    /// Frames a second at the median.
+    /// Frames per second at the median.
     pub fps: f64,
-    /// Samples, outliers among them.
+    /// The number of samples, including outliers.
     pub count: usize,
-    /// How many samples lie beyond Tukey's fences.
+    /// The number of samples beyond Tukey's fences.
     pub outliers: Outliers,
     /// Runs before the first sample.
     pub warm_up_runs: usize,
-    /// Whether it was warm by the rule when the first sample was taken.
+    /// Whether the warm-up was complete before the first sample.
     pub warm: bool,
 }
 
-/// A speed-up: the other's median time by this one's, so above 1 this is faster.
+/// A speed-up: the other's median time divided by this one's; above 1, this is faster.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SpeedUp {
     /// The names of the other's passes.
@@ -91,47 +91,47 @@ pub struct SpeedUp {
     pub ratio: f64,
     /// The interval; null if the samples are too few.
     pub interval: Option<Interval>,
-    /// What it says; null without an interval.
+    /// The verdict; null without an interval.
     pub verdict: Option<Verdict>,
 }
 
-/// What compiling took and did.
+/// The compilation of a set.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Build {
     /// The dtype of most floating-point operations after the passes.
     pub dtype: Option<String>,
-    /// The backend's compilation, ms.
+    /// Compile time, ms.
     pub compile_ms: Option<f64>,
     /// Places that the passes rewrote.
     pub rewrites: Option<u64>,
 }
 
-/// What is held, in bytes.
+/// Memory, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Memory {
     /// Weights.
     pub weight_bytes: Option<u64>,
-    /// The most activations alive at once, as planned.
+    /// The planned peak of activations.
     pub planned_peak_bytes: Option<u64>,
-    /// The most that one execution takes, after warm-up: what is held for it, and what it allocates on
-    /// top. Null where activations live in memory that nobody here can count.
+    /// The peak of one execution after warm-up: memory held for it and allocated by it. Null if it cannot be
+    /// measured.
     pub measured_peak_bytes: Option<u64>,
     /// The resident set of a process that runs this set alone, program and engine included.
     pub resident_bytes: Option<u64>,
 }
 
-/// What is done a second, at the median time.
+/// Rates at the median time.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Throughput {
-    /// Floating-point operations, 10⁹ a second.
+    /// Floating-point operations, 10⁹ per second.
     pub gflops: f64,
-    /// Bytes that the nodes read and write, 10⁹ a second.
+    /// Bytes that the nodes read and write, 10⁹ per second.
     pub gbytes: f64,
     /// The operations by what this machine's roofline allows at this intensity, percent.
     pub roofline_percent: Option<f64>,
 }
 
-/// What a row costs in error.
+/// The error of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Errors {
     /// Of one frame.
@@ -140,12 +140,12 @@ pub struct Errors {
     pub closed_loop: Option<FrameError>,
 }
 
-/// How the whole gain is shared among the passes.
+/// The shares of the passes in the total gain.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Shapley {
-    /// Milliseconds a frame that all passes save, with their interval.
+    /// Milliseconds per frame saved by all passes, with the interval.
     pub gain_ms: Interval,
-    /// One share a pass, in pipeline order; they sum to the gain.
+    /// One share per pass, in pipeline order; they sum to the gain.
     pub shares: Vec<Share>,
 }
 
@@ -154,6 +154,6 @@ pub struct Shapley {
 pub struct Share {
     /// The pass.
     pub pass: String,
-    /// Milliseconds a frame that it saves, with their interval; negative if it costs.
+    /// Milliseconds per frame that it saves, with the interval; negative if it is slower.
     pub gain_ms: Interval,
 }

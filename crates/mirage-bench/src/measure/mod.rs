@@ -1,4 +1,4 @@
-//! Measuring subjects in turn: warm-up, then rounds until the time is up.
+//! Measures subjects in turn: warm-up, then rounds until the time budget is used up.
 
 mod clock;
 pub(crate) mod schedule;
@@ -15,16 +15,16 @@ use schedule::Schedule;
 pub use clock::{Clock, MonotonicClock};
 pub use series::{Measurement, Mismatch, Series};
 
-/// What is measured: a frame with one set of passes, say.
+/// Something to measure, such as a frame with one set of passes.
 pub trait Subject {
-    /// Runs once and tells how long what counts took.
+    /// Runs once and returns the measured time.
     ///
     /// # Errors
-    /// Why it cannot run, in words for a report. It is not run again.
+    /// A message for reports if it fails. It is not run again.
     fn run(&mut self) -> Result<Duration, String>;
 }
 
-/// A subject that failed before it could run: its series says why.
+/// A subject that failed before it could run.
 #[derive(Clone, Debug)]
 pub struct Broken(pub String);
 
@@ -66,7 +66,7 @@ impl Default for MeasureOptions {
 pub enum MeasureError {
     /// The budget ended before every subject had two samples.
     #[error(
-        "no time to measure: one round of {subjects} sets takes about {round:.1?}, after as much of warm-up, and the time given is {budget:.1?}; give more time or name fewer passes"
+        "the time budget of {budget:.1?} is too short: one round of {subjects} sets takes about {round:.1?}, plus as much for warm-up; use a longer --time or fewer passes"
     )]
     NoTime {
         /// How many subjects.
@@ -77,7 +77,7 @@ pub enum MeasureError {
         budget: Duration,
     },
     /// The watcher ended it before every subject had two samples.
-    #[error("stopped before every set had run twice: nothing was measured")]
+    #[error("interrupted before every set had run twice; nothing was measured")]
     Stopped,
 }
 
@@ -307,7 +307,9 @@ impl Run<'_, '_> {
 /// No time is no sample: nothing can be divided by it.
 fn some_time(time: Duration) -> Result<Duration, String> {
     match time.is_zero() {
-        true => Err("a run took no time that the clock can tell; measure more work".to_owned()),
+        true => {
+            Err("a run took less time than the clock can measure; measure more work".to_owned())
+        }
         false => Ok(time),
     }
 }

@@ -36,7 +36,7 @@ pub struct Measurement {
 /// Measurements that are not of the same subjects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error(
-    "repeats with {first} and {other} subjects cannot be joined: measure the same passes in each"
+    "cannot join measurements of {first} and {other} subjects; measure the same passes in each process"
 )]
 pub struct Mismatch {
     first: usize,

@@ -1,4 +1,4 @@
-//! Which sets of passes a ledger measures, and which rows it makes of them.
+//! The sets of passes that a ledger measures, and its rows.
 //!
 //! Rows name sets, and equal sets are one [subject](Plan::subjects): measured once, shared by rows.
 
@@ -67,7 +67,7 @@ pub struct Plan {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum PlanError {
     /// More passes than a set can hold.
-    #[error("{found} passes, and a ledger takes at most {MAX_PASSES}: name fewer")]
+    #[error("too many passes: {found}, but a ledger can have at most {MAX_PASSES}")]
     TooManyPasses {
         /// How many.
         found: usize,

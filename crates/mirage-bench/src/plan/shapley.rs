@@ -55,7 +55,7 @@ pub(super) fn plan(
 ) -> Result<ShapleyPlan, String> {
     if all.len() > MAX_SHAPLEY {
         return Err(format!(
-            "{} passes, and shares are computed for at most {MAX_SHAPLEY}: name fewer",
+            "Shapley shares are computed for at most {MAX_SHAPLEY} passes, got {}",
             all.len()
         ));
     }
@@ -68,8 +68,7 @@ pub(super) fn plan(
     let total = before.get(&all).copied().unwrap_or(0);
     if total == 0 {
         return Err(
-            "no order adds the passes one at a time through sets that can run: some need each other"
-                .to_owned(),
+            "the passes cannot be added one at a time, because some require each other".to_owned(),
         );
     }
     let mut terms = Vec::new();

@@ -1,4 +1,4 @@
-//! From the times of frames to one time for each node, so that times of nodes add up to the frame's.
+//! Computes one time per node from several frames, so that the times of nodes add up to the frame's.
 
 use serde::Serialize;
 
@@ -17,7 +17,7 @@ pub struct Frames {
     pub profiled: Vec<ProfiledFrame>,
 }
 
-/// Whose clock times nodes.
+/// The clock that times nodes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Clock {
@@ -42,11 +42,13 @@ pub struct ProfiledFrame {
     pub nodes: Vec<f64>,
 }
 
-/// Why frames give no profile.
+/// Why no profile can be computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FramesError {
     /// None was profiled, or none ran plain.
-    #[error("a profile takes a profiled frame and a plain one after the warm-up at least")]
+    #[error(
+        "too few frames: a profile needs at least one profiled and one plain frame after the warm-up"
+    )]
     TooFew,
     /// The frames' nodes differ.
     #[error("frames ran different nodes: {0} in one, {1} in another")]
@@ -119,18 +121,21 @@ impl Overhead {
         self.low_ms > 0.0 || self.high_ms < 0.0
     }
 
-    /// In words.
+    /// Describes the overhead.
     pub fn words(&self) -> String {
-        let range = format!("middle half {:+.2} to {:+.2} ms", self.low_ms, self.high_ms);
+        let range = format!("quartiles {:+.2} and {:+.2} ms", self.low_ms, self.high_ms);
         match self.is_measurable() {
-            true => format!("profiling adds {:+.2} ms a frame ({range})", self.median_ms),
+            true => format!(
+                "profiling adds {:+.2} ms per frame ({range})",
+                self.median_ms
+            ),
             false => format!("profiling adds less than the noise ({range})"),
         }
     }
 }
 
 impl Frames {
-    /// The frame's times, and that of each node, ms.
+    /// Returns the times of the frame and of each node, ms.
     ///
     /// # Errors
     /// No frame of a kind; frames of different programs.

@@ -1,5 +1,5 @@
-//! Where the time of a frame goes: what was measured of every node, summed up by operation and by
-//! layer, with costs, the roofline and memory. docs/reference/profile.md describes the schema.
+//! The profile of a frame: the time of every node, summed by operation and layer, with costs, roofline and
+//! memory. docs/reference/profile.md describes the schema.
 
 mod document;
 mod frames;
@@ -21,10 +21,10 @@ pub use sort::Sort;
 
 use crate::ledger::{Backend, Machine, Model, PassId};
 
-/// The version of the schema; grows when a field changes its meaning or goes away.
+/// The version of the schema; incremented when a field changes its meaning or is removed.
 pub const SCHEMA: u32 = 1;
 
-/// What tells a profile from other JSON.
+/// Identifies a profile among other JSON.
 pub const FORMAT: &str = "mirage-profile";
 
 /// A profile of a program's frame; [`Document`] is how it is written.
@@ -32,19 +32,19 @@ pub const FORMAT: &str = "mirage-profile";
 pub struct Profile {
     /// What the numbers belong to.
     pub setting: Setting,
-    /// The passes as they can be typed.
+    /// The passes, in the form of `--passes`.
     pub pipeline: String,
-    /// The passes that were asked for, with versions.
+    /// The requested passes, with versions.
     pub passes: Vec<PassId>,
     /// The frame as a whole.
     pub frame: FrameTimes,
     /// Every node that an execution runs, in the order in which they ran.
     pub nodes: Vec<Node>,
-    /// What is alive when.
+    /// The memory timeline.
     pub memory: Memory,
-    /// What a user should know of the compilation.
+    /// Notes of the backend on the compilation.
     pub notes: Vec<String>,
-    /// What a reader should know of the measurement.
+    /// Warnings about the measurement.
     pub warnings: Vec<String>,
 }
 
@@ -53,11 +53,11 @@ pub struct Profile {
 pub struct Setting {
     /// The version of Mirage.
     pub mirage: String,
-    /// Where it ran.
+    /// The machine.
     pub machine: Machine,
-    /// What ran it.
+    /// The backend.
     pub backend: Backend,
-    /// What ran.
+    /// The model.
     pub model: Model,
     /// The frame's shape, `[1, 3, height, width]`.
     pub shape: [usize; 4],
@@ -65,12 +65,12 @@ pub struct Setting {
     pub dtype: String,
     /// The seed of weights, if untrained, noise and input.
     pub seed: u64,
-    /// Denoising steps a frame.
+    /// Denoising steps per frame.
     pub steps: usize,
 }
 
 impl Profile {
-    /// Nodes summed up by operation, the slowest first, with the row of what they do not cover.
+    /// Returns nodes summed by operation, the slowest first, and a row of the uncovered time.
     pub fn operations(&self) -> Vec<Row> {
         let mut rows = row::by_name(&self.nodes, |node| node.op.clone(), &self.frame);
         rows.push(Row::uncovered(&self.frame));
@@ -78,7 +78,7 @@ impl Profile {
         rows
     }
 
-    /// Each node alone, in the order in which they ran, with the row of what they do not cover.
+    /// Returns each node in execution order, and a row of the uncovered time.
     pub fn node_rows(&self) -> Vec<Row> {
         let row = |n: &Node| Row::of(n.label(), [n], &self.frame);
         let mut rows: Vec<Row> = self.nodes.iter().map(row).collect();
@@ -86,12 +86,12 @@ impl Profile {
         rows
     }
 
-    /// The tree of layers by module path, siblings sorted.
+    /// Returns the tree of layers by module path, with sorted siblings.
     pub fn layers(&self, sort: Sort) -> Layer {
         Layer::tree(&self.nodes, &self.frame, sort)
     }
 
-    /// The least time that the roofline allows for all nodes, by the time that they take, percent.
+    /// Returns the minimum time of all nodes by the roofline divided by their time, in percent.
     pub fn roofline_percent(&self) -> Option<f64> {
         Row::of(String::new(), &self.nodes, &self.frame).roofline_percent
     }

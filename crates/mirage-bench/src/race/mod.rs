@@ -1,8 +1,8 @@
-//! Which of several subjects is the fastest, within a time: a race that the slow ones leave early.
+//! Finds the fastest of several subjects within a time budget; slow ones are dropped early.
 //!
 //! All run in turn, as in [`measure`](crate::measure::measure). After every round the median times so
-//! far are compared with the least of them, and who is wholly slower, by an interval of the ratio of
-//! paired samples, leaves: the time goes to those that are hard to tell apart. This is successive
+//! far are compared with the smallest. A subject is dropped if the whole interval of its ratio of paired
+//! samples is slower, so that the time is spent on those that are hard to distinguish. This is successive
 //! elimination (Even-Dar, Mannor and Mansour, JMLR 2006), with the bootstrap in place of a bound that
 //! would need the times' distribution, as Maron and Moore's Hoeffding races have for means (1994).
 
@@ -58,9 +58,7 @@ impl Default for RaceOptions {
 #[derive(Clone, Debug, PartialEq, Error)]
 pub enum RaceError {
     /// The time ended before every subject had a sample.
-    #[error(
-        "the time of {budget:.1?} ended before each of {subjects} sets had run; give more time"
-    )]
+    #[error("the time budget of {budget:.1?} is too short to run each of {subjects} sets")]
     NoTime {
         /// How many subjects.
         subjects: usize,
@@ -68,14 +66,14 @@ pub enum RaceError {
         budget: Duration,
     },
     /// All failed.
-    #[error("none of the sets runs: {0}")]
+    #[error("every set failed: {0}")]
     AllFailed(String),
     /// The watcher ended it before every subject had a sample.
-    #[error("stopped before every set had run")]
+    #[error("interrupted before every set had run")]
     Stopped,
 }
 
-/// How a subject came out.
+/// The result of a subject.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Runner {
     /// Its times, ms, a leg each, from the first leg on: those of two runners are paired as far as both
@@ -98,7 +96,7 @@ impl Runner {
     }
 }
 
-/// How a race came out.
+/// The result of a race.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Race {
     /// One a subject, in the order in which they were given.

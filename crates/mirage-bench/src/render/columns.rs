@@ -6,13 +6,13 @@ use crate::frame_error::FrameError;
 use crate::ledger::{Ledger, Outcome, Row, Shapley, Share, SpeedUp};
 use crate::stats::Verdict;
 
-/// For people: numbers shortened, a speed-up with its interval in one cell. Columns that this ledger
-/// has nothing for are left out.
+/// Returns a table for reading: rounded numbers, and a speed-up with its interval in one cell. Empty columns
+/// are removed.
 pub fn table(ledger: &Ledger) -> Table {
     build(DISPLAY, &ledger.rows).without_empty_columns()
 }
 
-/// For tools: a value a cell, in full precision, and always the same columns.
+/// Returns a table for tools: one value per cell in full precision, always with the same columns.
 pub fn flat(ledger: &Ledger) -> Table {
     build(FLAT, &ledger.rows)
 }
@@ -25,7 +25,7 @@ pub fn shares(shapley: &Shapley) -> Table {
     };
     let columns: &[Cells<Share>] = &[
         (words("pass", "pass"), |s| Some(s.pass.clone())),
-        (number("gain_ms", "ms saved a frame"), |s| {
+        (number("gain_ms", "ms saved per frame"), |s| {
             Some(with_interval(&s.gain_ms))
         }),
     ];
@@ -44,13 +44,13 @@ const DISPLAY: &[Cells<Row>] = &[
         r.times.map(|t| short(t.p99_ms))
     }),
     (number("fps", "FPS"), |r| r.times.map(|t| short(t.fps))),
-    (number("against_none", "against none"), |r| {
+    (number("against_none", "speed-up over none"), |r| {
         speed_up(r.against_none.as_ref())
     }),
     (words("verdict_none", "verdict"), |r| {
         said(r.against_none.as_ref())
     }),
-    (number("against_before", "against before"), |r| {
+    (number("against_before", "speed-up over previous"), |r| {
         speed_up(r.against_before.as_ref())
     }),
     (words("verdict_before", "verdict"), |r| {
@@ -90,24 +90,24 @@ const DISPLAY: &[Cells<Row>] = &[
         frame(r)?.relative_l2.map(short)
     }),
     (words("numerics", "numerics"), |r| {
-        let words = |broken| if broken { "BEYOND" } else { "within" };
+        let words = |broken| if broken { "EXCEEDED" } else { "ok" };
         r.error_bound.map(|_| words(r.breaks_numerics()).to_owned())
     }),
     (number("psnr_db", "PSNR dB"), |r| Some(psnr(frame(r)?))),
     (number("ssim", "SSIM"), |r| {
         Some(format!("{:.4}", frame(r)?.ssim?))
     }),
-    (number("loop_max_abs", "max error after the loop"), |r| {
+    (number("loop_max_abs", "max error, closed loop"), |r| {
         Some(short(closed(r)?.max_abs))
     }),
     (
-        number("loop_relative_l2", "relative L2 after the loop"),
+        number("loop_relative_l2", "relative L2, closed loop"),
         |r| closed(r)?.relative_l2.map(short),
     ),
-    (number("loop_psnr_db", "PSNR dB after the loop"), |r| {
+    (number("loop_psnr_db", "PSNR dB, closed loop"), |r| {
         Some(psnr(closed(r)?))
     }),
-    (number("loop_ssim", "SSIM after the loop"), |r| {
+    (number("loop_ssim", "SSIM, closed loop"), |r| {
         Some(format!("{:.4}", closed(r)?.ssim?))
     }),
     (number("outliers", "outliers"), |r| {
@@ -239,7 +239,7 @@ pub(super) fn remarks(row: &Row) -> Vec<String> {
     let reason = match &row.outcome {
         Outcome::Measured => None,
         Outcome::Failed(reason) => Some(format!("failed: {reason}")),
-        Outcome::Illegal(reason) => Some(format!("cannot run: {reason}")),
+        Outcome::Illegal(reason) => Some(format!("illegal set: {reason}")),
     };
     reason
         .into_iter()

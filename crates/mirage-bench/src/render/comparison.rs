@@ -18,8 +18,8 @@ pub fn comparison(comparison: &Comparison) -> Table {
 pub fn none_moved(comparison: &Comparison) -> Option<String> {
     let ratio = comparison.none_moved?;
     Some(format!(
-        "`none` itself takes {} of its time in the first ledger: the machine, or the program as a whole, \
-         has another speed. Rows are judged by their time relative to `none`",
+        "the time of `none` itself changed to {} of that in the first ledger: the machine or the program as a \
+         whole has another speed. Verdicts use each row's time relative to `none`",
         factor(ratio.estimate, Some(&ratio))
     ))
 }
@@ -50,14 +50,12 @@ const MOVED: &[Cells<RowComparison>] = &[
 
 const ROW: Cells<RowComparison> = (words("row", "row"), |r| Some(r.label.clone()));
 
-const RATIO: Cells<RowComparison> = (number("time_ratio", "time by first"), |r| {
-    match &r.finding {
-        Finding::Compared { ratio, .. } => Some(factor(ratio.estimate, Some(ratio))),
-        Finding::Broken { .. } | Finding::NotComparable { .. } => None,
-    }
+const RATIO: Cells<RowComparison> = (number("time_ratio", "time / first"), |r| match &r.finding {
+    Finding::Compared { ratio, .. } => Some(factor(ratio.estimate, Some(ratio))),
+    Finding::Broken { .. } | Finding::NotComparable { .. } => None,
 });
 
-const WHY: Cells<RowComparison> = (words("why", "why"), |r| match &r.finding {
+const WHY: Cells<RowComparison> = (words("why", "reason"), |r| match &r.finding {
     Finding::Compared { .. } => None,
     Finding::Broken { reason } => Some(reason.clone()),
     Finding::NotComparable { reasons } => Some(reasons.join("; ")),

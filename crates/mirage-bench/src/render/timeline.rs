@@ -15,7 +15,7 @@ pub fn title(group: &Group) -> String {
     let w = &group.work;
     let [_, _, height, width] = w.shape;
     format!(
-        "{} at {width}×{height}, {}, {} step{} a frame, on {}",
+        "{} at {width}×{height}, {}, {} step{} per frame, on {}",
         w.model,
         w.dtype,
         w.steps,
@@ -43,7 +43,7 @@ const COLUMNS: &[Cells<RowHistory>] = &[
                 .map_or_else(|| short(last.p50_ms), |i| with_interval(&i)),
         )
     }),
-    (number("change", "time by the one before"), |r| {
+    (number("change", "time / previous"), |r| {
         let change = r.change?;
         Some(factor(change.estimate, Some(&change)))
     }),

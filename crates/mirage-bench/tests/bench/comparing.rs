@@ -100,7 +100,10 @@ fn a_slower_machine_is_seen_in_none_and_not_blamed_on_passes() {
     );
     assert!(!labels.contains(&"fp16"), "{labels:?}");
     let said = mirage_bench::render::none_moved(&found).unwrap();
-    assert!(said.starts_with("`none` itself takes 1.2"), "{said}");
+    assert!(
+        said.starts_with("the time of `none` itself changed to 1.2"),
+        "{said}"
+    );
     let table = mirage_bench::render::comparison(&found);
     assert!(table.columns.iter().any(|c| c.key == "relative_ratio"));
 }
@@ -234,6 +237,6 @@ fn rows_that_are_missing_or_failed_say_so() {
     let back = compare(&other, &first, &OPTIONS);
     assert_eq!(
         reasons(&back, "none again"),
-        ["the first ledger has no such row"]
+        ["missing in the first ledger"]
     );
 }

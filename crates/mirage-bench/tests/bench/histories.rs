@@ -73,7 +73,7 @@ fn points_are_in_order_and_machines_are_told_apart() {
     assert!(rows.iter().all(|r| r.change.is_none()));
     assert_eq!(found.unreadable.len(), 1);
     assert!(
-        found.unreadable[0].reason.contains("cut short"),
+        found.unreadable[0].reason.contains("truncated"),
         "{found:?}"
     );
 }

@@ -33,15 +33,12 @@ fn a_pass_is_compared_with_what_it_stands_on() {
     let ledger = Made::default().ledger();
     let fuse = row(&ledger, "fuse on fp16");
     assert_eq!(fuse.passes, ["fp16", "fuse"]);
-    assert_eq!(fuse.notes, ["on top of fp16, which fuse needs"]);
+    assert_eq!(fuse.notes, ["includes fp16, which fuse requires"]);
     let before = fuse.against_before.as_ref().unwrap();
     assert_eq!(before.other, ["fp16"]);
     assert!((before.ratio - 1.25).abs() < 0.01, "{}", before.ratio);
     let without = row(&ledger, "- fp16, fuse");
-    assert_eq!(
-        without.notes,
-        ["also without fuse, which cannot run without fp16"]
-    );
+    assert_eq!(without.notes, ["also excludes fuse, which requires fp16"]);
     assert_eq!(without.against_before.as_ref().unwrap().other.len(), 4);
 }
 
@@ -91,7 +88,7 @@ fn a_failed_set_says_why_and_the_rest_goes_on() {
         ledger.warnings,
         [
             "fp16: failed: out of memory",
-            "no shares of the gain: it needs the set fp16, which failed"
+            "no Shapley shares: the required set fp16 failed"
         ]
     );
 }
@@ -148,11 +145,15 @@ fn damaged_files_are_told_apart() {
     let newer = refused(&json.replacen("\"schema\": 1", "\"schema\": 2", 1));
     assert_eq!(
         newer.to_string(),
-        "l.json: schema 2, and this version reads 1; measure again, or use the version of Mirage that saved it"
+        "l.json: unsupported schema 2, this version reads 1; measure again, or use the version of Mirage that saved it"
     );
     let damages = [
         ("\"seed\": 7", "\"seed\": \"seven\"", "seven"),
-        ("\"samples\": 0", "\"samples\": 999", "row 0 names samples"),
+        (
+            "\"samples\": 0",
+            "\"samples\": 999",
+            "row 0 refers to missing samples",
+        ),
         ("\"outcome\":", "\"out\":", "outcome"),
     ];
     for (from, to, says) in damages {
@@ -163,7 +164,9 @@ fn damaged_files_are_told_apart() {
     }
     let missing = read(Path::new("/nowhere/ledger.json")).unwrap_err();
     assert!(
-        missing.to_string().starts_with("/nowhere/ledger.json: "),
+        missing
+            .to_string()
+            .starts_with("cannot read /nowhere/ledger.json: "),
         "{missing}"
     );
 }

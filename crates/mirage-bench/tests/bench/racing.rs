@@ -117,7 +117,7 @@ fn no_time_and_no_subject_that_runs_are_said() {
     let ran = run(&[10.0, 10.0], &[], Duration::from_millis(15), 0);
     let error = ran.race.unwrap_err();
     assert!(matches!(error, RaceError::NoTime { subjects: 2, .. }));
-    assert!(error.to_string().contains("give more time"));
+    assert!(error.to_string().contains("too short"));
     let ran = run(&[10.0], &[Some(3)], LONG, 0);
     assert_eq!(
         ran.race.unwrap_err(),

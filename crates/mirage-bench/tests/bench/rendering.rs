@@ -168,7 +168,7 @@ fn names_are_text_wherever_they_stand() {
     assert!(page.errors.is_empty(), "{:?}", page.errors);
     assert!(select(&page, "script, b").is_empty());
     let heading: String = select(&page, "h1")[0].text().collect();
-    assert_eq!(heading, format!("{evil}: what each pass buys"));
+    assert_eq!(heading, format!("{evil}: gains of each pass"));
     let text = markdown(&table(&ledger));
     assert!(!text.contains('<'));
 }

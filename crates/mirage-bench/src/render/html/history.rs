@@ -22,13 +22,13 @@ pub fn history_page(history: &History) -> String {
     let body = html! {
         h1 { "Ledgers over time" }
         p {
-            "Medians of saved ledgers in the order in which they were measured, ms a frame, with their 95 % intervals. A dashed line marks another machine: what lies on its two sides cannot be compared. The scale of time does not begin at zero."
+            "Median times of saved ledgers in the order of measurement, in ms per frame, with 95 % intervals. A dashed line marks a change of machine; times before and after it cannot be compared. The time axis does not start at zero."
         }
-        @if history.groups.is_empty() { p { "No ledger with a measured row." } }
+        @if history.groups.is_empty() { p { "No ledgers with measured rows." } }
         @for (index, group) in history.groups.iter().enumerate() { (section(index, group)) }
         @if !history.unreadable.is_empty() {
-            section.warnings aria-label="Files that are no ledgers" {
-                h2 { "Not read" }
+            section.warnings aria-label="Skipped files" {
+                h2 { "Skipped files" }
                 ul { @for file in &history.unreadable { li { (file.file) ": " (file.reason) } } }
             }
         }

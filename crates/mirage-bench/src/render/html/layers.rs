@@ -34,13 +34,13 @@ pub(super) fn section(ledger: &Ledger) -> Markup {
     }
     html! {
         section {
-            h2 { "Where the time goes" }
+            h2 { "Time by layer" }
             p {
-                "Milliseconds of an execution by layer, from a profile after the measurement: medians a node, summed up. Profiled, an execution took "
+                "Milliseconds per execution by layer, from a profile after the measurement: the sum of the median times of nodes. With profiling, an execution took "
                 @for (place, profile) in profiles.iter().enumerate() {
                     @if place > 0 { ", " }
                     (short(profile.profiled_ms)) " ms in " strong.(COLOURS[place]) { (profile.row) }
-                    " (" (short(profile.plain_ms)) " ms unprofiled)"
+                    " (" (short(profile.plain_ms)) " ms without profiling)"
                 }
                 "."
             }
@@ -92,7 +92,7 @@ fn chart(profiles: &[LayerTimes], lines: &[Line]) -> Markup {
     html! {
         svg role="img" viewBox=(format!("0 0 {WIDTH} {}", bottom + AXIS)) aria-labelledby="layers-title"
             aria-describedby="layers-text" {
-            title id="layers-title" { "Milliseconds of an execution by layer" }
+            title id="layers-title" { "Milliseconds per execution by layer" }
             desc id="layers-text" {
                 @for line in lines {
                     (line.name) ": "

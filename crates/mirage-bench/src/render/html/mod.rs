@@ -19,7 +19,7 @@ pub use history::history_page;
 
 /// The ledger as a page of HTML.
 pub fn html(ledger: &Ledger) -> String {
-    let title = format!("{}: what each pass buys", ledger.setting.model.name);
+    let title = format!("{}: gains of each pass", ledger.setting.model.name);
     let body = html! {
         h1 { (title) }
         (facts(ledger))
@@ -66,12 +66,12 @@ fn speed_ups(ledger: &Ledger) -> Markup {
         };
         match (&row.outcome, &row.against_none) {
             (Outcome::Failed(_), _) => bar.said = "failed".to_owned(),
-            (Outcome::Illegal(_), _) => bar.said = "cannot run".to_owned(),
+            (Outcome::Illegal(_), _) => bar.said = "illegal set".to_owned(),
             (Outcome::Measured, None) if row.times.is_some() => {
                 bar.value = Some(1.0);
                 bar.said = "1×, the baseline".to_owned();
             }
-            (Outcome::Measured, None) => bar.said = "nothing to compare with".to_owned(),
+            (Outcome::Measured, None) => bar.said = "no baseline".to_owned(),
             (Outcome::Measured, Some(speed_up)) => {
                 let verdict = speed_up.verdict;
                 bar.value = Some(speed_up.ratio);
@@ -85,14 +85,14 @@ fn speed_ups(ledger: &Ledger) -> Markup {
     };
     let chart = Bars {
         id: "speed-up",
-        title: "Speed-up against none, by row",
+        title: "Speed-up over none, by row",
         bars: ledger.rows.iter().map(bar).collect(),
         reference: Some(1.0),
     };
     html! {
         section {
-            h2 { "Speed-up against none" }
-            p { "Median time without passes by the row's median time. Whiskers are the 95 % interval; a difference is called where the whole interval clears 1 by the margin." }
+            h2 { "Speed-up over none" }
+            p { "Median time without passes divided by the row's median time. Whiskers are 95 % intervals; a row counts as faster or slower if its whole interval differs from 1 by more than the margin." }
             (chart.svg())
         }
     }
@@ -121,14 +121,14 @@ fn gain(ledger: &Ledger) -> Markup {
     bars.push(bar("all", &shapley.gain_ms));
     let chart = Bars {
         id: "shares",
-        title: "Milliseconds a frame that each pass saves",
+        title: "Milliseconds per frame saved by each pass",
         bars,
         reference: Some(0.0),
     };
     html! {
         section {
             h2 { "Shares of the gain" }
-            p { "What a pass saves when it comes, averaged over all orders in which passes can come (Shapley value), ms a frame. The shares sum to the whole gain." }
+            p { "Milliseconds per frame that a pass saves when it is added, averaged over all legal orders of adding passes (Shapley value). The shares sum to the total gain." }
             (chart.svg())
         }
     }
@@ -138,16 +138,16 @@ fn method(ledger: &Ledger) -> Markup {
     let m = &ledger.method;
     html! {
         section {
-            h2 { "How it was measured" }
+            h2 { "Method" }
             p {
-                "All sets of passes in turn, each round there and back (A B C, C B A), in "
+                "All sets of passes were measured in turn, each round forwards and backwards (A B C, C B A), in "
                 (m.processes) @if m.processes == 1 { " process, " } @else { " processes, " }
                 (format!("{:.0}", m.elapsed_s)) " s of " (format!("{:.0}", m.budget_s)) " s. "
                 "Warm-up " (m.warm_up) ". Outliers are counted and kept. Intervals cover "
                 (format!("{:.0}", m.confidence * 100.0)) " %, from " (m.resamples)
-                " draws of interleaved samples in blocks; differences below "
-                (format!("{}", m.margin * 100.0)) " % are not called."
-                @if m.stopped { " It was stopped before its time was up." }
+                " bootstrap samples of interleaved blocks; differences below "
+                (format!("{}", m.margin * 100.0)) " % count as no effect."
+                @if m.stopped { " The measurement was interrupted." }
             }
         }
     }

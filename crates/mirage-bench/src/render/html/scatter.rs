@@ -41,7 +41,7 @@ pub(super) fn section(ledger: &Ledger) -> Markup {
     html! {
         section {
             h2 { "Time and error" }
-            p { "A point a set of passes, with the numbers of its rows in the table. Left is faster, down is closer to f32 without passes." }
+            p { "Each point is a set of passes, labelled with its row numbers in the table. Left is faster, down is closer to f32 without passes." }
             (chart(&points))
         }
     }
@@ -126,7 +126,7 @@ fn chart(points: &[Point<'_>]) -> Markup {
             }
             text.tick x=(at(LEFT - 8.0)) y=(at(axes.y(0.0) + 4.0)) text-anchor="end" { "equal" }
             text.axis x=(at((LEFT + WIDTH - RIGHT) / 2.0)) y=(at(HEIGHT - 8.0)) text-anchor="middle" {
-                "median ms a frame"
+                "median ms per frame"
             }
             text.axis transform=(format!("translate(16 {}) rotate(-90)", at(HEIGHT / 2.0))) text-anchor="middle" {
                 "relative L2 error"

@@ -145,7 +145,7 @@ pub(super) fn warnings(warnings: &[String]) -> Markup {
     html! {
         @if !warnings.is_empty() {
             section.warnings aria-label="Warnings" {
-                h2 { "Mind" }
+                h2 { "Warnings" }
                 ul { @for warning in warnings { li { (warning) } } }
             }
         }

@@ -62,7 +62,7 @@ pub(super) fn chart(memory: &Memory) -> Markup {
     html! {
         svg role="img" viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) aria-labelledby="memory-title"
             aria-describedby="memory-text" {
-            title id="memory-title" { "Activations alive along a frame" }
+            title id="memory-title" { "Activations alive during a frame" }
             desc id="memory-text" { (said(memory)) }
             @for megabytes in ticks(0.0, most) {
                 line.grid x1=(at(LEFT)) x2=(at(WIDTH - RIGHT)) y1=(at(y(megabytes))) y2=(at(y(megabytes))) {}
@@ -87,7 +87,7 @@ pub(super) fn chart(memory: &Memory) -> Markup {
             }
             line.base x1=(at(LEFT)) x2=(at(WIDTH - RIGHT)) y1=(at(floor)) y2=(at(floor)) {}
             text.axis x=(at((LEFT + WIDTH - RIGHT) / 2.0)) y=(at(HEIGHT - 8.0)) text-anchor="middle" {
-                "ms of nodes, one after the other"
+                "time of nodes, ms"
             }
             text.axis transform=(format!("translate(16 {}) rotate(-90)", at(HEIGHT / 2.0))) text-anchor="middle" {
                 "MB alive"
@@ -131,7 +131,7 @@ fn said(memory: &Memory) -> String {
 /// What is alive at the peak, the largest first.
 pub(super) fn at_peak(memory: &Memory) -> Table {
     let columns: [Cells<Alive>; 6] = [
-        (words("from", "what"), |a| Some(a.from.clone())),
+        (words("from", "value"), |a| Some(a.from.clone())),
         (words("path", "layer"), |a| Some(a.path.clone())),
         (words("type", "type"), |a| Some(a.ty.clone())),
         (number("mb", "MB"), |a| Some(megabytes(a.bytes))),

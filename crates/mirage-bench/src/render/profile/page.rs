@@ -13,13 +13,13 @@ use crate::{
 
 /// The profile as a page of HTML.
 pub fn profile_html(profile: &Profile) -> String {
-    let title = format!("{}: where a frame's time goes", profile.setting.model.name);
+    let title = format!("{}: profile of a frame", profile.setting.model.name);
     let body = html! {
         h1 { (title) }
         (facts(profile))
         (warnings(&profile.warnings))
         section {
-            h2 { "The frame" }
+            h2 { "Frame" }
             (frame(profile))
         }
         section {
@@ -28,12 +28,12 @@ pub fn profile_html(profile: &Profile) -> String {
         }
         section {
             h2 { "By layer" }
-            p { "The tree of module paths; unfold a layer for the layers and nodes within. Times are over all steps of a frame." }
+            p { "The tree of module paths; expand a layer to see its layers and nodes. Times are sums over all steps of a frame." }
             (lines::layers(profile))
         }
         (roof(profile))
         section {
-            h2 { "Memory along the frame" }
+            h2 { "Memory during the frame" }
             p { (counted(profile)) }
             (memory::chart(&profile.memory))
         }
@@ -66,12 +66,12 @@ fn covered(f: &FrameTimes) -> String {
     let (percent, uncovered) = (f.covered_percent, short(f.uncovered_ms));
     match f.clock {
         Clock::Host => format!(
-            "{percent:.1} % of the profiled frame; {uncovered} ms between nodes: {} before the first, {} after the last",
+            "{percent:.1} % of the profiled frame; {uncovered} ms outside of nodes: {} before the first, {} after the last",
             short(f.before_ms),
             short(f.after_ms)
         ),
         Clock::Device => format!(
-            "{percent:.1} % of the frame, by the device's clock, each node alone; {uncovered} ms are launches, copies and gaps",
+            "{percent:.1} % of the frame, each node measured alone on the device; {uncovered} ms are launches, copies and gaps",
         ),
     }
 }
@@ -82,19 +82,19 @@ fn frame(profile: &Profile) -> Markup {
     let percent = profile.roofline_percent();
     let held = m.held_bytes.map(|b| format!(", {} MB held", megabytes(b)));
     fact_list([
-        ("A frame", Some(format!("{} ms", short(f.plain_ms)))),
+        ("Frame time", Some(format!("{} ms", short(f.plain_ms)))),
         (
-            "Profiled",
+            "With profiling",
             Some(format!(
                 "{} ms: {}",
                 short(f.profiled_ms),
                 f.overhead.map_or_else(
-                    || "it waits for the device after every node".to_owned(),
+                    || "profiling waits for the device after every node".to_owned(),
                     |o| o.words()
                 )
             )),
         ),
-        ("Covered by nodes", Some(covered(f))),
+        ("Time in nodes", Some(covered(f))),
         (
             "Operations",
             Some(format!(
@@ -103,14 +103,11 @@ fn frame(profile: &Profile) -> Markup {
                 short(nodes as f64 / (f.nodes_ms * 1e6))
             )),
         ),
-        (
-            "Of the roofline",
-            percent.map(|p| format!("{} %", short(p))),
-        ),
+        ("Roofline", percent.map(|p| format!("{} %", short(p)))),
         (
             "Memory",
             Some(format!(
-                "{} MB of activations at once{}, {} MB of weights",
+                "{} MB of activations at the peak{}, {} MB of weights",
                 megabytes(m.peak_bytes),
                 held.unwrap_or_default(),
                 megabytes(m.weight_bytes)
@@ -128,12 +125,12 @@ fn roof(profile: &Profile) -> Markup {
         section {
             h2 { "Roofline" }
             p {
-                "A circle a node, its area the time. The slope is this machine's memory, the flat its "
-                "arithmetic. Bytes are operands and results once each, so a circle above "
-                "the slope had them in a cache. "
+                "Each circle is a node, with an area proportional to its time. The slope is the memory bandwidth "
+                "of this machine, the flat line its peak arithmetic. Bytes count operands and results once each, "
+                "so a circle above the slope had them in a cache. "
                 @if nodes > 0 {
-                    (nodes) " nodes that compute nothing or move nothing take " (short(ms))
-                    " ms and have no place here."
+                    (nodes) " nodes without arithmetic or memory traffic take " (short(ms))
+                    " ms and are not shown."
                 }
             }
             (chart)
@@ -145,10 +142,7 @@ fn counted(profile: &Profile) -> String {
     let m = &profile.memory;
     let hidden = match m.hidden_bytes {
         0 => String::new(),
-        n => format!(
-            " {} MB of the peak are inside the body of a call.",
-            megabytes(n)
-        ),
+        n => format!(" {} MB of the peak are inside a called body.", megabytes(n)),
     };
     format!(
         "Activations by liveness in the graph that was compiled: each from the node that writes it to the \
@@ -163,12 +157,12 @@ fn method(profile: &Profile) -> Markup {
     let f = &profile.frame;
     html! {
         section {
-            h2 { "How it was measured" }
+            h2 { "Method" }
             p {
-                (f.profiled_frames) " profiled frames and " (f.plain_frames) " plain ones in turn, after a "
+                (f.profiled_frames) " frames with profiling, alternating with " (f.plain_frames) " without, after a "
                 "warm-up of " (f.warmup) ". Times are means over the middle half of the frames by their whole "
-                "time, so that nodes and what is between them add up to the frame. Between nodes are the way "
-                "to the engine's threads, checks, copies of results and states, and the clock."
+                "time, so that nodes and the gaps between them add up to the frame. Gaps are handing over to "
+                "the engine's threads, checks, copies of results and states, and reading the clock."
                 @for note in &profile.notes { " Note: " (note) "." }
             }
         }

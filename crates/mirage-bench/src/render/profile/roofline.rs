@@ -1,4 +1,4 @@
-//! The roofline plot as SVG: what every node reaches, under what the machine allows.
+//! The roofline plot as SVG: the rates of every node and the limits of the machine.
 
 use maud::{Markup, html};
 
@@ -88,19 +88,19 @@ fn draw(roofline: &Roofline, points: &[Point<'_>]) -> Markup {
     html! {
         svg role="img" viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) aria-labelledby="roofline-title"
             aria-describedby="roofline-text" {
-            title id="roofline-title" { "Operations a second of every node, under the roofline" }
+            title id="roofline-title" { "Operations per second of every node, and the roofline" }
             desc id="roofline-text" {
                 @for point in points.iter().take(LABELS) { (said(point)) "; " }
             }
             @for power in axes.x.powers() {
                 @let x = axes.x.place(10.0_f64.powi(power));
                 line.grid x1=(at(x)) x2=(at(x)) y1=(at(TOP)) y2=(at(floor)) {}
-                text.tick x=(at(x)) y=(at(floor + 18.0)) text-anchor="middle" { (named(power)) }
+                text.tick x=(at(x)) y=(at(floor + 18.0)) text-anchor="middle" { (format_power_of_ten(power)) }
             }
             @for power in axes.y.powers() {
                 @let y = axes.y.place(10.0_f64.powi(power));
                 line.grid x1=(at(LEFT)) x2=(at(WIDTH - RIGHT)) y1=(at(y)) y2=(at(y)) {}
-                text.tick x=(at(LEFT - 8.0)) y=(at(y + 4.0)) text-anchor="end" { (named(power)) }
+                text.tick x=(at(LEFT - 8.0)) y=(at(y + 4.0)) text-anchor="end" { (format_power_of_ten(power)) }
             }
             (roof(roofline, &axes))
             @for point in points {
@@ -113,7 +113,7 @@ fn draw(roofline: &Roofline, points: &[Point<'_>]) -> Markup {
                 text.number x=(at(label.x)) y=(at(label.y)) { (label.text) }
             }
             text.axis x=(at((LEFT + WIDTH - RIGHT) / 2.0)) y=(at(HEIGHT - 8.0)) text-anchor="middle" {
-                "operations a byte (FLOP/B)"
+                "operations per byte (FLOP/B)"
             }
             text.axis transform=(format!("translate(16 {}) rotate(-90)", at(HEIGHT / 2.0))) text-anchor="middle" {
                 "GFLOP/s"
@@ -223,8 +223,8 @@ fn said(point: &Point<'_>) -> String {
     )
 }
 
-/// A power of ten.
-fn named(power: i32) -> String {
+/// Formats a power of ten.
+fn format_power_of_ten(power: i32) -> String {
     match power {
         -3..=4 => 10.0_f64.powi(power).to_string(),
         _ => format!("1e{power}"),
