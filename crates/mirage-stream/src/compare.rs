@@ -1,4 +1,4 @@
-//! The same frames through two sessions, alternating.
+//! Compares two sessions on the same frames, alternating.
 
 use std::time::Duration;
 
@@ -7,19 +7,19 @@ use serde::Serialize;
 
 use crate::{Percentiles, Ratio, Session, StreamError};
 
-/// What two sessions made of the same frames, each with its own state: times from alternating runs,
-/// and how far the pictures are from each other at the end of each frame.
+/// The comparison of two sessions on the same frames, each with its own state: times of alternating runs, and
+/// the difference of their pictures.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Comparison {
-    /// Frames compared, warm-up not among them.
+    /// The number of compared frames, without the warm-up.
     pub frames: usize,
-    /// Frames left out of the times at the start.
+    /// The number of warm-up frames, excluded from the times.
     pub warmup: usize,
-    /// Times of the session under test, ms a frame.
+    /// Times of the session under test, ms per frame.
     pub subject: Percentiles,
-    /// Times of the reference session, ms a frame.
+    /// Times of the reference session, ms per frame.
     pub reference: Percentiles,
-    /// Subject's time by reference's time.
+    /// The subject's time divided by the reference's.
     pub time_ratio: Ratio,
     /// PSNR of all frames' mean squared error, dB, warm-up among them; `None` if equal.
     pub psnr_db: Option<f64>,
@@ -42,7 +42,7 @@ impl Comparison {
         self.least_psnr_db = bound.map(|bound| 20.0 * (255.0 / levels(bound)).log10());
     }
 
-    /// Whether the first frame differs by more than the numerics classes of the passes allow.
+    /// Returns whether the first frame differs by more than the numerics classes of the passes allow.
     pub fn breaks_numerics(&self) -> bool {
         match (self.first_psnr_db, self.least_psnr_db) {
             (Some(found), Some(least)) => found < least,

@@ -1,13 +1,13 @@
-//! Errors of a live run.
+//! Errors of streams.
 
-/// Why a run cannot start or go on.
+/// Why a stream cannot start or continue.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StreamError {
     /// A setting is out of its range.
     #[error("{0}")]
     Setting(String),
-    /// A conditioning input that the program does not take, or that is not set.
+    /// A conditioning input is unknown, has the wrong type, or is not set.
     #[error("input `{name}` {reason}")]
     Input {
         /// The input's name.
@@ -15,16 +15,16 @@ pub enum StreamError {
         /// What is wrong with it.
         reason: String,
     },
-    /// The model.
+    /// The model is invalid.
     #[error(transparent)]
     Model(#[from] mirage_model::ModelError),
     /// The model could not be captured.
     #[error(transparent)]
     Capture(#[from] mirage_capture::CaptureError),
-    /// The pipeline of passes.
+    /// A pass failed.
     #[error(transparent)]
     Passes(#[from] mirage_pass::PipelineError),
-    /// The backend.
+    /// The backend failed.
     #[error(transparent)]
     Backend(#[from] mirage_backend::BackendError),
     /// The program needs more memory than there is.
@@ -35,10 +35,10 @@ pub enum StreamError {
         /// Which passes would help, or what else.
         advice: String,
     },
-    /// Reading or writing video.
+    /// Video could not be read or written.
     #[error(transparent)]
     Video(#[from] mirage_video::Error),
-    /// The network's output is no picture.
-    #[error("{0}: if the passes lower precision, try without fp16, or bf16 in its place")]
+    /// The output of the network is not finite.
+    #[error("{0}; if a pass lowers precision, try without fp16, or use bf16 instead")]
     NotFinite(mirage_video::Error),
 }

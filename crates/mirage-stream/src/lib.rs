@@ -4,8 +4,8 @@
 //! ([`Trajectory`]) around the model, the temporal blend, the state's update. [`prepare`] takes it
 //! through a pipeline of passes to an executable, a [`Session`] puts frames through that,
 //! [`run_live`] joins it to a source and a sink, [`compare`] runs two of them side by side,
-//! [`profile`] takes the time of every node, [`trace_live`] tells when everything happened, and
-//! [`by_execution`] and [`difference`] whether a backend computes what the graph says.
+//! [`profile`] times every node, [`trace_live`] records a timeline, and [`by_execution`] and [`difference`]
+//! check the results of a backend.
 
 mod compare;
 mod error;

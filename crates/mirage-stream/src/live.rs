@@ -1,4 +1,4 @@
-//! A live run: a source through a session into a sink.
+//! Live runs: from a source through a session to a sink.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ use crate::{Percentiles, Session, StreamError};
 /// How a live run is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LiveOptions {
-    /// Frames at the start that are delivered but left out of the times.
+    /// The number of warm-up frames, which are delivered but excluded from the times.
     pub warmup: usize,
     /// Frames of the source to keep, in the model's size, for a comparison afterwards.
     pub keep: usize,
@@ -31,19 +31,19 @@ pub struct StageTimes {
     pub encode: Option<Percentiles>,
 }
 
-/// How a live run went.
+/// The outcome of a live run.
 #[derive(Debug)]
 pub struct LiveOutcome {
-    /// What became of every frame.
+    /// The number of delivered, skipped and failed frames.
     pub accounting: Accounting,
     /// Time of the network in a frame, ms, without the warm-up; `None` if no frame was left.
     pub times: Option<Percentiles>,
     /// Times of the stages, which work at the same time, without the warm-up.
     pub stages: StageTimes,
-    /// Delivered frames a second, from the end of the warm-up to the end of the last frame's run: the
+    /// Delivered frames per second, from the end of the warm-up to the end of the last frame's run: the
     /// network and the waits for the other stages. `None` if no frame was left.
     pub fps: Option<f64>,
-    /// Frames left out at the start.
+    /// The number of excluded warm-up frames.
     pub warmup: usize,
     /// The sink's summary, if the output was finished.
     pub summary: Option<Summary>,
@@ -51,7 +51,7 @@ pub struct LiveOutcome {
     pub kept: Vec<Frame>,
     /// Whether the stop flag ended the run before the source did.
     pub stopped: bool,
-    /// What went wrong, if anything did; what was done so far is in the other fields.
+    /// The error, if any; the other fields describe the run up to it.
     pub error: Option<StreamError>,
 }
 

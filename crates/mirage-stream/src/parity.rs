@@ -1,4 +1,4 @@
-//! Whether a backend computes what the graph says: one forward pass, compared with a reference.
+//! Compares one forward pass on a backend with a reference.
 
 use mirage_backend::{Backend, BackendError, Executable};
 use mirage_capture::Captured;
@@ -86,7 +86,7 @@ pub fn by_execution(
 pub fn difference(candidate: &[Tensor], reference: &[Tensor]) -> Result<Difference, StreamError> {
     if candidate.len() != reference.len() {
         return Err(StreamError::Setting(format!(
-            "{} outputs, the reference has {}",
+            "got {} outputs, but the reference has {}",
             candidate.len(),
             reference.len()
         )));
@@ -121,6 +121,7 @@ pub fn frame_bound(plan: &Plan, backend: &dyn Backend, steps: usize) -> Option<f
 
 fn find<'a>(tensors: &'a [Named], name: &str) -> Result<&'a TensorData, StreamError> {
     let found = tensors.iter().find(|(n, _)| n == name);
-    let (_, data) = found.ok_or_else(|| StreamError::Setting(format!("no input `{name}`")))?;
+    let (_, data) =
+        found.ok_or_else(|| StreamError::Setting(format!("input `{name}` is missing")))?;
     Ok(data)
 }

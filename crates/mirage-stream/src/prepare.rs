@@ -1,4 +1,4 @@
-//! From a captured program to an executable, through a pipeline of passes.
+//! Runs passes on a captured program and compiles it.
 
 use std::time::{Duration, Instant};
 
@@ -9,15 +9,15 @@ use mirage_pass::{Manager, PipelineReport, Plan};
 
 use crate::{StreamError, memory};
 
-/// A program that is ready to run, and what was done to it.
+/// A compiled program, with the report of its passes.
 pub struct Prepared {
     /// The graph that was compiled.
     pub graph: Graph,
-    /// Ready to run.
+    /// The compiled program.
     pub executable: Box<dyn Executable>,
-    /// What every pass did.
+    /// The report of every pass.
     pub pipeline: PipelineReport,
-    /// The time that the backend took to compile, the prologue included.
+    /// Compile time of the backend, including the prologue.
     pub compile_time: Duration,
 }
 
@@ -25,7 +25,7 @@ pub struct Prepared {
 /// the result.
 ///
 /// # Errors
-/// A pass that fails or breaks the graph; what the backend says.
+/// If a pass fails or produces an invalid graph, or if the backend cannot compile.
 pub fn prepare(
     captured: &Captured,
     plan: &Plan,

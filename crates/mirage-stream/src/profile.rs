@@ -1,4 +1,4 @@
-//! Frames with the time of every node, in turn with plain ones.
+//! Profiles frames, alternating with frames without profiling.
 
 use std::time::Duration;
 
@@ -7,12 +7,12 @@ use mirage_video::Frame;
 
 use crate::{Session, StreamError};
 
-/// The times of a program's frames, without the way of pictures to the device and back.
+/// The times of a program's frames, without transfers of pictures.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Profile {
-    /// Whose clock timed the nodes.
+    /// The clock that timed the nodes.
     pub clock: NodeClock,
-    /// Frames left out at the start.
+    /// The number of excluded warm-up frames.
     pub warmup: usize,
     /// Plain frames' executions.
     pub plain: Vec<Duration>,
@@ -42,7 +42,7 @@ pub fn profile(
 ) -> Result<Option<Profile>, StreamError> {
     if frames.len() < warmup + 2 {
         return Err(StreamError::Setting(format!(
-            "a profile takes 2 frames after the warm-up of {warmup} at least, there are {}",
+            "too few frames: a profile needs at least 2 after the warm-up of {warmup}, got {}",
             frames.len()
         )));
     }

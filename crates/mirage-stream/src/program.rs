@@ -76,7 +76,7 @@ impl<'a, M: StreamModel> FrameProgram<'a, M> {
         if channels == 0 {
             let name = model.name();
             return Err(StreamError::Setting(format!(
-                "model `{name}`: its frames have no channels"
+                "model `{name}`: frames must have at least 1 channel"
             )));
         }
         Ok(FrameProgram {

@@ -11,21 +11,21 @@ use serde::Serialize;
 
 use crate::{Comparison, Percentiles, SamplerConfig, StageTimes};
 
-/// The version of the schema; grows when a field changes its meaning or goes away.
+/// The version of the schema; incremented when a field changes its meaning or is removed.
 pub const REPORT_SCHEMA: u32 = 1;
 
-/// Everything that a run's numbers belong to, and the numbers.
+/// The report of a run: its setting and results.
 #[derive(Clone, Debug, Serialize)]
 pub struct RunReport {
     /// [`REPORT_SCHEMA`].
     pub schema: u32,
     /// The version of Mirage.
     pub mirage: &'static str,
-    /// Where it ran.
+    /// The machine.
     pub machine: Machine,
-    /// What ran it.
+    /// The backend.
     pub backend: BackendReport,
-    /// What ran.
+    /// The model.
     pub model: ModelReport,
     /// The frame's shape in the program, `[1, 3, H, W]`.
     pub shape: [usize; 4],
@@ -33,9 +33,9 @@ pub struct RunReport {
     pub dtype: String,
     /// The seed of weights (if untrained) and noise.
     pub seed: u64,
-    /// How a frame was sampled.
+    /// The sampler's settings.
     pub sampler: SamplerReport,
-    /// The pipeline as it can be typed.
+    /// The passes, in the form of `--passes`.
     pub pipeline: String,
     /// The plan's fingerprint: passes, versions, options, capabilities.
     pub fingerprint: String,
@@ -43,11 +43,11 @@ pub struct RunReport {
     pub passes: Vec<PassReport>,
     /// Weights and activations before the first pass and after the last one.
     pub graph: GraphChange,
-    /// The compilation, ms, the prologue included.
+    /// Compile time including the prologue, ms.
     pub compile_ms: f64,
-    /// What the executable holds.
+    /// Memory of the executable.
     pub memory: MemoryReportBytes,
-    /// What a user should know of the compilation.
+    /// Notes of the backend on the compilation.
     pub notes: Vec<String>,
     /// Median time of the network in a frame, ms; absent if no frame was left after the warm-up.
     pub p50: Option<f64>,
@@ -57,7 +57,7 @@ pub struct RunReport {
     pub p99: Option<f64>,
     /// Times of the stages of the run, which work at the same time, without the warm-up.
     pub stages: StageTimes,
-    /// Delivered frames a second, without the warm-up.
+    /// Delivered frames per second, without the warm-up.
     pub fps: Option<f64>,
     /// Frames in the output.
     pub delivered: u64,
@@ -65,11 +65,11 @@ pub struct RunReport {
     pub skipped: u64,
     /// Frames that failed.
     pub failed: u64,
-    /// Frames at the start that are left out of the times.
+    /// The number of warm-up frames, excluded from the times.
     pub warmup: usize,
     /// Whether Ctrl-C ended the run.
     pub stopped: bool,
-    /// The same frames without passes, alternating; absent if it was not made.
+    /// The comparison with the same frames without passes; absent if skipped.
     pub comparison: Option<Comparison>,
     /// The file that was written.
     pub output: Option<String>,
@@ -80,7 +80,7 @@ pub struct RunReport {
 pub struct Machine {
     /// The device's name.
     pub device: String,
-    /// What matters for its speed.
+    /// Details that matter for its speed.
     pub details: String,
     /// Operating system and architecture.
     pub platform: String,
@@ -138,7 +138,7 @@ pub struct ModelReport {
 /// The sampler of a run.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct SamplerReport {
-    /// Denoising steps a frame.
+    /// Denoising steps per frame.
     pub steps: usize,
     /// Noise between steps.
     pub eta: f64,
@@ -223,7 +223,7 @@ impl PassReport {
     }
 }
 
-/// What a pipeline changed in the graph as a whole.
+/// The change of the graph by a pipeline.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct GraphChange {
     /// Nodes before and after.
@@ -254,7 +254,7 @@ impl GraphChange {
     }
 }
 
-/// What an executable holds, in bytes.
+/// Memory of an executable, in bytes.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct MemoryReportBytes {
     /// Weights.

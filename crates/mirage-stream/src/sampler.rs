@@ -4,13 +4,13 @@ use mirage_model::Schedule;
 
 use crate::StreamError;
 
-/// The most denoising steps a frame.
+/// The maximum number of denoising steps per frame.
 pub const MAX_STEPS: usize = 50;
 
 /// How a frame is sampled.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SamplerConfig {
-    /// Denoising steps a frame, 1 to [`MAX_STEPS`].
+    /// Denoising steps per frame, 1 to [`MAX_STEPS`].
     pub steps: usize,
     /// 0: no noise between steps (DDIM); 1: as much as the forward process has (DDPM).
     pub eta: f64,
@@ -62,7 +62,7 @@ impl Trajectory {
     /// x' = √ᾱ'·x0 + √(1−ᾱ'−σ²)·(x − √ᾱ·x0)/√(1−ᾱ) + σ·n.
     ///
     /// # Errors
-    /// A number out of its range.
+    /// If a setting is out of its range.
     pub fn plan(schedule: &Schedule, config: &SamplerConfig) -> Result<Self, StreamError> {
         config.check(schedule.train_timesteps)?;
         let alphas = schedule.alphas_cumprod();

@@ -1,4 +1,4 @@
-//! Frames through an executable.
+//! Runs frames through an executable.
 
 mod elements;
 mod ports;
@@ -55,7 +55,7 @@ impl Session {
         })
     }
 
-    /// Width and height of the model's frames.
+    /// Returns width and height of the model's frames.
     pub fn size(&self) -> (u32, u32) {
         (self.width, self.height)
     }
@@ -65,7 +65,7 @@ impl Session {
         self.format
     }
 
-    /// The executable.
+    /// Returns the executable.
     pub fn executable(&self) -> &dyn Executable {
         &*self.executable
     }
@@ -80,10 +80,10 @@ impl Session {
         self.inputs.set(&*self.executable, name, data)
     }
 
-    /// Back to the start of a stream: states zero, noise from frame 0.
+    /// Restarts the stream: resets states to zero and noise to frame 0.
     ///
     /// # Errors
-    /// What the backend says.
+    /// If the backend fails.
     pub fn restart(&mut self) -> Result<(), StreamError> {
         self.frames = 0;
         Ok(self.executable.reset_states()?)
@@ -182,14 +182,14 @@ impl Session {
     fn load_picture(&mut self, frame: &Frame) -> Result<(), StreamError> {
         if self.format != FrameFormat::RGB {
             return Err(StreamError::Setting(format!(
-                "a frame of the model is {}: `run` takes RGB pictures, `run_latents` latents",
+                "the model's frames are {}: call `run` for RGB pictures or `run_latents` for latents",
                 self.inputs.frame_type()
             )));
         }
         let (width, height) = (frame.width(), frame.height());
         if (width, height) != self.size() {
             return Err(StreamError::Setting(format!(
-                "frame {} is {width}x{height}, the model runs at {}x{}",
+                "frame {} is {width}x{height}, but the model runs at {}x{}",
                 frame.index, self.width, self.height
             )));
         }
@@ -202,7 +202,7 @@ impl Session {
         let is_latents = matches!(self.format, FrameFormat::Latents { .. });
         if !is_latents || latents.len() != ty.numel() {
             return Err(StreamError::Setting(format!(
-                "a frame of the model is {ty}, not latents of {} elements",
+                "the model's frames are {ty}, but the given latents have {} elements",
                 latents.len()
             )));
         }
@@ -235,7 +235,7 @@ impl Session {
         let output = self.previous()?;
         check_finite(index, &output).map_err(StreamError::NotFinite)?;
         Err(StreamError::Setting(format!(
-            "frame {index}: the output's mean is not finite, though every element is: its values are too large"
+            "frame {index}: the output is finite, but its values are so large that their mean is not"
         )))
     }
 }

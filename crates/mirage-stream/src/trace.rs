@@ -1,4 +1,4 @@
-//! A short live run with when everything in it happened.
+//! Records the timeline of a short live run.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use mirage_video::{Pipeline, Progress, Recording, Sink, Source, Span};
 
 use crate::{Session, StreamError, live::through};
 
-/// Something that took time.
+/// A span of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lap {
     /// What it was.
@@ -28,7 +28,7 @@ impl Lap {
     }
 }
 
-/// When the parts of a frame's run happened.
+/// The timeline of a frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FrameTrace {
     /// The frame's index in the source.
@@ -43,7 +43,7 @@ pub struct FrameTrace {
     pub nodes: Vec<NodeTime>,
 }
 
-/// A live run with when everything in it happened.
+/// The timeline of a live run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trace {
     /// When it began.
@@ -58,7 +58,7 @@ pub struct Trace {
 /// pipeline ends it early.
 ///
 /// # Errors
-/// What the source, the session or the sink says.
+/// If the source, the session or the sink fails.
 pub fn trace_live(
     session: &mut Session,
     pipeline: &Pipeline,

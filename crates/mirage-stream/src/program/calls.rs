@@ -273,7 +273,7 @@ impl<'s> Join<'s> {
             .chain(states.map(|s| s.input));
         found.next().ok_or_else(|| {
             self.error(format!(
-                "a step takes `{name}`, which is no input or state of the frame"
+                "a step reads `{name}`, which is not an input or state of the frame"
             ))
         })
     }

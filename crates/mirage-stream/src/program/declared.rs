@@ -43,11 +43,11 @@ impl Declared {
                 )))
             };
             if spec.name.is_empty() || calls::given_by(&spec.name).is_some() {
-                let reason = "has a name that programs keep for themselves: use a plain word";
+                let reason = "has a reserved name; use a plain word";
                 return refuse(reason.to_owned());
             }
             if names.contains(&&*spec.name) {
-                return refuse("has a name that is in use already: choose another".to_owned());
+                return refuse("has a name that is already used; choose another".to_owned());
             }
             if spec.shape.contains(&0) {
                 return refuse(format!("has no elements: its shape is {:?}", spec.shape));
@@ -60,7 +60,7 @@ impl Declared {
             let fits = (1..=most).contains(&spec.shape.len());
             if !fits || mirage_capture::ir_dtype(spec.dtype).is_none() {
                 return refuse(format!(
-                    "is {:?} of rank {}: floats of rank 1 to 4 and integers of rank 1 or 2 are supported",
+                    "has the unsupported type {:?} of rank {}: use floats of rank 1 to 4 or integers of rank 1 or 2",
                     spec.dtype,
                     spec.shape.len()
                 ));

@@ -54,7 +54,7 @@ impl Inputs {
                 Ok((FrameFormat::Latents { channels }, [height, width]))
             }
             _ => Err(StreamError::Setting(format!(
-                "the program's frame is {ty}: a session takes u8[1,H,W,C] or floats [1,C,H,W]"
+                "the program's frame is {ty}, but a session requires u8[1,H,W,C] or floats [1,C,H,W]"
             ))),
         }
     }
@@ -104,8 +104,8 @@ impl Inputs {
             let names = (0..ports.len()).filter(is_own);
             let names: Vec<String> = names.map(|i| format!("`{}`", ports[i].name)).collect();
             let known = match names.is_empty() {
-                true => "the model has none".to_owned(),
-                false => format!("it has {}", names.join(", ")),
+                true => "the model has no conditioning inputs".to_owned(),
+                false => format!("available: {}", names.join(", ")),
             };
             return Err(refused(
                 name,
@@ -118,7 +118,7 @@ impl Inputs {
             return Err(refused(
                 name,
                 format!(
-                    "is {}{:?}; the model takes {}{:?}",
+                    "is {}{:?}, but the model expects {}{:?}",
                     data.dtype, data.shape, ty.dtype, ty.shape
                 ),
             ));
@@ -140,7 +140,7 @@ impl Inputs {
             None => Ok(()),
             Some(&i) => Err(refused(
                 &executable.inputs()[i].name,
-                "is not set: call `set_input` before the first frame",
+                "is not set; call `set_input` before the first frame",
             )),
         }
     }
@@ -222,7 +222,7 @@ fn find(ports: &[PortInfo], kind: &str, name: &str) -> Result<usize, StreamError
     let at = ports.iter().position(|p| &*p.name == name);
     at.ok_or_else(|| {
         StreamError::Setting(format!(
-            "the program has no {kind} `{name}`: a session takes one that `capture_frame` made"
+            "the program has no {kind} `{name}`; create it with `capture_frame`"
         ))
     })
 }

@@ -154,7 +154,7 @@ fn pictures_of_another_size_are_refused() {
     assert_eq!(session.size(), (24, 16));
     let mut picture = Frame::new(16, 24, 9).unwrap();
     let error = session.run(&mut picture).unwrap_err().to_string();
-    assert_eq!(error, "frame 9 is 16x24, the model runs at 24x16");
+    assert_eq!(error, "frame 9 is 16x24, but the model runs at 24x16");
     let error = session
         .run_latents(0, &mut [0.0; 1152])
         .unwrap_err()

@@ -157,17 +157,17 @@ fn wrong_conditions_are_refused_by_name() {
         .to_string();
     assert_eq!(
         error,
-        "input `scale` is not set: call `set_input` before the first frame"
+        "input `scale` is not set; call `set_input` before the first frame"
     );
     let cases = [
-        ("style", scale(0.0), "it has `scale`, `row`"),
+        ("style", scale(0.0), "available: `scale`, `row`"),
         ("frame", scale(0.0), "not a conditioning input"),
-        ("scale", row(0), "is i64[1]; the model takes f32[1]"),
-        ("row", scale(0.0), "is f32[1]; the model takes i64[1]"),
+        ("scale", row(0), "is i64[1], but the model expects f32[1]"),
+        ("row", scale(0.0), "is f32[1], but the model expects i64[1]"),
         (
             "scale",
             TensorData::from_f32([1, 1], &[0.0]).unwrap(),
-            "is f32[1, 1]; the model takes f32[1]",
+            "is f32[1, 1], but the model expects f32[1]",
         ),
     ];
     for (name, data, words) in cases {
@@ -209,8 +209,8 @@ fn declarations_that_no_program_has_room_for_are_refused() {
         "{error}"
     );
     for (name, words) in [
-        ("noise", "in use already"),
-        ("count", "in use already"),
+        ("noise", "already used"),
+        ("count", "already used"),
         ("", "plain word"),
         ("step.0.sample", "plain word"),
     ] {
