@@ -18,16 +18,16 @@ Examples:
   mirage backends
   mirage backends --json | jq '.[].devices'";
 
-/// The backends that are here, with their devices
+/// List the available backends and their devices
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct BackendsArgs {
-    /// Print JSON, capabilities included
+    /// Print JSON, including capabilities
     #[arg(long)]
     json: bool,
 }
 
-/// A backend, as JSON has it.
+/// A backend, in JSON.
 #[derive(Serialize)]
 struct BackendJson {
     name: &'static str,
@@ -59,7 +59,7 @@ impl BackendsArgs {
         let columns = [
             ("backend", Align::Left),
             ("device", Align::Right),
-            ("what it is", Align::Left),
+            ("description", Align::Left),
             ("dtypes", Align::Left),
         ];
         let mut rows = Rows::new(Stream::Stdout, &columns).keep_whole(0..2);
@@ -69,7 +69,7 @@ impl BackendsArgs {
                 backend.engine, backend.summary, backend.version
             );
             if let origin @ Origin::Plugin(_) = origin_of_backend(backend.name) {
-                about.push_str(&format!(" from {origin}"));
+                about.push_str(&format!(", from {origin}"));
             }
             rows.row([bold(backend.name), text(""), text(about), text("")]);
             for device in &backend.devices {
@@ -84,7 +84,7 @@ impl BackendsArgs {
             match &backend.error {
                 Some(error) => rows.row([text(""), text(""), bad(error), text("")]),
                 None if backend.devices.is_empty() => {
-                    rows.row([text(""), text(""), dim("no device here"), text("")])
+                    rows.row([text(""), text(""), dim("no device found"), text("")])
                 }
                 None => {}
             }
@@ -126,7 +126,7 @@ fn describe(backend: &'static dyn Backend) -> BackendJson {
     }
 }
 
-/// Floating-point dtypes of convolutions, and how well they run.
+/// Lists the floating-point dtypes of convolutions, and which are slow.
 fn dtypes(device: &DeviceJson) -> String {
     let list = |dtypes: &[DType]| {
         dtypes

@@ -1,4 +1,4 @@
-//! The command line as a whole.
+//! The command line: global options and commands.
 
 use std::{num::NonZeroU16, process::ExitCode};
 
@@ -32,14 +32,15 @@ A model is captured into a graph, rewritten by the passes that you name, compile
 run on a video.
 
 Examples:
-  mirage run                                        the built-in test scene to mirage-out.gif
-  mirage run --passes sdpa,channels_last            the same, optimized, compared with the plain run
-  mirage run in.mp4 out.mp4                         a video of yours (mp4 needs ffmpeg on PATH)
-  mirage passes list                                what there is to try
+  mirage run                                   the built-in test scene, to mirage-out.gif
+  mirage run --passes sdpa,channels_last       optimize, and compare with the unoptimized run
+  mirage run in.mp4 out.mp4                    your own video (mp4 needs ffmpeg on PATH)
+  mirage passes list                           list the optimization passes
 
-Exit codes: 0 done; 1 the run failed; 2 the command line is wrong; 130 interrupted before any frame.";
+Exit codes: 0 success; 1 the run failed; 2 the command line is wrong; 130 interrupted before the
+first frame.";
 
-/// Live-stream diffusion on video, with every optimization's cost on the table
+/// Run diffusion models on live video, and measure what every optimization costs
 #[derive(Debug, Parser)]
 #[command(name = "mirage", version, after_help = AFTER_HELP, max_term_width = 100, propagate_version = true)]
 pub(crate) struct Cli {
@@ -49,26 +50,26 @@ pub(crate) struct Cli {
     command: Command,
 }
 
-/// What every command takes.
+/// Options of every command.
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Global options")]
 struct Global {
-    /// Log to standard error: error, warn, info, debug, trace, or a filter such as
+    /// Log to standard error at this level: error, warn, info, debug, trace, or a filter such as
     /// `mirage_capture=debug,warn`; hides the progress bar
     #[arg(long, global = true, value_name = "LEVEL", env = "MIRAGE_LOG")]
     log: Option<String>,
-    /// Colours; `auto` has them on a terminal unless NO_COLOR is set
+    /// When to use colours; `auto` uses them on a terminal unless NO_COLOR is set
     #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t = Color::Auto)]
     color: Color,
-    /// Threads that backends on the processor compute with; by default as many as there are
-    /// processors, or what RAYON_NUM_THREADS (cpu) and OMP_NUM_THREADS (tch) say
+    /// Number of threads for backends that run on the processor [default: RAYON_NUM_THREADS (cpu) or
+    /// OMP_NUM_THREADS (tch) if set, otherwise one per processor]
     #[arg(long, global = true, value_name = "N")]
     threads: Option<NonZeroU16>,
     #[command(flatten)]
     plugins: PluginArgs,
 }
 
-/// When there are colours.
+/// When to use colours.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Color {
     Auto,
@@ -82,35 +83,35 @@ enum Command {
     Run(Box<RunArgs>),
     /// Run one forward pass of a model on tensors from a file
     Infer(Box<InferArgs>),
-    /// What each pass buys, alone and among others: time, memory and error, with intervals
+    /// Measure what each pass gains, alone and combined: time, memory and error, with intervals
     Bench(Box<BenchArgs>),
-    /// Find the fastest legal set of passes here, within a time and a bound on the error
+    /// Find the fastest set of passes on this machine, within a time budget and an error bound
     Tune(Box<TuneArgs>),
-    /// Where the time of a frame goes: by operation, by layer, or node by node
+    /// Show where the time of a frame goes: by operation, by layer or by node
     Profile(Box<ProfileArgs>),
-    /// Whether backends compute what the graph says, under sets of passes and in each dtype
+    /// Check that backends compute what the graph defines, for sets of passes and dtypes
     Parity(ParityArgs),
-    /// The optimization passes: what they do, need and take
+    /// List the optimization passes, or show one with its options
     Passes(PassesArgs),
-    /// The models: parameters, cost, sizes, state
+    /// List the models, show one, or export its weights
     Models(ModelsArgs),
-    /// The backends that are here, with their devices
+    /// List the available backends and their devices
     Backends(BackendsArgs),
-    /// The plugins: from where, which version, what they bring, and why one was refused
+    /// List the plugins that were found, or create a new one
     #[command(visible_alias = "plugin")]
     Plugins(PluginsArgs),
-    /// The graph that a model becomes
+    /// Write the graph of a model, or run a graph from a file
     Graph(GraphArgs),
-    /// What this machine and its backends can do, which passes help a model here, and why
+    /// Show what this machine and its backends can do, and which passes help a model here
     Doctor(Box<DoctorArgs>),
-    /// A completion script for your shell, on standard output
+    /// Print a completion script for your shell
     Completions(CompletionsArgs),
-    /// The manual page, on standard output or in a folder
+    /// Print the manual page, or write all manual pages to a folder
     Man(ManArgs),
 }
 
 impl Cli {
-    /// Fixes the number of threads, if one is named. The first thing to call.
+    /// Sets the number of threads if `--threads` is given. Must be called first.
     pub(crate) fn use_threads(&self) {
         if let Some(threads) = self.global.threads {
             use_threads(threads);
@@ -143,7 +144,7 @@ impl Cli {
 }
 
 impl Command {
-    /// Whether the command asks for passes or backends. `plugins` loads them itself, to tell of them.
+    /// Whether the command uses passes or backends. `plugins` loads them itself, to report each file.
     fn uses_plugins(&self) -> bool {
         !matches!(
             self,
@@ -175,12 +176,12 @@ impl Global {
     }
 }
 
-/// Prints clap's answer to a command line that runs nothing: help and versions as they are, an error
-/// as one line.
+/// Prints clap's answer to a command line that runs nothing: help and version as they are, an error
+/// as one line. Returns the exit code.
 pub(crate) fn answer(answer: &clap::Error) -> ExitCode {
     match answer.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-            // A reader that went away has read enough.
+            // A closed pipe is no error: the reader has read enough.
             let _ = answer.print();
             ExitCode::SUCCESS
         }
@@ -197,7 +198,7 @@ pub(crate) fn answer(answer: &clap::Error) -> ExitCode {
     }
 }
 
-/// clap's paragraphs up to the usage, in one line.
+/// Joins clap's paragraphs up to the usage into one line.
 fn summary(rendered: &str) -> String {
     let text = rendered.strip_prefix("error: ").unwrap_or(rendered);
     let paragraphs = text
@@ -208,7 +209,7 @@ fn summary(rendered: &str) -> String {
     paragraphs.collect::<Vec<_>>().join("; ")
 }
 
-/// The command that an unknown one is a slip of, where clap finds none.
+/// Returns the command nearest to an unknown one, where clap suggests none.
 fn nearest_command(answer: &clap::Error) -> Option<String> {
     let Some(ContextValue::String(wrong)) = answer.get(ContextKind::InvalidSubcommand) else {
         return None;

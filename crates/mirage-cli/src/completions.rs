@@ -11,7 +11,7 @@ Examples:
   mirage completions zsh > ~/.zfunc/_mirage
   mirage completions fish > ~/.config/fish/completions/mirage.fish";
 
-/// A completion script for your shell, on standard output
+/// Print a completion script for your shell
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct CompletionsArgs {

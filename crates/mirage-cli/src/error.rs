@@ -1,4 +1,4 @@
-//! How the program ends badly: one line on standard error, and an exit code.
+//! Errors of commands: one line on standard error, and an exit code.
 
 use std::{error::Error, fmt::Display, process::ExitCode};
 
@@ -7,21 +7,21 @@ use mirage_stream::StreamError;
 
 use crate::output;
 
-/// Why a command did not do what it was asked, with the errors beneath.
+/// Why a command failed, with its source errors.
 #[derive(Debug)]
 pub(crate) struct CliError {
     kind: Kind,
     error: anyhow::Error,
 }
 
-/// Which kind of bad end it is.
+/// The kind of failure, which decides the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
-    /// The command line is wrong; nothing was begun. Exit code 2.
+    /// The command line is wrong; nothing was run. Exit code 2.
     Usage,
     /// The run failed. Exit code 1.
     Failure,
-    /// Ctrl-C came before anything was made. Exit code 130.
+    /// Interrupted before any output was written. Exit code 130.
     Interrupted,
 }
 
@@ -29,7 +29,7 @@ enum Kind {
 pub(crate) type Result<T, E = CliError> = std::result::Result<T, E>;
 
 impl CliError {
-    /// The command line is wrong.
+    /// Returns an error of the command line.
     pub(crate) fn usage(message: impl Display) -> Self {
         CliError {
             kind: Kind::Usage,
@@ -37,7 +37,7 @@ impl CliError {
         }
     }
 
-    /// The run failed.
+    /// Returns an error of the run.
     pub(crate) fn failure(message: impl Display) -> Self {
         CliError {
             kind: Kind::Failure,
@@ -45,7 +45,7 @@ impl CliError {
         }
     }
 
-    /// Ctrl-C came before anything was made.
+    /// Returns the error of an interrupted run.
     pub(crate) fn interrupted(message: impl Display) -> Self {
         CliError {
             kind: Kind::Interrupted,
@@ -53,7 +53,7 @@ impl CliError {
         }
     }
 
-    /// Prints the line and gives the code.
+    /// Prints the error as one line and returns the exit code.
     pub(crate) fn report(&self) -> ExitCode {
         print_error(&self.line());
         ExitCode::from(match self.kind {
@@ -63,7 +63,7 @@ impl CliError {
         })
     }
 
-    /// The message, and those of its sources that it does not quote.
+    /// Returns the message, followed by those of its sources that it does not quote.
     fn line(&self) -> String {
         let mut line = self.error.to_string();
         for source in self.error.chain().skip(1).map(ToString::to_string) {
@@ -81,11 +81,11 @@ impl Display for CliError {
     }
 }
 
-/// Says of an error of a crate below which kind of bad end it is.
+/// Turns an error of a library crate into an error of the command.
 pub(crate) trait Ending<T> {
-    /// The user's command line is at fault.
+    /// The command line is wrong.
     fn usage(self) -> Result<T>;
-    /// The run is.
+    /// The run failed.
     fn failure(self) -> Result<T>;
 }
 
@@ -142,7 +142,7 @@ impl From<mirage_video::Error> for CliError {
     }
 }
 
-/// Of a job, settings are the command line's.
+/// Errors in the settings of a job are errors of the command line.
 fn of_job(error: &mirage::Error) -> Kind {
     use mirage::Error;
     match error {
@@ -155,7 +155,7 @@ fn of_job(error: &mirage::Error) -> Kind {
     }
 }
 
-/// Of reading or writing video, options and names of no format are the command line's.
+/// Wrong options and unknown output formats of videos are errors of the command line.
 fn of_video(error: &mirage_video::Error) -> Kind {
     use mirage_video::Error;
     match error {
@@ -164,17 +164,17 @@ fn of_video(error: &mirage_video::Error) -> Kind {
     }
 }
 
-/// Prints a line on standard error about what the command could not do.
+/// Prints an error as one line on standard error.
 pub(crate) fn print_error(message: &str) {
     print_labelled("error:", anstyle::AnsiColor::Red, message);
 }
 
-/// Prints a line on standard error about something that the command goes on without.
+/// Prints a warning as one line on standard error.
 pub(crate) fn warn(message: &str) {
     print_labelled("warning:", anstyle::AnsiColor::Yellow, message);
 }
 
-/// Prints a line on standard error that is no problem.
+/// Prints a note as one line on standard error.
 pub(crate) fn note(message: &str) {
     print_labelled("note:", anstyle::AnsiColor::Cyan, message);
 }
@@ -182,6 +182,6 @@ pub(crate) fn note(message: &str) {
 fn print_labelled(label: &str, color: anstyle::AnsiColor, message: &str) {
     let message = message.split_whitespace().collect::<Vec<_>>().join(" ");
     let style = color.on_default().bold();
-    // Nobody is left to tell that standard error cannot be written.
+    // If standard error cannot be written, the error cannot be reported.
     let _ = output::emit_stderr(&format!("{style}{label}{style:#} {message}\n"));
 }

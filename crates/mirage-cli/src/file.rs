@@ -1,4 +1,4 @@
-//! Files that are whole or not there.
+//! Output files that are written atomically.
 
 use std::{
     fs::Permissions,
@@ -10,17 +10,21 @@ use tempfile::NamedTempFile;
 
 use crate::error::{CliError, Result};
 
-/// A file being made: under a temporary name in its folder until it is whole. Made before the work
-/// whose result it is to hold, so that a folder that cannot be written is found out first. Dropped
-/// unfinished, it leaves nothing. A device or a pipe that is there already is written to as it is.
-pub(crate) struct WholeFile {
+/// An output file that is written atomically: to a temporary file in the same folder, which gets the
+/// file's name at the end. Create it before the work whose result it will hold, so that a folder that
+/// cannot be written is an early error. If it is dropped unfinished, no file is left. An existing
+/// device or pipe is written directly.
+pub(crate) struct AtomicFile {
     path: PathBuf,
     /// `None` for a device or a pipe, which must not be replaced by a file.
     temporary: Option<NamedTempFile>,
 }
 
-impl WholeFile {
-    /// A file that will be at `path`, in a folder that is there.
+impl AtomicFile {
+    /// Creates the temporary file next to `path`.
+    ///
+    /// # Errors
+    /// If the folder does not exist or cannot be written, or if `path` is a folder.
     pub(crate) fn create(path: &Path) -> Result<Self> {
         let folder = match path.parent() {
             Some(folder) if folder != Path::new("") => folder,
@@ -29,14 +33,14 @@ impl WholeFile {
         let cannot = |why: &dyn std::fmt::Display| {
             let path = path.display();
             CliError::failure(format!(
-                "{path}: cannot create it: {why}; check that the folder exists and can be written"
+                "cannot create {path}: {why}; check that the folder exists and can be written"
             ))
         };
         if path.is_dir() {
             return Err(cannot(&"it is a folder"));
         }
         if path.exists() && !path.is_file() {
-            return Ok(WholeFile {
+            return Ok(AtomicFile {
                 path: path.to_owned(),
                 temporary: None,
             });
@@ -45,15 +49,18 @@ impl WholeFile {
         builder.prefix(".mirage-").suffix(".partial");
         public(&mut builder);
         let temporary = builder.tempfile_in(folder).map_err(|e| cannot(&e.kind()))?;
-        Ok(WholeFile {
+        Ok(AtomicFile {
             path: path.to_owned(),
             temporary: Some(temporary),
         })
     }
 
-    /// Writes the content and gives the file its name, replacing what was there.
+    /// Writes the content and renames the file to its path, replacing an existing file.
+    ///
+    /// # Errors
+    /// If the file cannot be written; an existing file is then unchanged.
     pub(crate) fn finish(self, content: &[u8]) -> Result<()> {
-        let WholeFile { path, temporary } = self;
+        let AtomicFile { path, temporary } = self;
         let written = match temporary {
             Some(file) => replace(&path, file, content),
             None => std::fs::OpenOptions::new()
@@ -64,7 +71,7 @@ impl WholeFile {
         written.map_err(|e| {
             let path = path.display();
             CliError::failure(format!(
-                "{path}: cannot write it: {e}; what was there before is untouched"
+                "cannot write {path}: {e}; an existing file was not changed"
             ))
         })
     }
@@ -77,7 +84,7 @@ fn replace(path: &Path, mut file: NamedTempFile, content: &[u8]) -> io::Result<(
     Ok(())
 }
 
-/// Readable as any file that a program makes, not by its owner alone.
+/// Gives the file the usual permissions instead of those of a private temporary file.
 #[cfg(unix)]
 fn public(builder: &mut tempfile::Builder<'_, '_>) {
     use std::os::unix::fs::PermissionsExt;

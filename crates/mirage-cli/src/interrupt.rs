@@ -7,7 +7,8 @@ use std::sync::{
 
 use crate::error::{Ending, Result};
 
-/// A flag that Ctrl-C (or a request to terminate) sets. The second one ends the program at once.
+/// Installs a handler for Ctrl-C and SIGTERM and returns the flag that it sets. A second signal ends the
+/// program at once.
 pub(crate) fn stop_on_interrupt() -> Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&stop);

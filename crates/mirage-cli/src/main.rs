@@ -1,7 +1,7 @@
-//! `mirage`: live-stream diffusion on video, with every optimization's cost on the table.
+//! `mirage`: runs diffusion models on video and measures what every optimization costs.
 //!
-//! The program parses arguments, calls the crates below in order, and prints. Exit codes: 0 done,
-//! 1 the run failed, 2 the command line is wrong, 130 interrupted before anything was made.
+//! The program parses arguments, calls the library crates and prints. Exit codes: 0 success,
+//! 1 the run failed, 2 the command line is wrong, 130 interrupted before any output was written.
 
 // Printing is what this crate is for; all of it goes through `output`.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
@@ -36,7 +36,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-// Linked in, a backend registers itself.
+// A linked backend registers itself.
 use mirage_backend_cpu as _;
 #[cfg(feature = "cuda")]
 use mirage_backend_cuda as _;

@@ -12,14 +12,14 @@ use crate::{
 
 const EXAMPLES: &str = "\
 Examples:
-  mirage man | man -l -                             read it
-  mirage man ~/.local/share/man/man1                install it, with a page for every command";
+  mirage man | man -l -                             read the manual page
+  mirage man ~/.local/share/man/man1                install a page for every command";
 
-/// The manual page, on standard output or in a folder
+/// Print the manual page, or write all manual pages to a folder
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ManArgs {
-    /// Write a page for every command into this folder, which is made if need be
+    /// Write a page for every command to this folder, which is created if it does not exist
     #[arg(value_name = "DIR")]
     folder: Option<PathBuf>,
 }
@@ -38,7 +38,7 @@ impl ManArgs {
         written.map_err(|e| {
             let folder = folder.display();
             CliError::failure(format!(
-                "{folder}: cannot write manual pages: {e}; check that the folder can be written"
+                "cannot write manual pages to {folder}: {e}; check that the folder can be written"
             ))
         })
     }

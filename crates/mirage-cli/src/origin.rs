@@ -1,9 +1,9 @@
-//! Where a pass or a backend is from, as JSON has it.
+//! The origin of a pass or a backend, in JSON.
 
 use mirage_plugin::host::Origin;
 use serde::Serialize;
 
-/// `"built_in"`, or the plugin that brings it.
+/// `"built_in"`, or the plugin that provides it.
 #[derive(Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum OriginJson {

@@ -1,5 +1,5 @@
-//! The only place that writes to standard output and standard error. Colours are taken out where
-//! the stream is no terminal or the user wants none.
+//! The only place that writes to standard output and standard error. Colours are removed where the
+//! stream is not a terminal or the user disabled them.
 
 use std::io::{self, ErrorKind, IsTerminal, Write};
 
@@ -18,7 +18,10 @@ pub(crate) enum Stream {
 }
 
 impl Stream {
-    /// Writes text. A reader that went away has read enough, so that is no error.
+    /// Writes text. A closed pipe is not an error.
+    ///
+    /// # Errors
+    /// If the stream cannot be written.
     pub(crate) fn emit(self, text: &str) -> Result<()> {
         let (name, written) = match self {
             Stream::Stdout => (
@@ -29,7 +32,7 @@ impl Stream {
         };
         match written {
             Err(e) if e.kind() != ErrorKind::BrokenPipe => {
-                Err(CliError::failure(format!("{name} cannot be written: {e}")))
+                Err(CliError::failure(format!("cannot write to {name}: {e}")))
             }
             _ => Ok(()),
         }
@@ -40,7 +43,7 @@ impl Stream {
         self.emit(&json(value)?)
     }
 
-    /// Whether it is a terminal.
+    /// Returns whether the stream is a terminal.
     pub(crate) fn is_terminal(self) -> bool {
         match self {
             Stream::Stdout => io::stdout().is_terminal(),
@@ -49,12 +52,12 @@ impl Stream {
     }
 }
 
-/// Writes bytes to standard output as they are.
+/// Writes bytes to standard output.
 pub(crate) fn emit_bytes(bytes: &[u8]) -> Result<()> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
         Err(e) if e.kind() != ErrorKind::BrokenPipe => Err(CliError::failure(format!(
-            "standard output cannot be written: {e}"
+            "cannot write to standard output: {e}"
         ))),
         _ => Ok(()),
     }
@@ -65,7 +68,7 @@ pub(crate) fn emit_stderr(text: &str) -> io::Result<()> {
     write(AutoStream::auto(io::stderr()), text)
 }
 
-/// A value as indented JSON with a line end.
+/// Returns a value as indented JSON with a newline at the end.
 pub(crate) fn json(value: &impl Serialize) -> Result<String> {
     let mut text = serde_json::to_string_pretty(value).failure()?;
     text.push('\n');

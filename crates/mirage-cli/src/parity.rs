@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::{
     args::{SizeArg, usable},
     error::{CliError, Ending, Result},
-    file::WholeFile,
+    file::AtomicFile,
     output::{Stream, json},
     progress::Progress,
     table::ruled,
@@ -21,32 +21,32 @@ use crate::{
 
 const EXAMPLES: &str = "\
 Examples:
-  mirage parity                                            every backend here, the main sets
-  mirage parity --model lsd-light,stress --reference cpu   larger models against the processor in f32
+  mirage parity                                            every available backend, the main sets
+  mirage parity --model lsd-light,stress --reference cpu   larger models, against cpu in f32
   mirage parity --backend cuda --passes sdpa,fuse --dtypes fp16 --save parity.json
 
-One forward pass of each model on seeded inputs, compared with the graph's definition in f64. Exit code
-1 if a result is beyond its bound: what the backend promises of f32, or the loosest promise of the set's
-passes.";
+Runs one forward pass of each model on seeded inputs and compares it with the reference
+interpreter in f64. The error bound is the backend's tolerance in f32 or the loosest numerics
+class among the passes. Exit code 1 if an error exceeds its bound.";
 
-/// What is compared where no sets are named: from nothing to all that goes together.
+/// The sets that are compared by default: from no passes to all that are compatible.
 const MAIN_SETS: [&str; 4] = [
     "",
     "sdpa,fuse",
     "fold_batch_norm,sdpa,channels_last,pad_channels,fuse",
     "fold_batch_norm,sdpa,channels_last,pad_channels,fuse,graph_capture",
 ];
-/// The reference that is no backend.
+/// The name of the reference interpreter.
 const DEFINITION: &str = "definition";
 
-/// Whether backends compute what the graph says, under sets of passes and in each dtype
+/// Check that backends compute what the graph defines, for sets of passes and dtypes
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ParityArgs {
-    /// Backends; all that have a device here by default
+    /// Backends to check [default: all with a device on this machine]
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     backend: Vec<String>,
-    /// Built-in models or configuration files
+    /// Models to check: built-in ones or configuration files
     #[arg(
         long,
         value_name = "NAMES|FILES",
@@ -54,19 +54,20 @@ pub(crate) struct ParityArgs {
         default_value = "lsd-tiny"
     )]
     model: Vec<String>,
-    /// A set of passes, `none` for nothing; can be repeated. The main sets by default
+    /// Set of passes to check, `none` for no passes; repeatable [default: the main sets]
     #[arg(long, value_name = "PASSES")]
     passes: Vec<String>,
-    /// What each set is run in, by the pass of that name
+    /// Dtypes to check each set in; fp16 and bf16 add the pass of that name
     #[arg(long, value_enum, value_name = "DTYPES", value_delimiter = ',', default_values_t = PrecisionArg::ALL)]
     dtypes: Vec<PrecisionArg>,
-    /// `definition`, the graph's definition in f64, which is slow, or a backend in f32 without passes
+    /// What to compare with: `definition` (reference interpreter in f64, slow) or a backend in f32 without
+    /// passes
     #[arg(long, value_name = "NAME", default_value = DEFINITION)]
     reference: String,
-    /// The pictures' size; by default each model's own
+    /// Size of the pictures [default: each model's]
     #[arg(long, value_name = "WxH")]
     size: Option<SizeArg>,
-    /// Seed of untrained weights and of the inputs
+    /// Seed of untrained weights and inputs
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
     /// Write the results as JSON
@@ -80,7 +81,7 @@ pub(crate) struct ParityArgs {
     json: bool,
 }
 
-/// What a set is run in.
+/// The dtype of a set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum PrecisionArg {
     F32,
@@ -129,7 +130,7 @@ impl ParityArgs {
             DEFINITION => Reference::Definition,
             name => Reference::Backend(usable(name)?),
         };
-        let file = self.save.as_deref().map(WholeFile::create).transpose()?;
+        let file = self.save.as_deref().map(AtomicFile::create).transpose()?;
         let progress = Progress::new(quiet_log && !self.json);
         let mut rows = Vec::new();
         for (config, &size) in configs.iter().zip(&sizes) {
@@ -162,7 +163,7 @@ impl ParityArgs {
         match rows.iter().filter(|r| !r.within).count() {
             0 => Ok(()),
             n => Err(CliError::failure(format!(
-                "{n} of {} comparisons are beyond their bound",
+                "the error of {n} of {} comparisons exceeds its bound",
                 rows.len()
             ))),
         }
@@ -243,7 +244,7 @@ fn table(rows: &[Row]) -> Table {
             match (&row.error, row.within) {
                 (Some(_), _) => "failed".to_owned(),
                 (None, true) => "within".to_owned(),
-                (None, false) => "beyond".to_owned(),
+                (None, false) => "exceeded".to_owned(),
             },
         ]
     };
@@ -253,10 +254,10 @@ fn table(rows: &[Row]) -> Table {
             column("backend", "backend", false),
             column("passes", "passes", false),
             column("dtype", "dtype", false),
-            column("max_abs", "largest error", true),
-            column("max_rel", "of the largest element", true),
-            column("rel_l2", "of the norm", true),
-            column("bound", "bound", true),
+            column("max_abs", "max abs. error", true),
+            column("max_rel", "rel. to max element", true),
+            column("rel_l2", "rel. L2 error", true),
+            column("bound", "error bound", true),
             column("verdict", "verdict", false),
         ],
         rows: rows.iter().map(cells).collect(),

@@ -23,7 +23,7 @@ Examples:
   mirage passes pipelines
   mirage passes list --json | jq -r '.[].name'";
 
-/// The optimization passes: what they do, need and take
+/// List the optimization passes, or show one with its options
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 pub(crate) struct PassesArgs {
@@ -35,11 +35,11 @@ pub(crate) struct PassesArgs {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Every pass, a line each (what `mirage passes` does)
+    /// List every pass (the default action)
     List(ListArgs),
-    /// Everything about one pass: options with their defaults, rules, needed capabilities
+    /// Show one pass: options with defaults, ordering rules and required capabilities
     Show(ShowArgs),
-    /// The named sets of passes, which --pipeline takes
+    /// List the named pipelines for --pipeline
     Pipelines(PipelinesArgs),
 }
 
@@ -54,7 +54,7 @@ struct ListArgs {
 
 #[derive(Args, Debug)]
 struct ShowArgs {
-    /// The pass
+    /// Name of the pass
     name: String,
     #[command(flatten)]
     list: ListArgs,
@@ -67,22 +67,22 @@ struct PipelinesArgs {
     json: bool,
 }
 
-/// A named set, as JSON has it.
+/// A named pipeline, in JSON.
 #[derive(Serialize)]
 struct PipelineJson {
     name: &'static str,
     summary: &'static str,
-    /// The passes, as `--passes` takes them.
+    /// The passes, in the form of `--passes`.
     passes: String,
 }
 
-/// A pass, as JSON has it.
+/// A pass, in JSON.
 #[derive(Serialize)]
 struct PassJson {
     #[serde(flatten)]
     info: &'static PassInfo,
     origin: OriginJson,
-    /// What it makes use of on the chosen backend.
+    /// The capabilities that it uses, on the chosen backend.
     capabilities: Vec<NeedJson>,
 }
 
@@ -120,7 +120,7 @@ fn list(registry: &Registry, args: &ListArgs) -> Result<()> {
         ("pass", Align::Left),
         ("phase", Align::Left),
         ("numerics", Align::Left),
-        ("what it does", Align::Left),
+        ("description", Align::Left),
     ];
     let mut rows = Rows::new(Stream::Stdout, &columns).keep_whole(0..2);
     let mut infos: Vec<_> = registry.infos().collect();
@@ -141,7 +141,7 @@ fn list(registry: &Registry, args: &ListArgs) -> Result<()> {
         ]);
     }
     Stream::Stdout.emit(&format!(
-        "{rows}\n`mirage passes show NAME` has options, rules and capabilities.\n"
+        "{rows}\nRun `mirage passes show NAME` for options, ordering rules and capabilities.\n"
     ))
 }
 
@@ -184,7 +184,7 @@ fn pipelines(args: &PipelinesArgs) -> Result<()> {
     }
     let columns = [
         ("pipeline", Align::Left),
-        ("what it is for", Align::Left),
+        ("description", Align::Left),
         ("passes", Align::Left),
     ];
     let mut rows = Rows::new(Stream::Stdout, &columns).keep_whole(0..1);
@@ -196,7 +196,7 @@ fn pipelines(args: &PipelinesArgs) -> Result<()> {
         ]);
     }
     Stream::Stdout.emit(&format!(
-        "{rows}\n`--pipeline NAME` runs one; `mirage tune` finds one for this machine.\n"
+        "{rows}\nUse one with `--pipeline NAME`, or run `mirage tune` to find the fastest set for this machine.\n"
     ))
 }
 
@@ -223,12 +223,12 @@ fn about(info: &PassInfo) -> Facts {
     facts.fact("phase", info.phase);
     facts.fact("numerics", info.numerics);
     if info.always {
-        facts.fact("runs", "always, asked for or not");
+        facts.fact("runs", "always");
     }
     if info.changes_interface {
         facts.fact(
             "interface",
-            "may change types of inputs, outputs and states",
+            "may change the types of inputs, outputs and states",
         );
     }
     let lists = [
@@ -246,15 +246,12 @@ fn about(info: &PassInfo) -> Facts {
 
 fn needs(info: &PassInfo, backend: &dyn Backend, capabilities: &Capabilities) -> Rows {
     let on = format!("on {}", backend.info().name);
-    let mut rows = Rows::new(
-        Stream::Stdout,
-        &[("makes use of", Align::Left), (&on, Align::Left)],
-    );
+    let mut rows = Rows::new(Stream::Stdout, &[("uses", Align::Left), (&on, Align::Left)]);
     for need in info.needs {
         let answer = match need.support(capabilities) {
             Some(Support::Fast) => good("fast"),
-            Some(Support::Slow) => bad("slow: it runs, without a path of its own"),
-            None => bad("not there"),
+            Some(Support::Slow) => bad("slow: supported, but without a fast path"),
+            None => bad("unsupported"),
         };
         rows.row([text(need), answer]);
     }
@@ -265,8 +262,8 @@ fn options(info: &PassInfo) -> Rows {
     let columns = [
         ("option", Align::Left),
         ("default", Align::Left),
-        ("takes", Align::Left),
-        ("what it does", Align::Left),
+        ("values", Align::Left),
+        ("description", Align::Left),
     ];
     let mut rows = Rows::new(Stream::Stdout, &columns).keep_whole(0..1);
     for option in info.options {
@@ -284,7 +281,7 @@ fn options(info: &PassInfo) -> Rows {
     rows
 }
 
-/// The pass as one would type it, with its first option at its default.
+/// Returns the pass as on a command line, with its first option at its default.
 fn example(info: &PassInfo) -> String {
     match info.options.first() {
         Some(option) if !option.default.is_empty() => {

@@ -1,4 +1,4 @@
-//! What a run is doing, on standard error, where that is a terminal.
+//! Progress bars on standard error, if it is a terminal.
 
 use std::{
     cell::RefCell,
@@ -27,12 +27,12 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// Shown if wanted; never where standard error is no terminal.
+    /// Shows progress if `visible`; never if standard error is not a terminal.
     pub(crate) fn new(visible: bool) -> Self {
         Progress { visible }
     }
 
-    /// A stage without a known length, until what is returned is dropped.
+    /// Shows a stage of unknown length until the returned value is dropped.
     pub(crate) fn stage(self, what: impl Into<String>) -> Stage {
         let bar = ProgressBar::with_draw_target(None, self.target());
         bar.set_style(style("{spinner:.cyan} {msg} {elapsed:.dim}"));
@@ -41,7 +41,7 @@ impl Progress {
         Stage(bar)
     }
 
-    /// A stage of so many frames, or of unknown length.
+    /// Shows a stage of `total` frames, or of an unknown number.
     pub(crate) fn frames(self, what: impl Into<String>, total: Option<u64>) -> Stage {
         let bar = ProgressBar::with_draw_target(total, self.target());
         bar.set_style(match total {
@@ -54,7 +54,7 @@ impl Progress {
         Stage(bar)
     }
 
-    /// A stage of so much time; what it is doing is told with the time that is gone.
+    /// Shows a stage that takes `total`; [`Stage::at`] sets the elapsed time and a message.
     pub(crate) fn timed(self, what: impl Into<String>, total: Duration) -> Stage {
         let bar = ProgressBar::with_draw_target(Some(milliseconds(total)), self.target());
         bar.set_style(style("{prefix} {bar:30.cyan/black.bright} {msg}"));
@@ -74,19 +74,19 @@ impl Progress {
 pub(crate) struct Stage(ProgressBar);
 
 impl Stage {
-    /// So many frames are done.
+    /// Sets the number of frames done.
     pub(crate) fn done(&self, frames: u64) {
         self.0.set_position(frames);
     }
 
-    /// So much of the stage's time is gone; `doing` tells what it is at.
+    /// Sets the elapsed time and the message.
     pub(crate) fn at(&self, gone: Duration, doing: impl Into<String>) {
         self.0.set_position(milliseconds(gone));
         self.0.set_message(doing.into());
     }
 }
 
-/// Shows what a driver tells, and stops it at Ctrl-C.
+/// Shows the events of a driver as progress bars, and stops it at Ctrl-C.
 pub(crate) struct Console {
     progress: Progress,
     stage: RefCell<Option<Stage>>,
@@ -94,7 +94,7 @@ pub(crate) struct Console {
 }
 
 impl Console {
-    /// From now on Ctrl-C stops.
+    /// Installs the Ctrl-C handler.
     pub(crate) fn new(progress: Progress) -> Result<Self> {
         Ok(Console {
             progress,
@@ -103,7 +103,7 @@ impl Console {
         })
     }
 
-    /// What Ctrl-C sets.
+    /// Returns the flag that Ctrl-C sets.
     pub(crate) fn stop(&self) -> &Arc<AtomicBool> {
         &self.stop
     }

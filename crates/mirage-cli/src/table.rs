@@ -1,4 +1,4 @@
-//! Tables: a ruled one for rows, a plain one for facts.
+//! Tables: rows under a ruled header, and lists of facts.
 
 use comfy_table::{
     Attribute, Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, LineStyle, Table,
@@ -11,19 +11,19 @@ use crate::output::Stream;
 const RULED: TableStyle =
     TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
 
-/// Where the terminal's width is not known.
+/// The width if the terminal's is unknown.
 const DEFAULT_WIDTH: u16 = 100;
-/// The widest that lines are comfortable to read.
+/// The maximum width, for readability.
 const MAX_WIDTH: u16 = 140;
-/// The narrowest that a table can be laid out in.
+/// The minimum width of a table.
 const MIN_WIDTH: u16 = 60;
 
-/// A longer word may be broken.
+/// Longer words may be broken.
 const LONG_WORD: usize = 16;
 /// Blanks between columns.
 const PADDING: u16 = 2;
 
-/// Which side of its column a cell is on.
+/// Alignment of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Align {
     /// Text.
@@ -36,7 +36,7 @@ pub(crate) enum Align {
 pub(crate) struct Rows(Table);
 
 impl Rows {
-    /// A table with these columns.
+    /// Returns a table with these columns.
     pub(crate) fn new(stream: Stream, columns: &[(&str, Align)]) -> Self {
         let mut table = table(stream, RULED);
         table.set_header(
@@ -54,7 +54,7 @@ impl Rows {
         Rows(table)
     }
 
-    /// Columns that are never broken over lines.
+    /// Never wraps these columns.
     pub(crate) fn keep_whole(mut self, columns: std::ops::Range<usize>) -> Self {
         for index in columns {
             if let Some(column) = self.0.column_mut(index) {
@@ -64,7 +64,7 @@ impl Rows {
         self
     }
 
-    /// A column with room for at least so many characters.
+    /// Gives a column room for at least this many characters.
     fn at_least(mut self, column: usize, characters: usize) -> Self {
         if let Some(column) = self.0.column_mut(column) {
             let width = u16::try_from(characters).unwrap_or(MAX_WIDTH) + PADDING;
@@ -85,8 +85,8 @@ impl std::fmt::Display for Rows {
     }
 }
 
-/// A table of the ledger or of a profile for a terminal. Numbers and the first column are never broken,
-/// nor is what the first is of; texts are broken between words.
+/// Lays out a table of a ledger or profile for a terminal. Numbers and the first column are never wrapped;
+/// other texts are wrapped between words.
 pub(crate) fn ruled(stream: Stream, table: &mirage_bench::render::Table) -> String {
     let align = |numeric| if numeric { Align::Right } else { Align::Left };
     let whole = match table.columns.get(1) {
@@ -118,14 +118,14 @@ fn longest_word(text: &str) -> usize {
     words.max().unwrap_or(0)
 }
 
-/// Names and what is to be said of them, a line or more each.
+/// A list of names and texts.
 pub(crate) struct Facts {
     table: Table,
     names: u16,
 }
 
 impl Facts {
-    /// No facts.
+    /// Returns an empty list.
     pub(crate) fn new(stream: Stream) -> Self {
         Facts {
             table: table(stream, presets::NOTHING),
@@ -133,18 +133,18 @@ impl Facts {
         }
     }
 
-    /// With a column for names of at least this width, to line up with other tables.
+    /// Sets the minimum width of the names, to align with other tables.
     pub(crate) fn names(mut self, width: u16) -> Self {
         self.names = width;
         self
     }
 
-    /// Adds one.
+    /// Adds a fact.
     pub(crate) fn fact(&mut self, name: &str, text: impl ToString) {
         self.styled(name, Cell::new(text));
     }
 
-    /// Adds one whose text has a style.
+    /// Adds a fact whose text has a style.
     pub(crate) fn styled(&mut self, name: &str, text: Cell) {
         self.table
             .add_row(vec![Cell::new(name).add_attribute(Attribute::Dim), text]);
@@ -171,7 +171,7 @@ impl std::fmt::Display for Facts {
     }
 }
 
-/// The lines without blanks at their ends.
+/// Writes the lines without trailing spaces.
 fn trimmed(f: &mut std::fmt::Formatter<'_>, table: &Table) -> std::fmt::Result {
     table
         .lines()
@@ -183,22 +183,22 @@ pub(crate) fn text(content: impl ToString) -> Cell {
     Cell::new(content)
 }
 
-/// A cell that stands out.
+/// A bold cell.
 pub(crate) fn bold(content: impl ToString) -> Cell {
     Cell::new(content).add_attribute(Attribute::Bold)
 }
 
-/// A cell that stands back.
+/// A dimmed cell.
 pub(crate) fn dim(content: impl ToString) -> Cell {
     Cell::new(content).add_attribute(Attribute::Dim)
 }
 
-/// A cell with good news.
+/// A cell in the colour of success.
 pub(crate) fn good(content: impl ToString) -> Cell {
     Cell::new(content).fg(Color::DarkGreen)
 }
 
-/// A cell with bad news.
+/// A cell in the colour of warnings.
 pub(crate) fn bad(content: impl ToString) -> Cell {
     Cell::new(content).fg(Color::DarkYellow)
 }
@@ -218,7 +218,7 @@ fn table(stream: Stream, style: TableStyle) -> Table {
     };
     let width = wanted.or(terminal).unwrap_or(DEFAULT_WIDTH);
     table.set_width(width.clamp(MIN_WIDTH, MAX_WIDTH));
-    // `output` takes the colours out again where they are not wanted.
+    // `output` removes the colours where they are disabled.
     table.enforce_styling();
     table.style_text_only();
     table

@@ -1,4 +1,4 @@
-//! How many threads engines on the processor compute with.
+//! The number of threads of engines on the processor.
 
 #![allow(
     unsafe_code,
@@ -7,11 +7,11 @@
 
 use std::num::NonZeroU16;
 
-/// Where engines look for their number of threads: rayon (cpu) and OpenMP (libtorch, others).
+/// The variables that engines read their number of threads from: rayon (cpu) and OpenMP (libtorch, others).
 const VARIABLES: [&str; 2] = ["RAYON_NUM_THREADS", "OMP_NUM_THREADS"];
 
-/// Tells the engines of this process and of those that it starts. To be called before anything that
-/// starts a thread or an engine.
+/// Sets the number of threads for engines of this process and its children. Must be called before
+/// anything starts a thread or an engine.
 pub(crate) fn use_threads(threads: NonZeroU16) {
     for variable in VARIABLES {
         // SAFETY: `main` calls this first of all, when no other thread runs that could read the

@@ -1,4 +1,4 @@
-//! Numbers for people.
+//! Formats numbers with units.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ pub(crate) fn flops(n: u64) -> String {
     scaled(n as f64, &["FLOP", "kFLOP", "MFLOP", "GFLOP", "TFLOP"])
 }
 
-/// Milliseconds with three digits that count: `0.42 ms`, `8.31 ms`, `120 ms`, `2.4 s`.
+/// Milliseconds with three significant digits: `0.42 ms`, `8.31 ms`, `120 ms`, `2.4 s`.
 pub(crate) fn milliseconds(ms: f64) -> String {
     match ms {
         _ if ms >= 9999.5 => format!("{:.1} s", ms / 1e3),

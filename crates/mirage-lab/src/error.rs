@@ -1,15 +1,15 @@
-//! Why a driver gives no result.
+//! Errors of the drivers.
 
 use mirage_backend::BackendError;
 use mirage_model::ModelError;
 use mirage_pass::{PipelineError, PlanError, RegistryError};
 use mirage_stream::StreamError;
 
-/// Why a driver gives no result.
+/// Errors of the drivers.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LabError {
-    /// The request cannot be met as it is written; nothing was begun.
+    /// The request is invalid; nothing was run.
     #[error("{0}")]
     Request(String),
     /// The work failed.
@@ -21,34 +21,34 @@ pub enum LabError {
     /// The model cannot be built, or its weights cannot be read.
     #[error(transparent)]
     Model(#[from] ModelError),
-    /// Capture, compilation or a frame.
+    /// Capturing, compiling or running a frame failed.
     #[error(transparent)]
     Stream(#[from] StreamError),
-    /// The passes do not go together.
+    /// The passes cannot be combined.
     #[error(transparent)]
     Plan(#[from] PlanError),
     /// A pass failed or broke the graph.
     #[error(transparent)]
     Pipeline(#[from] PipelineError),
-    /// The backend.
+    /// The backend failed.
     #[error(transparent)]
     Backend(#[from] BackendError),
-    /// The passes that are linked contradict each other.
+    /// The linked passes contradict each other.
     #[error(transparent)]
     Registry(#[from] RegistryError),
     /// Frames cannot be read or resized.
     #[error(transparent)]
     Video(#[from] mirage_video::Error),
-    /// A graph that cannot be run by its definition.
+    /// The reference interpreter cannot run the graph.
     #[error(transparent)]
     Definition(#[from] mirage_ir::GraphError),
-    /// An operation or its data.
+    /// An operation or its data is invalid.
     #[error(transparent)]
     Graph(#[from] mirage_ir::OpError),
-    /// A job.
+    /// The job is invalid or failed.
     #[error(transparent)]
     Job(#[from] Box<mirage::Error>),
-    /// A file of tensors.
+    /// A file of tensors cannot be read or written.
     #[error(transparent)]
     Tensors(#[from] crate::tensors::TensorFileError),
 }

@@ -1,4 +1,4 @@
-//! Graphs in files, and running one alone.
+//! Reads graphs from files and runs them.
 
 use std::{path::Path, time::Duration};
 
@@ -23,7 +23,7 @@ use crate::{
 pub struct GraphFile {
     /// The graph, verified.
     pub graph: Graph,
-    /// The passes that a reproducer names.
+    /// The passes of a reproducer.
     pub passes: Option<PipelineSpec>,
 }
 
@@ -32,11 +32,11 @@ impl GraphFile {
     /// --reproducers`).
     ///
     /// # Errors
-    /// A file that cannot be read, or is none of these.
+    /// If the file cannot be read or has none of these forms.
     pub fn read(path: &Path) -> Result<Self> {
         let name = path.display();
         let bytes = std::fs::read(path)
-            .map_err(|e| LabError::Failed(format!("{name}: cannot read it: {e}")))?;
+            .map_err(|e| LabError::Failed(format!("cannot read {name}: {e}")))?;
         let fail = |why: &dyn std::fmt::Display| LabError::Failed(format!("{name}: {why}"));
         let Ok(text) = std::str::from_utf8(&bytes) else {
             let graph = wire::decode(&bytes).map_err(|e| fail(&e))?;
@@ -60,51 +60,51 @@ impl GraphFile {
     }
 }
 
-/// How a graph is run alone.
+/// How a graph is run.
 pub struct GraphRun<'a> {
     /// The passes.
     pub plan: &'a Plan,
-    /// The backend,
+    /// The backend.
     pub backend: &'a dyn Backend,
-    /// and the number of its device.
+    /// The index of the backend's device.
     pub device: usize,
-    /// Inputs and parameters by name. What is not there has random elements.
+    /// Inputs and parameters by name. Missing ones get random elements.
     pub given: Vec<(String, TensorData)>,
-    /// The seed of those.
+    /// The seed of random elements.
     pub seed: u64,
     /// Executions after the first, which are timed.
     pub repeat: u32,
-    /// Whether the outputs are compared with the definition of the graph before the passes.
+    /// Whether to compare the outputs with the reference interpreter on the graph before the passes.
     pub check: bool,
 }
 
-/// How far a graph's outputs are from its definition in f64.
+/// The error of a graph's outputs against the reference interpreter.
 pub struct Check {
     /// The largest difference of any output, by each measure.
     pub difference: Difference,
-    /// What [`Difference::max_rel`] may be: what the backend promises of f32, or the loosest promise of the
-    /// passes.
+    /// The bound on [`Difference::max_rel`]: the backend's tolerance in f32, or the loosest numerics class of
+    /// the passes.
     pub bound: f64,
 }
 
-/// What a graph gave.
+/// The result of running a graph.
 pub struct GraphResult {
-    /// The first execution: states are zero.
+    /// The first execution, with states of zero.
     pub forward: Forward,
     /// What every pass did.
     pub pipeline: PipelineReport,
-    /// The median time of an execution after the first; none without any.
+    /// The median time of the executions after the first; `None` without any.
     pub median: Option<Duration>,
-    /// The comparison with the definition, if it was asked for.
+    /// The comparison with the reference interpreter, if requested.
     pub check: Option<Check>,
 }
 
 impl GraphRun<'_> {
-    /// Runs the passes, compiles, and executes.
+    /// Runs the passes, compiles and executes.
     ///
     /// # Errors
-    /// A tensor that the graph does not have, or has with another shape or dtype; a pass that fails; what
-    /// the backend says.
+    /// If a given tensor is not in the graph or has another shape or dtype, if a pass fails, or if the
+    /// backend fails.
     pub fn run(self, graph: Graph) -> Result<GraphResult> {
         let mut params = Params::new();
         let mut inputs = Vec::new();
@@ -119,7 +119,7 @@ impl GraphRun<'_> {
             match data.dtype == ty.dtype && data.shape == ty.shape {
                 true => Ok(data),
                 false => Err(LabError::Request(format!(
-                    "`{name}` is {}{:?}, the graph takes {ty}",
+                    "`{name}` is {}{:?}, but the graph expects {ty}",
                     data.dtype, data.shape
                 ))),
             }
@@ -173,7 +173,7 @@ impl GraphRun<'_> {
     }
 }
 
-/// The outputs of the first execution by definition: states are zero.
+/// Returns the outputs of the first execution by the reference interpreter, with states of zero.
 fn defined(captured: &Captured, inputs: &[(String, TensorData)]) -> Result<Vec<Tensor>> {
     let graph = &captured.graph;
     let inputs = inputs.iter().map(|(_, data)| Tensor::from_data(data));

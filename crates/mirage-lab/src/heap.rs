@@ -1,8 +1,8 @@
-//! Counting the memory that a piece of work takes, where that is asked for.
+//! Measures the peak heap memory of a piece of work.
 //!
-//! [`Heap`] is the system's allocator. A program that wants peaks in its ledgers makes it its own with
-//! `#[global_allocator]`. While [`peak_of`] runs, it adds up what is taken and given back; otherwise it
-//! reads one flag that nobody writes.
+//! [`Heap`] wraps the system's allocator. A program that wants peaks in its ledgers installs it with
+//! `#[global_allocator]`. While [`peak_of`] runs, it counts allocated and freed bytes; otherwise it only
+//! reads one flag.
 
 #![allow(
     unsafe_code,
@@ -17,20 +17,20 @@ use std::{
     },
 };
 
-/// The system's allocator, which counts on request.
+/// The system's allocator, which counts while [`peak_of`] runs.
 pub struct Heap;
 
 static COUNTING: AtomicBool = AtomicBool::new(false);
-/// Bytes taken less bytes given back since counting began; below 0 where older memory was given back.
+/// Allocated minus freed bytes since counting began; negative if older memory was freed.
 static LIVE: AtomicI64 = AtomicI64::new(0);
-/// The most that [`LIVE`] was.
+/// The maximum of [`LIVE`].
 static PEAK: AtomicI64 = AtomicI64::new(0);
-/// Held by whoever counts.
+/// Held while counting.
 static COUNTER: Mutex<()> = Mutex::new(());
 
-/// The most bytes of heap that `work` holds at once above what was held before it, those of its threads
-/// included; `None` where the program's allocator is another. Whatever else the program does at the same
-/// time counts too.
+/// Runs `work` and returns its result and the peak of heap bytes above those held before it, including its
+/// threads; `None` if the program uses another allocator. Other work of the program at the same time is
+/// counted too.
 pub fn peak_of<R>(work: impl FnOnce() -> R) -> (R, Option<u64>) {
     let one_at_a_time = COUNTER.lock();
     LIVE.store(0, Relaxed);
@@ -54,7 +54,7 @@ fn count(change: i64) {
     }
 }
 
-/// A layout's size; no layout is larger than `isize::MAX`.
+/// Converts a layout's size; no layout is larger than `isize::MAX`.
 fn size(bytes: usize) -> i64 {
     i64::try_from(bytes).unwrap_or(i64::MAX)
 }

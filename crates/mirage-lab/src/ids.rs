@@ -1,4 +1,4 @@
-//! A job's model, backend and passes as ledgers and reports name them.
+//! Identifies a job's model, backend and passes in ledgers and reports.
 
 use mirage::{Job, ModelFacts};
 use mirage_backend::Backend;
@@ -6,7 +6,7 @@ use mirage_bench::ledger;
 use mirage_pass::{PassSpec, Plan};
 use mirage_stream::Machine;
 
-/// A job's model.
+/// Identifies a job's model.
 pub fn model_id(job: &Job, facts: ModelFacts) -> ledger::Model {
     ledger::Model {
         name: job.config.name.clone(),
@@ -16,7 +16,7 @@ pub fn model_id(job: &Job, facts: ModelFacts) -> ledger::Model {
     }
 }
 
-/// A backend.
+/// Identifies a backend.
 pub fn backend_id(backend: &dyn Backend) -> ledger::Backend {
     let info = backend.info();
     ledger::Backend {
@@ -26,7 +26,7 @@ pub fn backend_id(backend: &dyn Backend) -> ledger::Backend {
     }
 }
 
-/// The machine that a backend's device is of; what it reaches is for the caller to add.
+/// Identifies the machine of a backend's device; the caller adds its roofline.
 pub fn machine_id(backend: &dyn Backend, device: usize) -> ledger::Machine {
     let machine = Machine::of(backend, device);
     ledger::Machine {
@@ -37,7 +37,7 @@ pub fn machine_id(backend: &dyn Backend, device: usize) -> ledger::Machine {
     }
 }
 
-/// A pass, with the version that runs in this plan.
+/// Identifies a pass, with the version that runs in this plan.
 pub fn pass_id(spec: &PassSpec, plan: &Plan) -> ledger::PassId {
     let name = spec.name().replace('-', "_");
     let step = plan.steps.iter().find(|s| s.info().name == name);
@@ -48,7 +48,7 @@ pub fn pass_id(spec: &PassSpec, plan: &Plan) -> ledger::PassId {
     }
 }
 
-/// The passes that a job asks for, with the versions that run.
+/// Identifies the passes of a job, with the versions that run.
 pub fn pass_ids(job: &Job) -> Vec<ledger::PassId> {
     let id = |spec: &PassSpec| pass_id(spec, &job.plan);
     job.asked.passes.iter().map(id).collect()

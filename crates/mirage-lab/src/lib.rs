@@ -1,14 +1,12 @@
-//! Measuring and choosing, as a library: what `mirage bench`, `tune`, `doctor`, `parity`, `profile` and
-//! `infer` do, without their arguments and tables.
+//! The drivers behind `mirage bench`, `tune`, `doctor`, `parity`, `profile` and `infer`, as a library.
 //!
-//! A [`Job`] says what is run: a model at a size, a sampler, passes, a device of a backend. From it
-//! [`subjects`] makes programs that run frames, which [`ledger`] measures against each other,
-//! [`tune`] searches through and [`doctor`] tries pass by pass. [`profile`] takes a frame apart,
-//! [`parity`] compares results, [`infer`] runs one forward pass, and [`sweep`] measures parts of
-//! models by themselves. Statistics, plans and the format of ledgers are in [`mirage_bench`], which
+//! A [`Job`] describes what is run: a model at a size, a sampler, passes and a device of a backend.
+//! [`subjects`] compiles it with sets of passes. [`ledger`] measures sets against each other, [`tune`]
+//! searches for the fastest and [`doctor`] tries each pass. [`profile`] times the nodes of a frame,
+//! [`parity`] compares results, [`infer`] runs one forward pass, and [`sweep`] measures parts of models. Statistics, plans and the format of ledgers are in [`mirage_bench`], which
 //! needs no engine.
 //!
-//! Nothing here prints: a driver tells an [`Observer`] how far it is, and asks it whether to go on.
+//! Nothing here prints: a driver reports its progress to an [`Observer`], which can also stop it.
 
 pub mod doctor;
 mod error;

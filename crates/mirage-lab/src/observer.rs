@@ -1,20 +1,20 @@
-//! How a driver tells what it is doing, and learns that it shall stop.
+//! Progress of a driver, and how to stop it.
 
 use std::time::Duration;
 
-/// What a driver tells while it works.
+/// An event of a driver.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
     /// A stage of unknown length begins; the one before has ended.
     Stage(&'a str),
-    /// A stage of so many items begins.
+    /// A stage with this number of items begins.
     Counted(&'a str, u64),
-    /// A stage of so much time begins.
+    /// A stage with this time budget begins.
     Timed(&'a str, Duration),
-    /// So many items of the stage are done.
+    /// This number of items of the stage is done.
     Done(u64),
-    /// So much of the stage's time is gone; the text is what the driver is at.
+    /// This much of the stage's time has elapsed; the text says what the driver is doing.
     Elapsed(Duration, &'a str),
     /// The stage has ended.
     End,
@@ -22,19 +22,19 @@ pub enum Event<'a> {
     Note(&'a str),
 }
 
-/// Who watches a driver.
+/// Observes a driver.
 pub trait Observer {
-    /// Something happened.
+    /// Handles an event.
     fn tell(&self, event: Event<'_>);
 
-    /// Whether the driver shall stop where it can: it then returns what it has, or
+    /// Returns whether the driver should stop as soon as possible: it then returns what it has, or
     /// [`LabError::Interrupted`](crate::LabError::Interrupted).
     fn stopped(&self) -> bool {
         false
     }
 }
 
-/// Nobody watches, and nothing stops.
+/// Ignores events and never stops.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Quiet;
 
@@ -43,7 +43,7 @@ impl Observer for Quiet {
 }
 
 impl dyn Observer + '_ {
-    /// What closures of [`mirage_bench`] answer to whether to go on.
+    /// Returns whether to continue, for closures of [`mirage_bench`].
     pub fn flow(&self) -> std::ops::ControlFlow<()> {
         match self.stopped() {
             true => std::ops::ControlFlow::Break(()),

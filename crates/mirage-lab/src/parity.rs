@@ -1,5 +1,5 @@
-//! Whether backends compute what a graph says: a model's forward pass under sets of passes, compared with
-//! the graph's definition or with another backend.
+//! Compares a model's forward pass on a backend, with sets of passes, with the reference interpreter or
+//! another backend.
 
 use mirage_backend::{Backend, CompileOptions};
 use mirage_capture::Captured;
@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use crate::{LabError, Result, infer::on_backend};
 
-/// What a set is run in.
+/// The dtype of a set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Precision {
     /// As captured.
@@ -25,10 +25,10 @@ pub enum Precision {
 }
 
 impl Precision {
-    /// All of them.
+    /// All dtypes.
     pub const ALL: [Precision; 3] = [Precision::F32, Precision::Fp16, Precision::Bf16];
 
-    /// `f32`, or the pass that lowers precision so.
+    /// Returns `f32`, or the name of the pass that lowers precision.
     pub fn name(self) -> &'static str {
         match self {
             Precision::F32 => "f32",
@@ -37,7 +37,7 @@ impl Precision {
         }
     }
 
-    /// The set with the pass that lowers precision so.
+    /// Returns the set with the pass that lowers precision.
     fn with(self, set: &str) -> String {
         match (self, set) {
             (Precision::F32, set) => set.to_owned(),
@@ -58,21 +58,21 @@ pub struct Row {
     pub backend: &'static str,
     /// The set of passes, without the one that lowers precision.
     pub passes: String,
-    /// What it ran in.
+    /// The dtype.
     pub dtype: &'static str,
-    /// The largest difference of any output.
+    /// The largest absolute difference of any output.
     pub max_abs: Option<f64>,
-    /// The same by the output's largest element.
+    /// The largest difference divided by the output's largest element.
     pub max_rel: Option<f64>,
-    /// The differences' norm by the output's.
+    /// The norm of the differences divided by that of the output.
     pub rel_l2: Option<f64>,
-    /// What `max_rel` may be.
+    /// The bound on `max_rel`.
     pub bound: f64,
-    /// Whether it is.
+    /// Whether `max_rel` is within the bound.
     pub within: bool,
     /// Why there is no result.
     pub error: Option<String>,
-    /// What the backend says of fallbacks.
+    /// Notes of the backend, such as fallbacks.
     pub notes: Vec<String>,
 }
 
@@ -87,7 +87,7 @@ impl Set {
     /// Plans a set of passes, such as `sdpa,fuse`, in a precision.
     ///
     /// # Errors
-    /// Passes that are unknown or do not go together.
+    /// If a pass is unknown or the passes cannot be combined.
     pub fn new(registry: &Registry, passes: &str, precision: Precision) -> Result<Self> {
         let whole = precision.with(passes);
         let spec: PipelineSpec = whole
@@ -103,15 +103,15 @@ impl Set {
     }
 }
 
-/// What results are compared with.
+/// The reference of a comparison.
 pub enum Reference {
-    /// The graph's definition in f64.
+    /// The reference interpreter in f64.
     Definition,
     /// A backend in f32 without passes.
     Backend(&'static dyn Backend),
 }
 
-/// A model's forward pass, its inputs, and what it should give.
+/// A model's forward pass with its inputs and expected outputs.
 pub struct Case {
     model: String,
     size: [usize; 2],
@@ -124,7 +124,7 @@ impl Case {
     /// Builds a model with seeded weights and computes its reference on seeded inputs.
     ///
     /// # Errors
-    /// A model that cannot be captured; a reference that cannot be computed.
+    /// If the model cannot be captured or the reference cannot be computed.
     pub fn new(
         config: &ModelConfig,
         size: Size,
@@ -152,7 +152,7 @@ impl Case {
     }
 }
 
-/// The outputs and the notes of one execution.
+/// Returns the outputs and notes of one execution.
 fn execute(
     captured: &Captured,
     inputs: &[Named],
@@ -169,7 +169,7 @@ fn execute(
     Ok((outputs, forward.notes))
 }
 
-/// Runs a set on a backend and compares. What goes wrong is a row too.
+/// Runs a set on a backend and compares. A failure is a row with its error.
 pub fn compare(case: &Case, backend: &'static dyn Backend, set: &Set) -> Row {
     let bound = bound(&set.plan, backend);
     let compared = execute(&case.captured, &case.inputs, backend, &set.plan)

@@ -1,23 +1,23 @@
-//! How much memory the process holds.
+//! The resident set size of the process.
 
 use serde::Serialize;
 
-/// Bytes of physical memory of this process.
+/// Resident set size of this process, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Resident {
-    /// Now.
+    /// The current size.
     pub now: u64,
-    /// The most so far.
+    /// The peak so far.
     pub peak: u64,
 }
 
 impl Resident {
-    /// As the system tells; `None` where it does not (Linux does).
+    /// Reads the size; `None` on platforms other than Linux.
     pub fn read() -> Option<Self> {
         Self::parse(&std::fs::read_to_string("/proc/self/status").ok()?)
     }
 
-    /// From the text of `/proc/PID/status`, in which sizes are in KiB.
+    /// Parses `/proc/PID/status`, which has sizes in KiB.
     fn parse(status: &str) -> Option<Self> {
         let field = |name: &str| -> Option<u64> {
             let line = status.lines().find_map(|line| line.strip_prefix(name))?;

@@ -4,10 +4,10 @@ use mirage_video::{Filter, Frame, Resizer, SourceOptions, open_source};
 
 use crate::Result;
 
-/// Its first frames in the model's size.
+/// Returns the first frames of the built-in scene, resized to the model's size.
 ///
 /// # Errors
-/// A size that frames cannot have.
+/// If the size is invalid.
 pub fn scene(count: usize, (width, height): (u32, u32), seed: u64) -> Result<Vec<Frame>> {
     let options = SourceOptions {
         frames: Some(count as u64),

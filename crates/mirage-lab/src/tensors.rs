@@ -1,38 +1,38 @@
-//! Named tensors in safetensors files.
+//! Reads and writes named tensors in safetensors files.
 
 use std::{borrow::Cow, collections::HashMap, path::Path};
 
 use mirage_ir::{DType, TensorData};
 use safetensors::{Dtype, SafeTensors, View};
 
-/// A file of tensors that cannot be read or written.
+/// An error of reading or writing a file of tensors.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct TensorFileError(String);
 
 type Result<T> = std::result::Result<T, TensorFileError>;
 
-/// The tensors of a file, sorted by name.
+/// Reads the tensors of a file, sorted by name.
 ///
 /// # Errors
-/// A file that cannot be read or is not whole; a dtype that no model takes.
+/// If the file cannot be read or is truncated, or if a dtype is unsupported.
 pub fn read(path: &Path) -> Result<Vec<(String, TensorData)>> {
     let name = path.display();
     let fail = |why: String| TensorFileError(format!("{name}: {why}"));
-    let bytes = std::fs::read(path).map_err(|e| fail(format!("cannot read it: {e}")))?;
+    let bytes =
+        std::fs::read(path).map_err(|e| TensorFileError(format!("cannot read {name}: {e}")))?;
     if bytes.is_empty() {
-        return Err(fail("it is empty, not a safetensors file".to_owned()));
+        return Err(fail(
+            "the file is empty; expected a safetensors file".to_owned(),
+        ));
     }
-    let file = SafeTensors::deserialize(&bytes).map_err(|e| {
-        fail(format!(
-            "not a whole safetensors file: {e}; copy or write it again"
-        ))
-    })?;
+    let file = SafeTensors::deserialize(&bytes)
+        .map_err(|e| fail(format!("not a valid safetensors file, or truncated: {e}")))?;
     let mut tensors = Vec::with_capacity(file.len());
     for (name, view) in file.iter() {
         let dtype = ir_dtype(view.dtype()).ok_or_else(|| {
             fail(format!(
-                "tensor `{name}` has the dtype {}, which no model takes",
+                "tensor `{name}` has the unsupported dtype {}",
                 view.dtype()
             ))
         })?;
@@ -46,20 +46,20 @@ pub fn read(path: &Path) -> Result<Vec<(String, TensorData)>> {
     Ok(tensors)
 }
 
-/// The bytes of a file with these tensors and the model's name; the same tensors give the same bytes.
+/// Returns the bytes of a file with these tensors and the model's name, deterministically.
 ///
 /// # Errors
-/// What the format cannot hold.
+/// If the format does not support a tensor.
 pub fn write(tensors: &[(String, TensorData)], model: &str) -> Result<Vec<u8>> {
     let metadata = HashMap::from([("mirage.model".to_owned(), model.to_owned())]);
     let views = tensors
         .iter()
         .map(|(name, data)| (name.as_str(), Writing(data)));
     safetensors::serialize(views, Some(metadata))
-        .map_err(|e| TensorFileError(format!("the outputs are no safetensors: {e}")))
+        .map_err(|e| TensorFileError(format!("cannot write the outputs as safetensors: {e}")))
 }
 
-/// A tensor as the format's writer takes it.
+/// A tensor for the writer of the format.
 struct Writing<'a>(&'a TensorData);
 
 impl View for Writing<'_> {
@@ -80,7 +80,7 @@ impl View for Writing<'_> {
     }
 }
 
-/// Both name their dtypes alike but for the case.
+/// Both libraries use the same names of dtypes except for case.
 fn ir_dtype(dtype: Dtype) -> Option<DType> {
     dtype.to_string().to_lowercase().parse().ok()
 }

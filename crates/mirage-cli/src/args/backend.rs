@@ -1,24 +1,27 @@
-//! Which backend.
+//! `--backend` and `--device`.
 
 use clap::Args;
 use mirage_backend::{Backend, CompileOptions, backends, find};
 
 use crate::error::{CliError, Ending, Result};
 
-/// Which backend.
+/// The backend and its device.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Backend")]
 pub(crate) struct BackendArgs {
-    /// What runs the graph (see `mirage backends`)
+    /// The backend that runs the graph (see `mirage backends`)
     #[arg(long, value_name = "NAME", default_value = "cpu")]
     pub(crate) backend: String,
-    /// The number of the backend's device
+    /// The index of the backend's device
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) device: usize,
 }
 
 impl BackendArgs {
-    /// The backend, if it has the device.
+    /// Returns the backend.
+    ///
+    /// # Errors
+    /// If there is no such backend, or if it has no such device.
     pub(crate) fn resolve(&self) -> Result<&'static dyn Backend> {
         let name = &self.backend;
         let backend = usable(name)?;
@@ -26,7 +29,7 @@ impl BackendArgs {
         if !devices.iter().any(|d| d.index == self.device) {
             let known: Vec<String> = devices.iter().map(|d| d.index.to_string()).collect();
             return Err(CliError::usage(format!(
-                "backend `{name}` has no device {}: there is {}",
+                "backend `{name}` has no device {}: available: {}",
                 self.device,
                 known.join(", ")
             )));
@@ -34,7 +37,7 @@ impl BackendArgs {
         Ok(backend)
     }
 
-    /// How to compile.
+    /// Returns the options to compile with.
     pub(crate) fn options(&self) -> CompileOptions {
         CompileOptions {
             device: self.device,
@@ -42,38 +45,41 @@ impl BackendArgs {
     }
 }
 
-/// Backends of this repository that are not in every program, and how to get one.
+/// Backends of this repository that are not built into every program, and how to add them.
 const ELSEWHERE: [(&str, &str); 2] = [
     (
         "cuda",
-        "build it in (--features cuda) or apart, as a plugin, and name that (--plugin \
-         target/cuda/release/libmirage_backend_cuda.so); docs/backends.md has the commands",
+        "build mirage with --features cuda, or build the backend as a plugin and load it with --plugin \
+         target/cuda/release/libmirage_backend_cuda.so; docs/expert/graphics-cards.md has the commands",
     ),
     (
         "tch",
-        "make libtorch (scripts/setup-libtorch.sh), set what that prints, build it (cargo build --release \
-         --manifest-path plugins/backend-tch/Cargo.toml --features export --target-dir target/tch) and name it \
-         (--plugin target/tch/release/libmirage_backend_tch.so); see docs/backends.md",
+        "run scripts/setup-libtorch.sh, set the variables that it prints, build the plugin (cargo build --release \
+         --manifest-path plugins/backend-tch/Cargo.toml --features export --target-dir target/tch) and load it with \
+         --plugin target/tch/release/libmirage_backend_tch.so; see docs/expert/libtorch.md",
     ),
 ];
 
-/// The backend of this name, if it has a device.
+/// Returns the backend of this name.
+///
+/// # Errors
+/// If there is no such backend, or if it has no device on this machine.
 pub(crate) fn usable(name: &str) -> Result<&'static dyn Backend> {
     let backend = find(name).ok_or_else(|| CliError::usage(unknown(name)))?;
     match backend.devices().failure()?.is_empty() {
         false => Ok(backend),
         true => Err(CliError::usage(format!(
-            "backend `{name}` finds no device here: use another one (mirage backends)"
+            "backend `{name}` finds no device on this machine: use another backend (mirage backends lists them)"
         ))),
     }
 }
 
 fn unknown(name: &str) -> String {
     if let Some((_, how)) = ELSEWHERE.iter().find(|(known, _)| *known == name) {
-        return format!("backend `{name}` is not in this program, and no plugin brings it: {how}");
+        return format!(
+            "backend `{name}` is not built into this program, and no loaded plugin provides it: {how}"
+        );
     }
     let advice = mirage_suggest::advice(name, backends().iter().map(|b| b.info().name));
-    format!(
-        "unknown backend `{name}`: {advice}; a plugin's backend needs --plugin FILE (mirage plugins list)"
-    )
+    format!("unknown backend `{name}`: {advice}; load a backend of a plugin with --plugin FILE")
 }

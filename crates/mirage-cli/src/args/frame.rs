@@ -1,4 +1,4 @@
-//! The frame that a command works on.
+//! `--size` and `--steps`.
 
 use clap::Args;
 use mirage_model::{ModelConfig, Size};
@@ -10,28 +10,28 @@ use crate::error::{CliError, Ending, Result};
 /// A frame's size and steps.
 #[derive(Args, Debug)]
 pub(crate) struct FrameArgs {
-    /// The frame's size in the model
+    /// The size of a frame in the model [default: the model's]
     #[arg(long, value_name = "WxH")]
     pub(crate) size: Option<SizeArg>,
-    /// Denoising steps a frame
+    /// Denoising steps per frame, 1 to 50
     #[arg(long, value_name = "N", default_value_t = SamplerConfig::default().steps)]
     pub(crate) steps: usize,
 }
 
-/// The size that was asked for, or the model's own.
+/// Returns the requested size, or the model's own.
 ///
 /// # Errors
-/// The model does not run at it.
+/// If the model cannot run at this size.
 pub(crate) fn frame_size(asked: Option<SizeArg>, config: &ModelConfig) -> Result<Size> {
     let size = asked.map_or(config.size, |s| s.0);
     config.validate_size(size).usage()?;
     Ok(size)
 }
 
-/// The steps of a sampler.
+/// Returns the trajectory of a sampler.
 ///
 /// # Errors
-/// The sampler's fields, which have their flags' names, do not go with the model's schedule.
+/// If a setting of the sampler is out of its range. Its fields are named as their flags.
 pub(crate) fn plan_trajectory(sampler: &SamplerConfig, config: &ModelConfig) -> Result<Trajectory> {
     Trajectory::plan(&config.schedule, sampler).map_err(|e| CliError::usage(format!("--{e}")))
 }

@@ -1,4 +1,4 @@
-//! From arguments to what is run.
+//! Arguments to a [`Job`].
 
 use mirage_lab::Job;
 use mirage_pass::{PipelineSpec, Plan, Registry, plan};
@@ -7,19 +7,19 @@ use mirage_stream::{NoisePolicy, SamplerConfig};
 use super::{BackendArgs, FrameArgs, ModelArgs, PassArgs, SizeArg, frame_size, plan_trajectory};
 use crate::error::{Ending, Result};
 
-/// The parts of a command line that make a job.
+/// The parts of a command line that describe a job.
 pub(crate) struct Request<'a> {
     pub(crate) model: &'a ModelArgs,
     pub(crate) size: Option<SizeArg>,
     pub(crate) sampler: SamplerConfig,
     pub(crate) noise: NoisePolicy,
-    /// `None` for the passes that always run.
+    /// `None` for only the passes that always run.
     pub(crate) passes: Option<&'a PassArgs>,
     pub(crate) backend: &'a BackendArgs,
 }
 
 impl<'a> Request<'a> {
-    /// The default sampler with this many steps, the same noise in every frame.
+    /// Returns a request with the default sampler and the same noise in every frame.
     pub(crate) fn new(
         model: &'a ModelArgs,
         frame: &FrameArgs,
@@ -39,10 +39,10 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// The job.
+    /// Returns the job.
     ///
     /// # Errors
-    /// The first part that is wrong, or that does not go with the model.
+    /// The first argument that is wrong, or that the model does not support.
     pub(crate) fn resolve(&self, registry: &Registry) -> Result<Job> {
         let config = self.model.config()?;
         let size = frame_size(self.size, &config)?;

@@ -1,29 +1,30 @@
-//! What a backend's device can do at most, which times are held against.
+//! `--peak`: the peak performance of a device.
 
 use std::str::FromStr;
 
 use clap::Args;
 use mirage_machine::{Processor, RateOptions, Roofline, measure_roofline};
 
-/// What the device reaches.
+/// The peak performance of the device.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct LimitsArgs {
-    /// What the device reaches, in 10⁹ floating-point operations and 10⁹ bytes of memory traffic a
-    /// second, instead of measuring it: only the processor is measured, so a graphics card needs this
+    /// Peak performance of the device for rooflines, in GFLOP/s and GB/s. The processor is measured by
+    /// default; for a graphics card this option is required
     #[arg(
-        long,
+        long = "peak",
+        alias = "reaches",
         value_name = "GFLOPS,GBYTES",
         help_heading = "Backend",
         allow_hyphen_values = true
     )]
-    pub(crate) reaches: Option<Reaches>,
+    pub(crate) peak: Option<Peak>,
 }
 
-/// Two rates, as they are typed.
+/// Two rates, as on the command line.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Reaches(Roofline);
+pub(crate) struct Peak(Roofline);
 
-impl FromStr for Reaches {
+impl FromStr for Peak {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -37,7 +38,7 @@ impl FromStr for Reaches {
             }
         };
         let (gflops, gbytes) = text.split_once(',').ok_or_else(wrong)?;
-        Ok(Reaches(Roofline {
+        Ok(Peak(Roofline {
             gflops: rate(gflops)?,
             gbytes: rate(gbytes)?,
         }))
@@ -45,23 +46,26 @@ impl FromStr for Reaches {
 }
 
 impl LimitsArgs {
-    /// Where the numbers come from, in a word or two.
+    /// Returns where the numbers come from.
     pub(crate) fn origin(&self) -> &'static str {
-        match self.reaches {
-            Some(_) => "as --reaches says",
+        match self.peak {
+            Some(_) => "from --peak",
             None => "measured",
         }
     }
 
-    /// What this device reaches: as it was said, or, of this machine's processor, measured, which takes a
-    /// second. Otherwise why that is not known.
+    /// Returns the peak performance of the device: that of `--peak`, or measured if the device is this
+    /// machine's processor, which takes a second.
+    ///
+    /// # Errors
+    /// If the peak performance is unknown.
     pub(crate) fn roofline(&self, device: &str) -> Result<Roofline, String> {
-        if let Some(Reaches(roofline)) = self.reaches {
+        if let Some(Peak(roofline)) = self.peak {
             return Ok(roofline);
         }
         if device != Processor::here().name {
             return Err(format!(
-                "what {device} reaches is not known: --reaches GFLOPS,GBYTES says it"
+                "peak performance of {device} is unknown; pass --peak GFLOPS,GBYTES"
             ));
         }
         measure_roofline(&RateOptions::default()).map_err(|e| e.to_string())
@@ -70,14 +74,14 @@ impl LimitsArgs {
 
 #[cfg(test)]
 mod tests {
-    use super::Reaches;
+    use super::Peak;
 
     #[test]
     fn two_positive_numbers_are_read() {
-        let Reaches(roofline) = "754e3, 3020.5".parse().expect("two numbers");
+        let Peak(roofline) = "754e3, 3020.5".parse().expect("two numbers");
         assert_eq!((roofline.gflops, roofline.gbytes), (754_000.0, 3020.5));
         for wrong in ["", "1", "1,", "1,2,3", "0,1", "1,-1", "inf,1", "a,b"] {
-            assert!(wrong.parse::<Reaches>().is_err(), "{wrong}");
+            assert!(wrong.parse::<Peak>().is_err(), "{wrong}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Arguments that commands share, and what they resolve to.
+//! Arguments that commands share.
 
 mod backend;
 mod frame;

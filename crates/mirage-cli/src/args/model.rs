@@ -1,4 +1,4 @@
-//! Which model, and its weights.
+//! `--model`, `--set`, `--weights` and `--seed`.
 
 use std::path::PathBuf;
 
@@ -8,26 +8,26 @@ use mirage_model::{AnyModel, ModelConfig, ModelError, WeightLayout, build, outli
 
 use crate::error::{CliError, Ending, Result};
 
-/// Which model.
+/// The model and its weights.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Model")]
 pub(crate) struct ModelArgs {
-    /// A built-in model (see `mirage models list`) or a configuration file
+    /// The model: a built-in one (see `mirage models list`) or a configuration file
     #[arg(long, value_name = "NAME|FILE.toml", default_value = "lsd-tiny")]
     pub(crate) model: String,
-    /// Override a value of the model's configuration, such as network.channels=24; can be repeated
+    /// Override a value of the model's configuration, such as network.channels=24; repeatable
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
-    /// Load trained weights; without, they are a seeded initialisation that passes the picture through
+    /// Load trained weights [default: untrained weights, which leave the picture nearly unchanged]
     #[arg(long, value_name = "FILE.safetensors")]
     pub(crate) weights: Option<PathBuf>,
-    /// Seed of untrained weights, of noise and of the test scene
+    /// Seed of untrained weights, noise and the test scene
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) seed: u64,
 }
 
 impl ModelArgs {
-    /// The configuration.
+    /// Returns the configuration.
     pub(crate) fn config(&self) -> Result<ModelConfig> {
         let config = ModelConfig::load(&self.model).map_err(|e| match e {
             ModelError::UnknownModel { .. } => CliError::usage(e.to_string()),
@@ -36,12 +36,12 @@ impl ModelArgs {
         config.with_overrides(&self.set).usage()
     }
 
-    /// The network for what does not depend on its weights, which are zeros that take no memory.
+    /// Returns the network with zero weights that take no memory, for uses that do not read them.
     pub(crate) fn outline(&self, config: &ModelConfig) -> Result<AnyModel> {
         outline(config, &Device::flex()).failure()
     }
 
-    /// The network with its weights.
+    /// Returns the network with its weights.
     pub(crate) fn build(&self, config: &ModelConfig) -> Result<AnyModel> {
         let mut model = build(config, &Device::flex(), self.seed).failure()?;
         if let Some(path) = &self.weights {

@@ -1,4 +1,4 @@
-//! Which passes.
+//! `--passes` and `--pipeline`.
 
 use std::io::ErrorKind;
 
@@ -8,12 +8,12 @@ use mirage_passes::pipelines::{PIPELINES, find};
 
 use crate::error::{CliError, Ending, Result};
 
-/// Which passes.
+/// The passes to run.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Passes")]
 pub(crate) struct PassArgs {
-    /// Passes with their options, such as `fp16{keep=norm+softmax},channels_last,sdpa`; put into a
-    /// legal order. Canonicalization and cleanup always run
+    /// Passes to run, with options, such as `fp16{keep=norm+softmax},channels_last,sdpa`. They are put
+    /// into a legal order. Canonicalization and cleanup always run
     #[arg(
         long,
         value_name = "PASSES",
@@ -21,22 +21,22 @@ pub(crate) struct PassArgs {
         hide_default_value = true
     )]
     passes: String,
-    /// The passes of a named set (see `mirage passes pipelines`) or of a TOML file:
+    /// Run a named pipeline (see `mirage passes pipelines`) or the passes of a TOML file:
     /// `passes = ["sdpa", { name = "fp16", keep = ["norm"] }]`
     #[arg(long, value_name = "NAME|FILE.toml", conflicts_with = "passes")]
     pipeline: Option<String>,
-    /// Run exactly the passes that are written, in their order; still checked
+    /// Run exactly the passes that are named, in this order; an illegal order is an error
     #[arg(long)]
     keep_order: bool,
 }
 
 impl PassArgs {
-    /// Whether exactly the written passes run, in their order.
+    /// Returns whether exactly the named passes run, in their order.
     pub(crate) fn keeps_order(&self) -> bool {
         self.keep_order
     }
 
-    /// The passes as they were asked for.
+    /// Returns the passes as requested.
     pub(crate) fn spec(&self) -> Result<PipelineSpec> {
         let Some(name) = &self.pipeline else {
             return self
@@ -52,10 +52,10 @@ impl PassArgs {
             Err(e) if e.kind() == ErrorKind::NotFound && !name.contains(['.', '/', '\\']) => {
                 let advice = mirage_suggest::advice(name, PIPELINES.iter().map(|p| p.name));
                 return Err(CliError::usage(format!(
-                    "--pipeline: no named set and no file is called `{name}`: {advice}"
+                    "--pipeline: `{name}` is neither a named pipeline nor a file: {advice}"
                 )));
             }
-            Err(e) => return Err(CliError::failure(format!("{name}: cannot read it: {e}"))),
+            Err(e) => return Err(CliError::failure(format!("cannot read {name}: {e}"))),
         };
         // A reproducer names the passes that failed.
         if let Ok(reproducer) = Reproducer::from_toml(&text) {
@@ -64,7 +64,7 @@ impl PassArgs {
         PipelineSpec::from_toml(&text).map_err(|e| CliError::failure(format!("{name}: {e}")))
     }
 
-    /// The passes as they will run, of those that were asked for.
+    /// Returns the plan of the passes that run.
     pub(crate) fn plan(&self, registry: &Registry, asked: &PipelineSpec) -> Result<Plan> {
         match self.keep_order {
             true => plan_in_order(registry, asked),

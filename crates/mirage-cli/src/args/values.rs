@@ -1,11 +1,11 @@
-//! Values that are written in a form of their own.
+//! Parsers of argument values.
 
 use std::{str::FromStr, time::Duration};
 
 use mirage_model::Size;
 use mirage_video::Rational;
 
-/// `WxH` in pixels. Which sizes a model can run at is the model's to say.
+/// `WxH` in pixels. The model decides which sizes it accepts.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SizeArg(pub(crate) Size);
 
@@ -16,25 +16,25 @@ impl FromStr for SizeArg {
         let sides = text.split_once(['x', 'X', '×']);
         let parsed =
             sides.and_then(|(w, h)| Some((w.trim().parse().ok()?, h.trim().parse().ok()?)));
-        let (width, height) = parsed.ok_or("write it as WIDTHxHEIGHT, such as 64x64")?;
+        let (width, height) = parsed.ok_or("expected WIDTHxHEIGHT, such as 64x64")?;
         if width == 0 || height == 0 {
-            return Err("both sides must be above 0".to_owned());
+            return Err("width and height must be above 0".to_owned());
         }
         Ok(SizeArg(Size { width, height }))
     }
 }
 
-/// A frame rate: `30`, `29.97`, `30000/1001`.
+/// Parses a frame rate: `30`, `29.97`, `30000/1001`.
 pub(crate) fn rate(text: &str) -> Result<Rational, String> {
     Rational::parse(text)
         .filter(|rate| rate.to_f64() <= 1000.0)
         .ok_or_else(|| {
-            "a frame rate is a number above 0 and at most 1000, such as 24, 29.97 or 30000/1001"
+            "expected a frame rate above 0 and at most 1000, such as 24, 29.97 or 30000/1001"
                 .to_owned()
         })
 }
 
-/// A time: seconds, or with units as in `60s`, `2m`, `1m 30s`.
+/// Parses a time: seconds, or with units as in `60s`, `2m`, `1m 30s`.
 pub(crate) fn time(text: &str) -> Result<Duration, String> {
     let parsed = match text.trim().parse() {
         Ok(seconds) => Duration::try_from_secs_f64(seconds).ok(),
@@ -42,20 +42,22 @@ pub(crate) fn time(text: &str) -> Result<Duration, String> {
     };
     parsed
         .filter(|time| !time.is_zero() && *time <= LONGEST)
-        .ok_or_else(|| "a time above 0 and at most a day, such as 60, 60s or 2m".to_owned())
+        .ok_or_else(|| {
+            "expected a time above 0 and at most one day, such as 60, 60s or 2m".to_owned()
+        })
 }
 
-/// The longest time that is taken.
+/// The longest accepted time.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
-/// A share in percent, with or without its sign: `5`, `5%`, `0.5 %`.
+/// Parses a percentage, with or without its sign: `5`, `5%`, `0.5 %`.
 pub(crate) fn percent(text: &str) -> Result<f64, String> {
     let number = text.trim().trim_end_matches('%').trim_end();
     number
         .parse()
         .ok()
         .filter(|share| (0.0..=1000.0).contains(share))
-        .ok_or_else(|| "a share in percent from 0 to 1000, such as 5 or 5%".to_owned())
+        .ok_or_else(|| "expected a percentage from 0 to 1000, such as 5 or 5%".to_owned())
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Ledgers against saved ones.
+//! `mirage bench compare`, and --compare.
 
 use std::path::{Path, PathBuf};
 
@@ -21,17 +21,16 @@ use crate::{
 /// Compare saved ledgers, row by row, without measuring
 #[derive(Args, Debug)]
 pub(super) struct CompareArgs {
-    /// The ledger that the others are compared with
+    /// The ledger to compare with
     #[arg(value_name = "FIRST.json")]
     first: PathBuf,
-    /// Other ledgers
+    /// Ledgers to compare
     #[arg(value_name = "OTHER.json", required = true)]
     others: Vec<PathBuf>,
-    /// Exit with 1 if a row of another ledger is slower by more than so many percent with its whole
-    /// interval
+    /// Exit with 1 if the whole interval of a row is slower by more than this many percent
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     fail_on_regression: Option<f64>,
-    /// Compare although versions differ, those of Mirage, the backend, its engine, and passes
+    /// Compare even if the versions of Mirage, the backend, its engine or passes differ
     #[arg(long)]
     across_versions: bool,
     /// Print JSON
@@ -39,13 +38,13 @@ pub(super) struct CompareArgs {
     json: bool,
 }
 
-/// A saved ledger and its name.
+/// A saved ledger and its file name.
 pub(super) struct Saved {
     file: String,
     ledger: Ledger,
 }
 
-/// A comparison as JSON has it.
+/// A comparison, in JSON.
 #[derive(Serialize)]
 struct ComparisonJson<'a> {
     first: &'a str,
@@ -102,9 +101,11 @@ impl CompareArgs {
     }
 }
 
-/// Tells how the rows of a ledger that was just measured differ from those of saved ones, on standard
-/// error where standard output carries JSON. The error names rows that are slower by more than
-/// `threshold` percent with their whole interval.
+/// Prints how the rows of the new ledger differ from those of saved ledgers, on standard error if standard
+/// output carries JSON.
+///
+/// # Errors
+/// If the whole interval of a row is slower by more than `threshold` percent.
 pub(super) fn tell(
     before: &[Saved],
     (name, now): (&str, &Ledger),
@@ -130,26 +131,26 @@ fn table(first: &str, other: &str, found: &Comparison) -> String {
         .iter()
         .map(|d| {
             format!(
-                "not comparable: {}: {} there, {} here\n",
+                "not comparable: {} differs: {} in {first}, {} in {other}\n",
                 d.field, d.first, d.other
             )
         })
         .collect();
-    let head = format!("\n{other} against {first}\n\n");
+    let head = format!("\n{other} compared with {first}\n\n");
     match found.differences.is_empty() {
         true => {
             let moved = render::none_moved(found);
             let moved = moved.map_or(String::new(), |said| format!("{said}\n\n"));
             head + &moved + &ruled(&render::comparison(found))
         }
-        // Every row would say the same.
+        // The differences hold for every row.
         false => head + &differences,
     }
 }
 
-/// Looks for regressions in comparisons.
+/// Collects regressions of comparisons.
 struct Judge {
-    /// Percent; `None` where nobody asks.
+    /// Percent; `None` to ignore regressions.
     threshold: Option<f64>,
     slower: Vec<String>,
     incomparable: Vec<String>,
@@ -171,7 +172,7 @@ impl Judge {
         if !found.is_comparable() {
             let fields: Vec<&str> = found.differences.iter().map(|d| &*d.field).collect();
             let why = match fields[..] {
-                [] => "no row was measured in both".to_owned(),
+                [] => "no row was measured in both ledgers".to_owned(),
                 [field] => format!("{field} differs"),
                 _ => format!("{} differ", fields.join(", ")),
             };
@@ -183,18 +184,18 @@ impl Judge {
     }
 
     /// # Errors
-    /// Rows that are slower; ledgers that cannot be compared, so that no regression can be ruled out.
+    /// If rows are slower, or if ledgers cannot be compared.
     fn verdict(self) -> Result<()> {
         let percent = self.threshold.unwrap_or_default();
         if !self.slower.is_empty() {
             return Err(CliError::failure(format!(
-                "slower by more than {percent} %: {}",
+                "regression: slower by more than {percent} %: {}",
                 self.slower.join("; ")
             )));
         }
         if !self.incomparable.is_empty() {
             return Err(CliError::failure(format!(
-                "not comparable, so no regression can be ruled out: {}",
+                "cannot check for regressions, because the ledgers are not comparable: {}",
                 self.incomparable.join("; ")
             )));
         }

@@ -12,20 +12,20 @@ use mirage_bench::{
 use super::show::ruled;
 use crate::{
     error::{CliError, Ending, Result},
-    file::WholeFile,
+    file::AtomicFile,
     output::Stream,
 };
 
-/// Draws behind an interval: there are many, and nobody calls a verdict by their last digit.
+/// Bootstrap samples per interval; fewer than for verdicts, as there are many intervals.
 const RESAMPLES: usize = 1000;
 
-/// A page over the saved ledgers of a folder: medians over time, versions and machines
+/// Show the saved ledgers of a folder over time, versions and machines
 #[derive(Args, Debug)]
 pub(super) struct HistoryArgs {
-    /// A folder with ledgers that `mirage bench --save` wrote
+    /// Folder with ledgers saved by `mirage bench --save`
     #[arg(value_name = "FOLDER")]
     folder: PathBuf,
-    /// Write a page with a chart a row
+    /// Write an HTML page with a chart per row
     #[arg(long, value_name = "FILE.html")]
     html: Option<PathBuf>,
     /// Print JSON
@@ -36,7 +36,7 @@ pub(super) struct HistoryArgs {
 impl HistoryArgs {
     pub(super) fn run(&self) -> Result<()> {
         let files = read_folder(&self.folder).failure()?;
-        let page = self.html.as_deref().map(WholeFile::create).transpose()?;
+        let page = self.html.as_deref().map(AtomicFile::create).transpose()?;
         let how = Resampling {
             resamples: RESAMPLES,
             ..Resampling::default()
@@ -48,7 +48,7 @@ impl HistoryArgs {
                 .iter()
                 .map(|file| format!("; {}", file.reason));
             return Err(CliError::failure(format!(
-                "{}: there is no ledger in it; mirage bench --save FILE.json makes one{}",
+                "{}: no ledgers in this folder; save one with mirage bench --save FILE.json{}",
                 self.folder.display(),
                 unread.collect::<String>()
             )));
@@ -74,6 +74,6 @@ fn summary(found: &History) -> String {
     let unread = found
         .unreadable
         .iter()
-        .map(|file| format!("not read: {}\n", file.reason));
+        .map(|file| format!("skipped: {}\n", file.reason));
     found.groups.iter().map(group).chain(unread).collect()
 }

@@ -20,14 +20,14 @@ use crate::{
     progress::{Console, Progress},
 };
 
-/// What else there is to measure, and to do with ledgers.
+/// Subcommands of `mirage bench`.
 #[derive(Debug, Subcommand)]
 enum BenchCommand {
     #[command(flatten)]
     Part(parts::Part),
     /// Compare saved ledgers, row by row, without measuring
     Compare(CompareArgs),
-    /// A page over the saved ledgers of a folder: medians over time, versions and machines
+    /// Show the saved ledgers of a folder over time, versions and machines
     History(HistoryArgs),
 }
 
@@ -59,14 +59,14 @@ impl BenchArgs {
         show::show(self, &ledger)?;
         compare::tell(
             &before,
-            ("this one", &ledger),
+            ("this ledger", &ledger),
             self.fail_on_regression,
             self.json,
         )?;
         match show::failures(&ledger)[..] {
             [] => Ok(()),
             ref failed => Err(CliError::failure(format!(
-                "failed, and the rest was measured: {}",
+                "some sets failed (the others were measured): {}",
                 failed.join("; ")
             ))),
         }

@@ -1,4 +1,4 @@
-//! The files that a ledger is written to.
+//! The output files of a ledger.
 
 use std::path::PathBuf;
 
@@ -7,15 +7,15 @@ use mirage_bench::{ledger::Ledger, render};
 use super::BenchArgs;
 use crate::{
     error::{CliError, Ending, Result},
-    file::WholeFile,
+    file::AtomicFile,
 };
 
-/// Files being made: found out before minutes are spent whether they can be written, and whole or not
-/// there afterwards.
+/// Output files, created before measuring so that a file that cannot be written is an early error, and
+/// written atomically.
 pub(super) struct Outputs {
-    json: Option<WholeFile>,
-    csv: Option<WholeFile>,
-    html: Option<WholeFile>,
+    json: Option<AtomicFile>,
+    csv: Option<AtomicFile>,
+    html: Option<AtomicFile>,
 }
 
 impl Outputs {
@@ -32,12 +32,12 @@ impl Outputs {
         for (i, (flag, path)) in asked.iter().enumerate() {
             if let Some((other, _)) = asked[..i].iter().find(|(_, p)| p == path) {
                 return Err(CliError::usage(format!(
-                    "{flag} {0} and {other} {0} are the same file: give each a name of its own",
+                    "{other} and {flag} are the same file, {0}; give each another name",
                     path.display()
                 )));
             }
         }
-        let create = |path: &Option<PathBuf>| path.as_deref().map(WholeFile::create).transpose();
+        let create = |path: &Option<PathBuf>| path.as_deref().map(AtomicFile::create).transpose();
         Ok(Outputs {
             json: create(&args.save)?,
             csv: create(&args.csv)?,

@@ -1,4 +1,4 @@
-//! From the command line to what is measured.
+//! Command line to a measurement.
 
 use mirage_lab::ledger::{Options, Run, Sets};
 use mirage_pass::{PipelineSpec, Registry};
@@ -13,7 +13,7 @@ impl BenchArgs {
     pub(super) fn request(&self) -> Result<Run> {
         if self.passes.keeps_order() {
             return Err(CliError::usage(
-                "--keep-order: a ledger puts every set of the passes into a legal order",
+                "--keep-order cannot be used with bench, which puts every set of passes into a legal order",
             ));
         }
         let registry = Registry::linked().failure()?;
@@ -26,7 +26,7 @@ impl BenchArgs {
         }
         if sets.is_empty() && !self.control && self.plant.is_empty() {
             return Err(CliError::usage(
-                "name the passes to measure: --passes sdpa,fuse (mirage passes list shows all)",
+                "no passes to measure; pass --passes, such as --passes sdpa,fuse (mirage passes lists all)",
             ));
         }
         Ok(Run {
@@ -42,13 +42,13 @@ impl BenchArgs {
     }
 }
 
-/// A set of the user's own: `LABEL=PASSES`.
+/// Parses `LABEL=PASSES`.
 fn own_set(text: &str) -> Result<(&str, PipelineSpec), String> {
-    let (label, passes) = text.split_once('=').unwrap_or((text, ""));
-    let label = label.trim();
-    if label.is_empty() {
-        return Err("write it as LABEL=PASSES, such as mine=sdpa,fuse".to_owned());
-    }
+    let (label, passes) = text
+        .split_once('=')
+        .map(|(label, passes)| (label.trim(), passes))
+        .filter(|(label, _)| !label.is_empty())
+        .ok_or("expected LABEL=PASSES, such as mine=sdpa,fuse")?;
     let spec = passes.parse().map_err(|e| format!("{e}"))?;
     Ok((label, spec))
 }

@@ -1,4 +1,4 @@
-//! A ledger on standard output.
+//! Prints a ledger.
 
 use mirage_bench::{
     ledger::{Ledger, Outcome},
@@ -13,8 +13,8 @@ use crate::{
     units,
 };
 
-/// A terminal takes the columns in four tables: gains, times and rates, what is built and held, errors.
-/// Files and markdown have them all in one.
+/// The columns of the four tables on a terminal: gains, times and rates, sizes, errors. Files and markdown
+/// have one table.
 const TABLES: [&[&str]; 4] = [
     &[
         "row",
@@ -55,7 +55,7 @@ const TABLES: [&[&str]; 4] = [
     ],
 ];
 
-/// Prints the ledger as it was asked for.
+/// Prints the ledger in the requested format.
 pub(super) fn show(args: &BenchArgs, ledger: &Ledger) -> Result<()> {
     if args.json {
         return Stream::Stdout.emit(&ledger.to_json().failure()?);
@@ -81,7 +81,7 @@ pub(super) fn show(args: &BenchArgs, ledger: &Ledger) -> Result<()> {
     Stream::Stdout.emit(&parts.join("\n"))
 }
 
-/// The sets that failed and why, once each.
+/// Lists the sets that failed and why, once each.
 pub(super) fn failures(ledger: &Ledger) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
     for row in &ledger.rows {
@@ -99,7 +99,7 @@ pub(super) fn failures(ledger: &Ledger) -> Vec<String> {
     found
 }
 
-/// What the numbers are of.
+/// Lists model, backend and method.
 fn facts(ledger: &Ledger) -> Facts {
     let (s, m) = (&ledger.setting, &ledger.method);
     let [_, _, height, width] = s.shape;
@@ -108,7 +108,7 @@ fn facts(ledger: &Ledger) -> Facts {
     facts.fact(
         "model",
         format!(
-            "{} at {width}x{height}, {steps} a frame, {} before passes",
+            "{} at {width}x{height}, {steps} per frame, {} before passes",
             s.model.name, s.dtype
         ),
     );
@@ -142,7 +142,7 @@ fn facts(ledger: &Ledger) -> Facts {
     facts
 }
 
-/// A table whose rows that are alike in every column but the first are one row, under all their names.
+/// Merges rows that are equal in every column but the first, and joins their names.
 fn folded(table: Table) -> Table {
     let mut rows: Vec<Vec<String>> = Vec::new();
     for row in table.rows {
@@ -155,7 +155,7 @@ fn folded(table: Table) -> Table {
     Table { rows, ..table }
 }
 
-/// Some columns of a table, for a terminal.
+/// Formats some columns of a table for a terminal.
 pub(super) fn columns(table: &Table, keys: &[&str]) -> String {
     ruled(&only(table, keys))
 }
@@ -172,14 +172,14 @@ fn only(table: &Table, keys: &[&str]) -> Table {
     }
 }
 
-/// What there is to say of the rows, once each.
+/// Lists the notes on the rows, once each.
 fn notes(ledger: &Ledger) -> Vec<String> {
     let mut notes: Vec<(String, Vec<&str>)> = Vec::new();
     for row in &ledger.rows {
         let failed = match &row.outcome {
             Outcome::Measured => None,
             Outcome::Failed(why) => Some(format!("failed: {why}")),
-            Outcome::Illegal(why) => Some(format!("cannot run: {why}")),
+            Outcome::Illegal(why) => Some(format!("illegal set: {why}")),
         };
         for note in row.notes.iter().cloned().chain(failed) {
             match notes.iter_mut().find(|(known, _)| *known == note) {
@@ -192,7 +192,7 @@ fn notes(ledger: &Ledger) -> Vec<String> {
     notes.iter().map(line).collect()
 }
 
-/// A table for a terminal.
+/// Formats a table for a terminal.
 pub(super) fn ruled(table: &Table) -> String {
     table::ruled(Stream::Stdout, table)
 }

@@ -19,7 +19,7 @@ Examples:
   mirage doctor alignment --model lsd-tiny
   mirage doctor alignment --model stress --dtype fp16 --json";
 
-/// A dtype as users call it.
+/// The dtype argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Precision {
     Fp32,
@@ -30,13 +30,13 @@ enum Precision {
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct AlignmentArgs {
-    /// The dtype that the layers would run in
+    /// The dtype to check for
     #[arg(long, value_enum, default_value_t = Precision::Fp16)]
     dtype: Precision,
-    /// The number that channel counts shall be a multiple of; by default the backend's, or else 8
+    /// The multiple that channel counts should have [default: the backend's, or 8]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     multiple: Option<u16>,
-    /// The frame's size in the model
+    /// The size of a frame in the model [default: the model's]
     #[arg(long, value_name = "WxH")]
     size: Option<SizeArg>,
     /// Print JSON
@@ -65,7 +65,7 @@ impl AlignmentArgs {
         match report.layers.len() {
             0 => Ok(()),
             n => Err(CliError::failure(format!(
-                "{n} channel counts of {} miss their multiple: pad_channels can pad them, another width of the model avoids them",
+                "{n} channel counts of {} are not aligned; pad them with --passes pad_channels, or change the width of the model",
                 report.model
             ))),
         }
@@ -90,10 +90,7 @@ fn print(report: &AlignmentReport) -> Result<()> {
         format!("{} at {width}x{height}, in {}", report.model, report.dtype),
     );
     if report.layers.is_empty() {
-        facts.fact(
-            "alignment",
-            "every channel count is a multiple of what the hardware wants",
-        );
+        facts.fact("alignment", "every channel count is aligned");
         return Stream::Stdout.emit(&facts.to_string());
     }
     let columns = [
@@ -102,8 +99,8 @@ fn print(report: &AlignmentReport) -> Result<()> {
         ("side", Align::Left),
         ("channels", Align::Right),
         ("padded", Align::Right),
-        ("FLOPs more", Align::Right),
-        ("bytes more", Align::Right),
+        ("extra FLOPs", Align::Right),
+        ("extra bytes", Align::Right),
     ];
     let mut rows = Rows::new(Stream::Stdout, &columns).keep_whole(1..7);
     for m in &report.layers {
@@ -121,9 +118,9 @@ fn print(report: &AlignmentReport) -> Result<()> {
         ]);
     }
     facts.fact(
-        "together",
+        "total",
         format!(
-            "{} more a forward pass ({:.1} %), {} more to move",
+            "{} extra per forward pass ({:.1} %), {} extra to move",
             units::flops(report.extra_flops),
             report.extra_flops_percent,
             units::bytes(report.extra_bytes)

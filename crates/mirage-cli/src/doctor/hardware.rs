@@ -1,4 +1,4 @@
-//! The machine, its graphics cards, and the libraries that are here, on a terminal.
+//! Prints the machine, its graphics cards and its libraries.
 
 use mirage_lab::doctor::Hardware;
 use mirage_machine::{CacheKind, Graphics};
@@ -9,7 +9,7 @@ use crate::{
     units,
 };
 
-/// The machine, its cards and its libraries.
+/// Lists the machine, its cards and its libraries.
 pub(super) fn facts(hardware: &Hardware) -> Facts {
     let mut facts = Facts::new(Stream::Stdout);
     processor(hardware, &mut facts);
@@ -40,7 +40,7 @@ fn processor(hardware: &Hardware, facts: &mut Facts) {
         cores = format!("{} with {cores}", units::plural(n as u64, "core"));
     }
     let kind = match machine.is_virtual {
-        Some(true) => ", of a virtual machine",
+        Some(true) => ", virtual machine",
         _ => "",
     };
     facts.fact("cores", format!("{cores}{kind}"));
@@ -79,7 +79,7 @@ fn processor(hardware: &Hardware, facts: &mut Facts) {
         facts.fact(
             "measured",
             format!(
-                "f32 {:.0} GFLOP/s in registers, copy {:.1} GB/s, read {:.1} GB/s, with {}; bf16 products are measured through a backend, below",
+                "f32 {:.0} GFLOP/s in registers, copy {:.1} GB/s, read {:.1} GB/s, with {}",
                 rates.fma_gflops,
                 rates.copy_gbytes,
                 rates.read_gbytes,
@@ -102,7 +102,7 @@ fn cards(graphics: &Graphics, facts: &mut Facts) {
     }
     if let Some(version) = &graphics.nvidia_driver {
         let devices = match graphics.nvidia_devices.len() {
-            0 => "no device file: a container must be given them".to_owned(),
+            0 => "no device file: a container must be started with access to the card".to_owned(),
             n => units::plural(n as u64, "device file"),
         };
         facts.fact("driver", format!("NVIDIA {version}, {devices}"));

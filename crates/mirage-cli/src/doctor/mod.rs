@@ -20,12 +20,12 @@ use crate::{
 
 const EXAMPLES: &str = "\
 Examples:
-  mirage doctor                              the machine, the backends, and what helps lsd-tiny here
-  mirage doctor --measure --model lsd-light  the same, measured
+  mirage doctor                              the machine, and which passes help lsd-tiny
+  mirage doctor --measure --model lsd-light  measure them too
   mirage doctor --json | jq '.passes[] | select(.expectation == \"may_help\").pass'
-  mirage doctor alignment --model lsd-tiny   channel counts that miss the hardware's multiple";
+  mirage doctor alignment --model lsd-tiny   list channel counts that are not aligned";
 
-/// What this machine and its backends can do, which passes help a model here, and why
+/// Show what this machine and its backends can do, and which passes help a model here
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 pub(crate) struct DoctorArgs {
@@ -37,17 +37,17 @@ pub(crate) struct DoctorArgs {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Layers whose channel counts miss the hardware's multiple; exits with 1 if there are any
+    /// List layers whose channel counts are not aligned for the hardware; exit with 1 if there are any
     Alignment(Box<AlignmentArgs>),
 }
 
 #[derive(Args, Debug)]
 struct CheckArgs {
-    /// Measure too: arithmetic and memory of the machine, operations of each backend, a frame with each
+    /// Measure the machine's arithmetic and memory, the operations of each backend, and a frame with each
     /// pass
     #[arg(long)]
     measure: bool,
-    /// The time for frames with --measure: seconds, or with a unit
+    /// Time budget for measuring frames, such as 20s or 2m
     #[arg(long, value_name = "TIME", default_value = "20s", requires = "measure", value_parser = time)]
     time: Duration,
     /// Print JSON

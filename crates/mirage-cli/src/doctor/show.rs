@@ -1,4 +1,4 @@
-//! A checkup on a terminal.
+//! Prints the report of `mirage doctor`.
 
 use mirage_bench::stats::Verdict;
 use mirage_ir::target::Support;
@@ -13,7 +13,7 @@ use crate::{
     units,
 };
 
-/// All of it; `model` is the model as it was asked for.
+/// Returns the whole page; `model` is the argument of `--model`.
 pub(super) fn page(report: &Report, model: &str, measured: bool) -> String {
     let mut out = hardware::facts(&report.hardware).to_string();
     for ability in &report.backends {
@@ -24,7 +24,7 @@ pub(super) fn page(report: &Report, model: &str, measured: bool) -> String {
     }
     let [width, height] = report.model.size;
     out.push_str(&format!(
-        "\n{} at {width}x{height}, {} a frame, on {}\n\n{}",
+        "\n{} at {width}x{height}, {} per frame, on {}\n\n{}",
         report.model.name,
         units::plural(report.model.steps as u64, "step"),
         report.model.backend,
@@ -39,14 +39,16 @@ pub(super) fn page(report: &Report, model: &str, measured: bool) -> String {
     facts.fact(
         "next",
         match measured {
-            true => format!("mirage tune --model {model} finds the best set of them"),
-            false => format!("mirage doctor --measure --model {model} measures all this"),
+            true => format!("mirage tune --model {model} finds the fastest set of passes"),
+            false => {
+                format!("mirage doctor --measure --model {model} measures instead of estimating")
+            }
         },
     );
     format!("{out}\n{facts}")
 }
 
-/// What a device can do, operation by dtype.
+/// Tabulates the operations and dtypes that a device supports.
 fn ability_table(ability: &Ability) -> String {
     let names: Vec<&str> = DTYPES.iter().map(|d| d.name()).collect();
     let mut columns = vec![("operation", Align::Left)];
@@ -80,12 +82,12 @@ fn ability_cell(found: &InDtype) -> comfy_table::Cell {
     }
 }
 
-/// What can be said of every pass.
+/// Tabulates the assessment of every pass.
 fn checks(checks: &[PassCheck]) -> Rows {
     let columns = [
         ("pass", Align::Left),
-        ("here", Align::Left),
-        ("why", Align::Left),
+        ("assessment", Align::Left),
+        ("reason", Align::Left),
     ];
     let mut rows = Rows::new(Stream::Stdout, &columns).keep_whole(0..2);
     for check in checks {
@@ -94,7 +96,7 @@ fn checks(checks: &[PassCheck]) -> Rows {
     rows
 }
 
-/// The first reasons.
+/// Joins the first reasons.
 fn why(check: &PassCheck) -> String {
     const SHOWN: usize = 2;
     let first: Vec<String> = check.reasons.iter().take(SHOWN).cloned().collect();
@@ -115,20 +117,17 @@ fn check_cell(check: &PassCheck) -> comfy_table::Cell {
     }
     match check.expectation {
         Expectation::MayHelp => good("may help"),
-        Expectation::MemoryOnly => bad("memory, not time"),
-        Expectation::Nothing => dim("nothing to do"),
+        Expectation::MemoryOnly => bad("saves memory only"),
+        Expectation::Nothing => dim("no effect"),
         Expectation::CannotRun => bad("cannot run"),
     }
 }
 
 fn alignment_words(alignment: &AlignmentSummary, model: &str) -> String {
     match alignment.misaligned {
-        0 => format!(
-            "every channel count is a multiple of what is wanted in {}",
-            alignment.dtype
-        ),
+        0 => format!("every channel count is aligned for {}", alignment.dtype),
         n => format!(
-            "{} off what is wanted in {}, {:.1} % more operations with zeros: mirage doctor alignment --model {model}",
+            "{} not aligned for {}; padding costs {:.1} % more operations; mirage doctor alignment --model {model} lists them",
             units::plural(n as u64, "channel count"),
             alignment.dtype,
             alignment.extra_flops_percent

@@ -12,7 +12,7 @@ use super::stable::stable;
 use crate::{
     args::{BackendArgs, FrameArgs, ModelArgs, PassArgs, Request, SizeArg},
     error::{CliError, Ending, Result},
-    file::WholeFile,
+    file::AtomicFile,
     output::emit_bytes,
 };
 
@@ -22,21 +22,21 @@ Examples:
   mirage graph dump --stage before --forward --output step.txt
   diff <(mirage graph dump --stable-ids) <(mirage graph dump --stable-ids --passes sdpa)";
 
-/// Where in the pipeline.
+/// Point in the pipeline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Stage {
-    /// As captured
+    /// As captured, before any pass
     Before,
     /// After the last pass
     After,
 }
 
-/// How the graph is written.
+/// Format of the written graph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// The text form, for people and diffs
+    /// Text, for reading and diffs
     Text,
-    /// The wire form (MessagePack), for plugins
+    /// Wire form (MessagePack), for plugins
     Wire,
 }
 
@@ -44,26 +44,26 @@ enum Format {
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct DumpArgs {
-    /// Which graph
+    /// Which graph to write
     #[arg(long, value_enum, default_value_t = Stage::After)]
     stage: Stage,
-    /// The model's forward pass alone, not a whole frame with its sampler
+    /// Write only the forward pass of the model, not a whole frame with its sampler
     #[arg(long)]
     forward: bool,
-    /// The frame's size in the model
+    /// The size of a frame in the model [default: the model's]
     #[arg(long, value_name = "WxH")]
     size: Option<SizeArg>,
-    /// Denoising steps a frame
+    /// Denoising steps per frame, 1 to 50
     #[arg(long, value_name = "N", default_value_t = SamplerConfig::default().steps, conflicts_with = "forward")]
     steps: usize,
-    /// The file to write; standard output if it is left out
+    /// Write the graph to this file [default: standard output]
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// The form to write it in
+    /// Format to write
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
-    /// Name values after their nodes' paths and operations instead of numbering them, so that a plain diff
-    /// of two dumps shows the rewrites; such a text cannot be read back
+    /// Name values by the path and operation of their node instead of numbering them, so that a diff of
+    /// two dumps shows only the rewrites. Such a text cannot be parsed back
     #[arg(long)]
     stable_ids: bool,
     #[command(flatten)]
@@ -78,7 +78,7 @@ impl DumpArgs {
     pub(super) fn run(&self) -> Result<()> {
         if self.stable_ids && self.format != Format::Text {
             return Err(CliError::usage(
-                "--stable-ids is for --format text: names are for reading",
+                "--stable-ids cannot be used with --format wire; use --format text",
             ));
         }
         let registry = Registry::linked().failure()?;
@@ -88,7 +88,7 @@ impl DumpArgs {
         };
         let passes = Some(&self.passes);
         let job = Request::new(&self.model, &frame, passes, &self.backend).resolve(&registry)?;
-        let file = self.output.as_deref().map(WholeFile::create).transpose()?;
+        let file = self.output.as_deref().map(AtomicFile::create).transpose()?;
 
         let Captured { mut graph, .. } = match self.forward {
             true => capture_forward(&job.model()?, 1, job.size).failure()?,

@@ -15,7 +15,7 @@ Examples:
   diff <(mirage graph dump --stable-ids) <(mirage graph dump --stable-ids --passes sdpa)
   mirage graph dump --forward --output step.txt && mirage graph run step.txt --passes sdpa,fuse";
 
-/// The graph that a model becomes, and graphs in files
+/// Write the graph of a model, or run a graph from a file
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct GraphArgs {
@@ -27,9 +27,9 @@ pub(crate) struct GraphArgs {
 enum Action {
     /// Write the graph of a frame, before or after the passes
     Dump(Box<dump::DumpArgs>),
-    /// Show what a graph from a file takes, gives, computes and costs
+    /// Show inputs, outputs, operations and cost of a graph from a file
     Show(show::ShowArgs),
-    /// Run a graph from a file, alone, with any passes on any backend
+    /// Run a graph from a file, with any passes on any backend
     Run(Box<run::RunArgs>),
 }
 

@@ -14,7 +14,7 @@ use serde::Serialize;
 use crate::{
     args::{BackendArgs, PassArgs},
     error::{CliError, Ending, Result},
-    file::WholeFile,
+    file::AtomicFile,
     output::Stream,
     table::{Align, Rows, bold, dim, text},
     units,
@@ -24,28 +24,28 @@ const EXAMPLES: &str = "\
 Examples:
   mirage graph dump --stage before --forward --output step.txt
   mirage graph run step.txt --passes sdpa,fuse --repeat 20
-  mirage graph run step.txt --passes fp16 --check   the error, and whether the passes keep their promise
+  mirage graph run step.txt --passes fp16 --check   check the error against the reference interpreter
   mirage graph run step.txt --inputs in.safetensors --output out.safetensors
-  mirage graph run repro/01-fuse.toml                what a failed run wrote with --reproducers";
+  mirage graph run repro/01-fuse.toml                a file of `mirage run --reproducers repro`";
 
-/// Run a graph from a file, alone, with any passes on any backend
+/// Run a graph from a file, with any passes on any backend
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct RunArgs {
-    /// A graph in text or wire form, or a reproducer, whose passes run where none are named
+    /// A graph in text or wire form, or a reproducer, whose passes are the default
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Inputs and parameters by name; what is not in it has seeded random elements
+    /// Read inputs and parameters by name; those that are missing get seeded random elements
     #[arg(long, value_name = "FILE.safetensors")]
     inputs: Option<PathBuf>,
-    /// Write the outputs, atomically
+    /// Write the outputs. Written atomically
     #[arg(long, short, value_name = "FILE.safetensors")]
     output: Option<PathBuf>,
-    /// Execute N times more, and print the median time
+    /// Execute N more times and print the median time
     #[arg(long, value_name = "N", default_value_t = 0)]
     repeat: u32,
-    /// Compare the outputs with the definition of the graph before the passes, in f64; exit with 1 if they
-    /// differ by more than the backend and the passes promise
+    /// Compare the outputs with the reference interpreter in f64 on the graph before the passes; exit with 1
+    /// if the error exceeds the tolerance of the backend and the passes
     #[arg(long)]
     check: bool,
     /// Seed of random elements
@@ -60,7 +60,7 @@ pub(super) struct RunArgs {
     backend: BackendArgs,
 }
 
-/// What a run gave, as JSON has it.
+/// The result of a run, in JSON.
 #[derive(Serialize)]
 struct RunJson {
     graph: String,
@@ -109,7 +109,7 @@ impl RunArgs {
             Some(path) => tensors::read(path).failure()?,
             None => Vec::new(),
         };
-        let file = self.output.as_deref().map(WholeFile::create).transpose()?;
+        let file = self.output.as_deref().map(AtomicFile::create).transpose()?;
         let name = Graph::name(&graph).to_owned();
         let run = GraphRun {
             plan: &plan,
@@ -132,8 +132,8 @@ impl RunArgs {
         }
         match &found.check {
             Some(check) if !check.holds => Err(CliError::failure(format!(
-                "{}: the outputs differ from the definition by {:.1e} of their largest element, the bound \
-                 is {:.1e}",
+                "{}: the error of the outputs is {:.1e} of their largest element and exceeds the bound of {:.1e}; \
+                 run again with fewer passes to find the cause",
                 self.file.display(),
                 check.max_rel,
                 check.bound
@@ -203,7 +203,7 @@ impl RunJson {
         });
         let check = self.check.as_ref().map_or(String::new(), |check| {
             format!(
-                "error against the definition: {:.1e} of the largest element (bound {:.1e}), {:.1e} in norm\n",
+                "error against the reference interpreter: {:.1e} of the largest element (bound {:.1e}), {:.1e} relative L2\n",
                 check.max_rel, check.bound, check.rel_l2
             )
         });

@@ -19,7 +19,7 @@ Examples:
   mirage graph dump --forward --output step.txt && mirage graph show step.txt
   mirage graph show repro/01-fuse.toml";
 
-/// What a graph from a file takes, gives, computes and costs
+/// Show inputs, outputs, operations and cost of a graph from a file
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct ShowArgs {
@@ -39,7 +39,7 @@ struct Shown {
     outputs: Vec<Port>,
     parameters: usize,
     nodes: usize,
-    /// How often each operation occurs, those of a body once.
+    /// The number of nodes by operation; called bodies count once.
     operations: BTreeMap<String, usize>,
     flops: u64,
     weight_bytes: u64,
@@ -122,7 +122,7 @@ impl Shown {
             operations.row([bold(name), text(n)]);
         }
         format!(
-            "{ports}\n{operations}\n{}: {} nodes, {} parameters; {} an execution, {} of weights, {} of \
+            "{ports}\n{operations}\n{}: {} nodes, {} parameters; {} per execution, {} of weights, {} of \
              activations at the peak\n",
             self.name,
             self.nodes,
@@ -134,7 +134,7 @@ impl Shown {
     }
 }
 
-/// Counts the operations of a graph and of its bodies, a body that is called often once.
+/// Counts the operations of a graph and its bodies; a body counts once, however often it is called.
 fn count(graph: &Graph, operations: &mut BTreeMap<String, usize>) {
     let mut seen = std::collections::HashSet::new();
     count_unseen(graph, operations, &mut seen);

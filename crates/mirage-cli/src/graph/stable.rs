@@ -1,11 +1,11 @@
-//! A graph's text with names in place of numbers, so that a plain `diff` of two graphs shows what differs
-//! and not every line after it.
+//! The text of a graph with names instead of numbers, so that a `diff` of two graphs shows only the
+//! rewrites.
 
 use std::collections::HashMap;
 
-/// The text with every value of the graph named after its node: `%PATH.OPERATION`, or `%OPERATION` without
-/// a path, and `.1`, `.2`, … from the second of that name on. Inputs, parameters and states are named as
-/// they are called. It is for reading: it cannot be parsed back.
+/// Returns the text with every value of the graph named by its node: `%PATH.OPERATION`, or `%OPERATION`
+/// without a path, with `.1`, `.2`, … appended to repeated names. Inputs, parameters and states keep their
+/// names. The result cannot be parsed back.
 pub(super) fn stable(text: &str) -> String {
     let mut names = Names::default();
     let mut depth = 0_usize;
@@ -35,7 +35,7 @@ pub(super) fn stable(text: &str) -> String {
     lines.iter().map(|l| line(l) + "\n").collect()
 }
 
-/// Values of the graph by their numbers.
+/// Names of the graph's values, by number.
 #[derive(Default)]
 struct Names {
     names: HashMap<String, String>,
@@ -43,7 +43,7 @@ struct Names {
 }
 
 impl Names {
-    /// Names what a line defines.
+    /// Names the values that a line defines.
     fn define(&mut self, line: &str) {
         let line = line.trim_start();
         let port = ["input ", "param ", "state "]
@@ -83,7 +83,7 @@ impl Names {
         self.names.insert(number.to_owned(), name);
     }
 
-    /// A line with every number outside of quotes replaced by its name.
+    /// Returns the line with every number outside of quotes replaced by its name.
     fn replaced(&self, line: &str) -> String {
         let mut out = String::new();
         let mut quoted = false;

@@ -19,7 +19,7 @@ use self::{repeats::Repeats, report::InferJson};
 use crate::{
     args::{BackendArgs, FrameArgs, ModelArgs, PassArgs, Request, SizeArg},
     error::{CliError, Ending, Result},
-    file::WholeFile,
+    file::AtomicFile,
     output::Stream,
 };
 
@@ -31,26 +31,26 @@ Examples:
   mirage infer --inputs in.safetensors --output out.safetensors --repeat 50 --json
 
 The inputs of lsd-* are sample, frame and previous (f32 [B,3,H,W], pictures in [-1, 1]), timestep
-(i64 [B]) and its state (mirage models show NAME), those of stress-* are input, previous and timestep;
-outputs are `output` and the new state.";
+(i64 [B]) and its state (mirage models show NAME), those of stress-* are input, previous and
+timestep; outputs are `output` and the new state.";
 
 /// Run one forward pass of a model on tensors from a file
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct InferArgs {
-    /// The input tensors
+    /// Read the input tensors from this file
     #[arg(long, value_name = "FILE.safetensors")]
     inputs: PathBuf,
-    /// The file for the output tensors; there only when it is whole
+    /// Write the output tensors to this file. Written atomically
     #[arg(long, value_name = "FILE.safetensors")]
     output: PathBuf,
-    /// Pictures in a batch; by default what the input with the picture has
+    /// Batch size [default: that of the picture input]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     batch: Option<u32>,
-    /// Size of the pictures; by default what the input with the picture has
+    /// Size of the pictures [default: that of the picture input]
     #[arg(long, value_name = "WxH")]
     size: Option<SizeArg>,
-    /// Compute the graph by its definition in f64 instead of on the backend: slow, for comparisons
+    /// Evaluate the graph with the reference interpreter in f64 instead of the backend; slow
     #[arg(long, conflicts_with_all = ["repeat", "lockstep"])]
     reference: bool,
     #[command(flatten)]
@@ -77,7 +77,7 @@ impl InferArgs {
         let job = Request::new(&self.model, &frame, passes, &self.backend).resolve(&registry)?;
 
         let given = tensors::read(&self.inputs).failure()?;
-        let file = WholeFile::create(&self.output)?;
+        let file = AtomicFile::create(&self.output)?;
         let model = job.model()?;
         let (batch, size) = self.shape(&given, model.picture_input(), job.size);
         let specs = model
@@ -98,7 +98,7 @@ impl InferArgs {
             by_definition(&graph, &captured.params, &inputs)?
         } else {
             let prepared = job.prepare(&captured, &mut Manager::new())?;
-            // The executable has the weights in its own form.
+            // The executable holds its own copy of the weights.
             drop(captured);
             on_backend(prepared, job.backend, &inputs)?
         };
@@ -116,7 +116,7 @@ impl InferArgs {
         }
     }
 
-    /// Batch and size: as asked for, else as the model's picture among the inputs has them.
+    /// Returns batch and size: as requested, otherwise those of the picture among the inputs.
     fn shape(&self, given: &[(String, TensorData)], picture: &str, default: Size) -> (usize, Size) {
         let (batch, size) = picture_shape(given, picture).unwrap_or((1, default));
         let batch = self.batch.map_or(batch, |n| n as usize);

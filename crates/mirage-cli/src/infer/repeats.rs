@@ -1,4 +1,4 @@
-//! When a forward pass is run again, for its time.
+//! Repeated execution of a forward pass, to measure its time.
 
 use std::{io, time::Duration};
 
@@ -9,10 +9,10 @@ use crate::{
     output::Stream,
 };
 
-/// How often.
+/// How often a forward pass is repeated.
 #[derive(Args, Debug)]
 pub(super) struct Repeats {
-    /// Run N times more, on the same inputs and into the same memory, and tell the times
+    /// Run N more times on the same inputs and memory, and print the times
     #[arg(
         long,
         value_name = "N",
@@ -21,20 +21,20 @@ pub(super) struct Repeats {
         conflicts_with = "lockstep"
     )]
     repeat: u32,
-    /// After the output is written, run once more for every line on standard input and answer with
-    /// the milliseconds on a line, to take turns with another program; ends with the input
+    /// After the output is written, run once for every line on standard input and print the time in
+    /// milliseconds, to alternate with another program; stop at the end of the input
     #[arg(long)]
     lockstep: bool,
 }
 
 impl Repeats {
-    /// Runs `once` as often as asked for, and gives its times.
+    /// Runs `once` as often as requested, and returns its times.
     pub(super) fn run(&self, mut once: impl FnMut() -> Result<Duration>) -> Result<Vec<Duration>> {
         if !self.lockstep {
             return (0..self.repeat).map(|_| once()).collect();
         }
         let turn = |line: io::Result<String>| {
-            line.map_err(|e| CliError::failure(format!("standard input cannot be read: {e}")))?;
+            line.map_err(|e| CliError::failure(format!("cannot read standard input: {e}")))?;
             let time = once()?;
             Stream::Stdout.emit(&format!("{:.6}\n", time.as_secs_f64() * 1e3))?;
             Ok(time)

@@ -1,4 +1,4 @@
-//! What is told of a forward pass.
+//! The report of a forward pass.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use crate::{
     units,
 };
 
-/// What a forward pass gave, as JSON has it.
+/// The result of a forward pass, in JSON.
 #[derive(Serialize)]
 pub(super) struct InferJson {
     model: String,
@@ -26,7 +26,7 @@ pub(super) struct InferJson {
     engine: String,
     compile_ms: f64,
     forward_ms: f64,
-    /// Of the passes after the first, on the same inputs.
+    /// Times of the repeated runs on the same inputs.
     again_ms: Vec<f64>,
     memory: Option<HeldMemory>,
     outputs: Vec<OutputJson>,
@@ -43,7 +43,7 @@ struct OutputJson {
     max: f64,
 }
 
-/// A line for people.
+/// Returns a line of text.
 fn memory(held: &HeldMemory) -> String {
     let MemoryReportBytes {
         weights,
@@ -52,17 +52,18 @@ fn memory(held: &HeldMemory) -> String {
     } = held.executable;
     let process = held.resident.map_or(String::new(), |r| {
         let (now, peak) = (units::bytes(r.now), units::bytes(r.peak));
-        format!("; the process holds {now}, at most {peak}")
+        format!("; the process uses {now}, {peak} at its peak")
     });
     format!(
-        "memory: {} of weights, {} of activations planned{process}\n",
+        "memory: {} of weights, {} of activations at the peak{process}\n",
         units::bytes(weights),
         units::bytes(planned_peak)
     )
 }
 
 impl InferJson {
-    /// Of the model of that name, whose outputs went to `file`; `again` are the times of further passes.
+    /// Creates the report of a model whose outputs were written to `file`; `again` has the times of the
+    /// repeated runs.
     pub(super) fn new(
         model: &str,
         trained: bool,
@@ -88,7 +89,7 @@ impl InferJson {
         })
     }
 
-    /// For people; `forward` is what this was made of.
+    /// Returns the report as text; `forward` is the result that it was created from.
     pub(super) fn text(&self, forward: &Forward) -> String {
         let untrained = if self.trained {
             ""
@@ -97,11 +98,11 @@ impl InferJson {
         };
         let notes: String = self.notes.iter().map(|n| format!("note: {n}\n")).collect();
         format!(
-            "{}\n{}{untrained}: {} on {}, after compiling for {} → {}\n{}{}{notes}",
+            "{}\n{}{untrained} on {}: first run {}, compiled in {}; outputs written to {}\n{}{}{notes}",
             self.table(),
             self.model,
-            units::duration(forward.time),
             self.engine,
+            units::duration(forward.time),
             units::duration(forward.compile),
             self.output,
             again(&self.again_ms),
@@ -130,7 +131,7 @@ impl InferJson {
     }
 }
 
-/// A line about the passes after the first, if there were any.
+/// Returns a line about the repeated runs, if there were any.
 fn again(times: &[f64]) -> String {
     if times.is_empty() {
         return String::new();
@@ -138,9 +139,9 @@ fn again(times: &[f64]) -> String {
     let mut sorted = times.to_vec();
     sorted.sort_by(f64::total_cmp);
     let at = |q| units::milliseconds(quantile(&sorted, q));
-    let count = units::plural(sorted.len() as u64, "time");
+    let count = units::plural(sorted.len() as u64, "more run");
     format!(
-        "again {count}: median {}, from {} to {}\n",
+        "{count}: median {}, min {}, max {}\n",
         at(0.5),
         at(0.0),
         at(1.0)

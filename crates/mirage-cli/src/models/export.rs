@@ -9,18 +9,18 @@ use serde::Serialize;
 use crate::{
     args::ModelArgs,
     error::{CliError, Ending, Result},
-    file::WholeFile,
+    file::AtomicFile,
     output::Stream,
     units,
 };
 
 #[derive(Args, Debug)]
 pub(super) struct ExportArgs {
-    /// The file for the weights, in f32; there only when it is whole
+    /// Write the weights to this file, in f32. Written atomically
     #[arg(long, value_name = "FILE.safetensors")]
     output: PathBuf,
-    /// Whose names and layout the tensors have: PyTorch's linear layers have their outputs first, its
-    /// norms weight and bias; burn's have their inputs first, and gamma and beta. --weights takes either
+    /// Names and layout of the tensors. PyTorch: linear layers are [out, in], norms have weight and bias.
+    /// Burn: linear layers are [in, out], norms have gamma and beta. --weights loads either
     #[arg(long, value_enum, default_value_t = Layout::Pytorch)]
     layout: Layout,
     /// Print JSON
@@ -37,7 +37,7 @@ enum Layout {
     Burn,
 }
 
-/// What was written.
+/// The exported weights, in JSON.
 #[derive(Serialize)]
 struct ExportJson {
     model: String,
@@ -55,11 +55,11 @@ impl ExportArgs {
         let name = self.output.display().to_string();
         if self.output.exists() && !self.output.is_file() {
             return Err(CliError::failure(format!(
-                "{name}: it is no file; weights are written beside a file's place and moved there when whole"
+                "cannot create {name}: it is not a regular file; give --output the name of a new or existing file"
             )));
         }
-        // A folder that cannot be written is found out before weights are drawn or read.
-        drop(WholeFile::create(&self.output)?);
+        // Fails before weights are initialised or read if the folder cannot be written.
+        drop(AtomicFile::create(&self.output)?);
         let model = self.model.build(&config)?;
         let layout = match self.layout {
             Layout::Pytorch => WeightLayout::PyTorch,

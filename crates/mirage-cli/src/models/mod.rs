@@ -26,7 +26,7 @@ Examples:
   mirage models show lsd-tiny --set network.channels=32 --json
   mirage models export --model stress-light --output weights.safetensors";
 
-/// The models: parameters, cost, sizes, state
+/// List the models, show one, or export its weights
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 pub(crate) struct ModelsArgs {
@@ -38,11 +38,11 @@ pub(crate) struct ModelsArgs {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Every built-in model, a line each (what `mirage models` does)
+    /// List every built-in model (the default action)
     List(ListArgs),
-    /// Everything about one model: configuration, state, parameters by module
+    /// Show one model: configuration, state and parameters by module
     Show(ShowArgs),
-    /// Write a model's weights to a file, in PyTorch's names and layout or in burn's
+    /// Write the weights of a model to a file, with the names and layout of PyTorch or burn
     Export(export::ExportArgs),
 }
 
@@ -58,15 +58,15 @@ struct ShowArgs {
     /// A built-in model or a configuration file
     #[arg(value_name = "NAME|FILE.toml")]
     name: String,
-    /// Override a value of the configuration, such as network.channels=24; can be repeated
+    /// Override a value of the configuration, such as network.channels=24; repeatable
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// Print JSON, every parameter included
+    /// Print JSON, including every parameter
     #[arg(long)]
     json: bool,
 }
 
-/// A model, as JSON has it.
+/// A model, in JSON.
 #[derive(Serialize)]
 struct ModelJson {
     name: String,
@@ -90,7 +90,7 @@ struct StateJson {
     bytes: u64,
 }
 
-/// [`ModelJson`] and what only `show` has.
+/// [`ModelJson`] and the details of `show`.
 #[derive(Serialize)]
 struct ModelDetailJson {
     #[serde(flatten)]
@@ -117,7 +117,7 @@ impl ModelsArgs {
     }
 }
 
-/// A model that `show` and `list` look at: its outline, for numbers about it do not depend on weights.
+/// Returns the outline of a model: the numbers of `show` and `list` do not depend on weights.
 fn load(name: &str, set: &[String]) -> Result<AnyModel> {
     let args = ModelArgs {
         model: name.to_owned(),
@@ -141,8 +141,8 @@ fn list(args: &ListArgs) -> Result<()> {
         ("parameters", Align::Right),
         ("weights", Align::Right),
         ("size", Align::Right),
-        ("a step", Align::Right),
-        ("a frame", Align::Right),
+        ("per step", Align::Right),
+        ("per frame", Align::Right),
         ("state", Align::Right),
     ];
     let mut rows = Rows::new(Stream::Stdout, &columns).keep_whole(0..7);
@@ -161,7 +161,7 @@ fn list(args: &ListArgs) -> Result<()> {
     }
     let steps = SamplerConfig::default().steps;
     Stream::Stdout.emit(&format!(
-        "{rows}\n{facts}\nA frame has {steps} steps unless --steps says otherwise.\n"
+        "{rows}\n{facts}\nCosts per frame are for {steps} steps, the default of --steps.\n"
     ))
 }
 
@@ -185,7 +185,7 @@ fn show(args: &ShowArgs) -> Result<()> {
     }
     let config = model.config().to_toml().failure()?;
     let out = format!(
-        "{}\n{}\n{}\nConfiguration (any value can be changed by --set KEY=VALUE):\n\n{}",
+        "{}\n{}\n{}\nConfiguration (override a value with --set KEY=VALUE):\n\n{}",
         about(&summary),
         states(&summary),
         modules(&model),
@@ -216,7 +216,7 @@ fn summarize(model: &AnyModel) -> Result<ModelJson> {
     })
 }
 
-/// The cost of a captured program after the passes that always run.
+/// Returns the cost of a captured program after the passes that always run.
 fn canonical(captured: &mirage_capture::Captured) -> Result<GraphSummary> {
     let plan = plan(&Registry::linked().failure()?, &PipelineSpec::empty()).failure()?;
     let (graph, report) = Manager::new()
@@ -252,14 +252,14 @@ fn about(m: &ModelJson) -> Facts {
     facts.fact(
         "size",
         format!(
-            "{width}x{height}, or any with sides that are multiples of {}",
+            "{width}x{height} by default; width and height must be multiples of {}",
             m.side_multiple
         ),
     );
     facts.fact(
         "cost",
         format!(
-            "{} a step, {} a frame of {} steps",
+            "{} per step, {} per frame of {} steps",
             units::flops(m.flops_per_step),
             units::flops(m.flops_per_frame),
             m.steps_per_frame
@@ -285,7 +285,7 @@ fn states(m: &ModelJson) -> Rows {
     rows
 }
 
-/// Parameters by the first part of their path.
+/// Lists parameters by the first part of their path.
 fn modules(model: &AnyModel) -> Rows {
     let columns = [
         ("module", Align::Left),

@@ -18,14 +18,14 @@ pub(super) struct ListArgs {
     json: bool,
 }
 
-/// A file that was met, as JSON has it.
+/// A plugin file that was found, in JSON.
 #[derive(Serialize)]
 struct FoundJson {
     file: String,
     place: Place,
-    /// The plugin; null where it is refused.
+    /// The plugin; null if the file was refused.
     plugin: Option<PluginJson>,
-    /// Why it is refused.
+    /// Why the file was refused.
     refused: Option<String>,
 }
 
@@ -72,26 +72,26 @@ fn table(found: &[&'static Found], search: &Search) -> String {
     let mut places = Facts::new(Stream::Stdout);
     let folder = |folder: &Option<std::path::PathBuf>| match folder {
         Some(folder) => folder.display().to_string(),
-        None => "this system names none".to_owned(),
+        None => "(no such folder on this platform)".to_owned(),
     };
     let variable = search
         .path
         .as_ref()
         .map(|p| p.to_string_lossy().into_owned());
-    places.fact("looked in", "the files of --plugin");
+    places.fact("searched", "the files of --plugin");
     places.fact(
         "",
-        variable.unwrap_or_else(|| format!("{PATH_VARIABLE}, which is not set")),
+        variable.unwrap_or_else(|| format!("{PATH_VARIABLE} (not set)")),
     );
     places.fact("", folder(&search.user));
     places.fact("", folder(&search.program));
     if found.is_empty() {
-        return format!("no plugin here\n\n{places}");
+        return format!("no plugins found\n\n{places}");
     }
     let columns = [
         ("plugin", Align::Left),
         ("version", Align::Left),
-        ("brings", Align::Left),
+        ("provides", Align::Left),
         ("from", Align::Left),
     ];
     let mut rows = Rows::new(Stream::Stdout, &columns);
@@ -102,7 +102,7 @@ fn table(found: &[&'static Found], search: &Search) -> String {
             Ok(plugin) => rows.row([
                 bold(plugin.name()),
                 text(plugin.version()),
-                text(brings(plugin)),
+                text(provides(plugin)),
                 text(match plugin.built_with() {
                     "" => from,
                     compiler => format!("{from}, built with {compiler}"),
@@ -114,7 +114,7 @@ fn table(found: &[&'static Found], search: &Search) -> String {
     format!("{rows}\n{places}")
 }
 
-fn brings(plugin: &Plugin) -> String {
+fn provides(plugin: &Plugin) -> String {
     let list = |one: &str, many: &str, names: &[String]| match names {
         [] => None,
         [name] => Some(format!("{one} {name}")),

@@ -1,4 +1,4 @@
-//! Which plugins a command loads.
+//! Loads plugins: `--plugin` and the search path.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -7,13 +7,13 @@ use mirage_plugin::host::{self, Found, Search};
 
 use crate::error::{CliError, Result, warn};
 
-/// Which plugins.
+/// The plugins to load.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct PluginArgs {
-    /// Load passes and backends from a shared library (see `mirage plugins`); can be repeated
+    /// Load passes and backends from a shared library (see `mirage plugins`); repeatable
     #[arg(long = "plugin", global = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Seconds that a plugin may take to say what it is
+    /// Timeout in seconds for a plugin to describe itself
     #[arg(
         long = "plugin-timeout",
         global = true,
@@ -29,31 +29,30 @@ fn seconds(text: &str) -> std::result::Result<Duration, String> {
     let seconds = text.parse().ok().filter(|s| *s > 0.0);
     seconds
         .and_then(|s| Duration::try_from_secs_f64(s).ok())
-        .ok_or_else(|| "write it as seconds above 0, such as 30 or 0.5".to_owned())
+        .ok_or_else(|| "expected a number of seconds above 0, such as 30 or 0.5".to_owned())
 }
 
 impl PluginArgs {
-    /// Where they are looked for.
+    /// Returns where to search for plugins.
     pub(super) fn search(&self) -> Search {
         let mut search = Search::of_process(self.files.clone());
         search.patience = self.timeout.unwrap_or(search.patience);
         search
     }
 
-    /// Loads them, and gives what became of each file.
+    /// Loads the plugins, and returns the outcome for each file.
     pub(super) fn load_quietly(&self) -> Vec<&'static Found> {
         host::load(&self.search())
     }
 
-    /// Loads them, with a line on standard error for each file that is refused. The command goes on
-    /// without those.
+    /// Loads the plugins, and prints a warning for each file that is refused.
     ///
     /// # Errors
-    /// A file of --plugin that does not exist.
+    /// If a file of --plugin does not exist.
     pub(crate) fn load(&self) -> Result<()> {
         if let Some(missing) = self.files.iter().find(|file| !file.exists()) {
             return Err(CliError::usage(format!(
-                "--plugin {}: there is no such file",
+                "--plugin {}: no such file",
                 missing.display()
             )));
         }

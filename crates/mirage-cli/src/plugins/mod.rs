@@ -1,4 +1,4 @@
-//! `mirage plugins`, and the plugins that every command loads.
+//! `mirage plugins`, and the plugins of every command.
 
 mod list;
 mod load;
@@ -19,11 +19,11 @@ Examples:
   mirage run --plugin libmirage_example_pass.so --passes subtract_negated
   mirage plugins new my-pass --kind pass
 
-Plugins are looked for, in this order: the files of --plugin; the files and folders of
+Plugins are loaded from, in this order: the files of --plugin; the files and folders of
 MIRAGE_PLUGIN_PATH; the user's data folder; the folder mirage-plugins next to the program.
-MIRAGE_PLUGIN_TIMEOUT sets the seconds that a plugin may take to say what it is.";
+MIRAGE_PLUGIN_TIMEOUT sets the timeout in seconds for a plugin to describe itself.";
 
-/// The plugins: from where, which version, what they bring, and why one was refused
+/// List the plugins that were found, or create a new one
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 pub(crate) struct PluginsArgs {
@@ -35,9 +35,9 @@ pub(crate) struct PluginsArgs {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Every file that was met, a line each (what `mirage plugins` does)
+    /// List every plugin file that was found, and why one was refused (the default action)
     List(ListArgs),
-    /// A plugin to start from, in a folder of its name
+    /// Create a plugin crate to start from, in a folder of its name
     New(NewArgs),
 }
 

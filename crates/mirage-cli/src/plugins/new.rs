@@ -1,4 +1,4 @@
-//! `mirage plugins new`: a plugin to start from, a template under another name.
+//! `mirage plugins new`: creates a plugin crate from one of the examples.
 
 use std::{
     env::consts::{DLL_PREFIX, DLL_SUFFIX},
@@ -15,7 +15,7 @@ use crate::{
     output::Stream,
 };
 
-/// What a plugin brings.
+/// What a plugin provides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Kind {
     Pass,
@@ -24,12 +24,13 @@ enum Kind {
 
 #[derive(Args, Debug)]
 pub(super) struct NewArgs {
-    /// The plugin's name: lower case letters, digits and `-`; its folder, package, pass or backend
+    /// Name of the plugin, its folder, its package and its pass or backend: lower case letters, digits and
+    /// `-`
     name: String,
-    /// What it brings
+    /// What the plugin provides
     #[arg(long, value_enum, default_value_t = Kind::Pass)]
     kind: Kind,
-    /// Build against this checkout of mirage; by default against the repository at this version
+    /// Build against this checkout of mirage [default: the repository at this version]
     #[arg(long, value_name = "FOLDER")]
     mirage: Option<PathBuf>,
 }
@@ -52,7 +53,7 @@ impl NewArgs {
         let manifest = ("Cargo.toml", self.manifest()?);
         let folder = Path::new(&self.name);
         let failed = |path: &Path, e: std::io::Error| {
-            CliError::failure(format!("{}: cannot write it: {e}", path.display()))
+            CliError::failure(format!("cannot create {}: {e}", path.display()))
         };
         fs::create_dir(folder).map_err(|e| failed(folder, e))?;
         let source = folder.join("src");
@@ -76,7 +77,7 @@ impl NewArgs {
                 .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
         if !is_right {
             return Err(CliError::usage(format!(
-                "`{name}` cannot be a plugin's name: use lower case letters, digits and `-`, a letter first"
+                "`{name}` is not a valid plugin name: use lower case letters, digits and `-`, starting with a letter"
             )));
         }
         let is_taken = match self.kind {
@@ -85,12 +86,12 @@ impl NewArgs {
         };
         if is_taken {
             return Err(CliError::usage(format!(
-                "`{name}` is here already: choose another name"
+                "`{name}` is already the name of a pass or backend; choose another name"
             )));
         }
         if Path::new(name).exists() {
             return Err(CliError::failure(format!(
-                "{name} exists: nothing is written over it"
+                "{name} already exists; choose another name or remove it"
             )));
         }
         Ok(())
@@ -103,7 +104,7 @@ impl NewArgs {
         }
     }
 
-    /// The name of the pass or of the backend.
+    /// Returns the name of the pass or the backend.
     fn thing(&self) -> String {
         match self.kind {
             Kind::Pass => self.name.replace('-', "_"),
@@ -111,12 +112,12 @@ impl NewArgs {
         }
     }
 
-    /// The library's file name.
+    /// Returns the file name of the library.
     fn library(&self) -> String {
         format!("{DLL_PREFIX}{}{DLL_SUFFIX}", self.name.replace('-', "_"))
     }
 
-    /// The name of the type: `my-pass` is `MyPass`.
+    /// Returns the name of the type: `my-pass` is `MyPass`.
     fn type_name(&self) -> String {
         let words = self.name.split('-').filter(|word| !word.is_empty());
         words
@@ -124,14 +125,15 @@ impl NewArgs {
             .collect()
     }
 
-    /// An example's text under the new name.
+    /// Returns the text of an example with the new name.
     fn renamed(&self, text: &str) -> String {
         let (thing, type_name, library) = (self.thing(), self.type_name(), self.library());
         let names: &[(&str, &str)] = match self.kind {
             Kind::Pass => &[
-                ("LIBRARY", &library),
-                ("scale_query", &thing),
-                ("ScaleQuery", &type_name),
+                ("mirage-example-pass", &self.name),
+                ("libmirage_example_pass.so", &library),
+                ("subtract_negated", &thing),
+                ("SubtractNegated", &type_name),
             ],
             Kind::Backend => &[
                 ("mirage-example-backend", &self.name),
@@ -160,9 +162,12 @@ impl NewArgs {
             .mirage
             .as_ref()
             .map(|f| f.canonicalize().map(|whole| (f, whole)));
-        let mirage = mirage
-            .transpose()
-            .map_err(|e| CliError::failure(format!("--mirage: there is no such folder: {e}")))?;
+        let mirage = mirage.transpose().map_err(|e| {
+            CliError::failure(format!(
+                "--mirage {}: cannot open the folder: {e}",
+                self.mirage.as_deref().unwrap_or(Path::new("")).display()
+            ))
+        })?;
         let crates: &[&str] = match self.kind {
             Kind::Pass => &["mirage-ir", "mirage-pass", "mirage-plugin"],
             Kind::Backend => &["mirage-backend", "mirage-ir", "mirage-plugin"],
@@ -178,7 +183,7 @@ impl NewArgs {
                     let path = whole.join("crates").join(name);
                     if !path.join("Cargo.toml").exists() {
                         return Err(CliError::usage(format!(
-                            "--mirage {}: it has no crates/{name}: give the folder of a checkout of mirage",
+                            "--mirage {}: not a checkout of mirage: crates/{name} is missing",
                             given.display()
                         )));
                     }
@@ -188,7 +193,7 @@ impl NewArgs {
             text.push_str(&format!("{name} = {{ {source} }}\n"));
         }
         text.push_str("tracing = \"0.1\"\n");
-        // The plugin is a workspace of its own, also in a folder of another one.
+        // The plugin is its own workspace, even inside another one.
         text.push_str("\n[workspace]\n");
         Ok(text)
     }
@@ -197,13 +202,13 @@ impl NewArgs {
         let (name, thing) = (&self.name, self.thing());
         let library = format!("{name}/target/release/{}", self.library());
         let try_it = match self.kind {
-            Kind::Pass => format!("mirage run --passes {thing} --plugin {library}"),
+            Kind::Pass => format!("mirage passes show {thing} --plugin {library}"),
             Kind::Backend => {
                 format!("mirage run --size 16x16 --frames 6 --backend {thing} --plugin {library}")
             }
         };
         format!(
-            "{name}/ is a plugin that works: change what it does in {name}/src/lib.rs\n\n  cargo build --release --manifest-path {name}/Cargo.toml\n  {try_it}\n"
+            "created the plugin {name}/; edit {name}/src/lib.rs, then build and try it:\n\n  cargo build --release --manifest-path {name}/Cargo.toml\n  {try_it}\n"
         )
     }
 }

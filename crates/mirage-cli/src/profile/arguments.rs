@@ -7,55 +7,55 @@ use mirage_bench::profile::Sort;
 
 use crate::args::{BackendArgs, FrameArgs, LimitsArgs, ModelArgs, PassArgs};
 
-/// The most frames of a profile: they are held in memory.
+/// The maximum number of frames of a profile, which is held in memory.
 const MOST_FRAMES: u64 = 2000;
 
 const AFTER_HELP: &str = "\
-Every second frame is profiled, the others run plain between them, so that what profiling itself costs
-is measured and printed. Times are means over the middle half of the frames, so that nodes and what is
-between them add up to the frame. docs/reference/profile.md tells what every column is.
+Profiles every second frame and runs the others without profiling, to measure the overhead of
+profiling itself. Times are means over the middle half of the frames, so that the times of nodes
+and of the gaps between them add up to the frame. docs/reference/profile.md explains every column.
 
 Examples:
   mirage profile --passes sdpa,fuse                       time by operation
-  mirage profile --layers --depth 2                       the tree of layers, two levels of it
-  mirage profile --by node --sort percent --top 20        the nodes farthest from the roofline
-  mirage profile --html profile.html                      all of it as a page, with charts
+  mirage profile --layers --depth 2                       two levels of the tree of layers
+  mirage profile --by node --sort percent --top 20        nodes, farthest from the roofline first
+  mirage profile --html profile.html                      everything as a page with charts
   mirage profile --trace trace.json                       a live run, for ui.perfetto.dev
-  mirage profile --backend cuda --reaches 750000,3000     against what a graphics card reaches";
+  mirage profile --backend cuda --peak 750000,3000        a graphics card's peak performance";
 
-/// Where the time of a frame goes: by operation, by layer, or node by node
+/// Show where the time of a frame goes: by operation, by layer or by node
 #[derive(Args, Debug)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct ProfileArgs {
-    /// What nodes are summed up by
+    /// Group nodes by operation, or list each node
     #[arg(long, value_enum, default_value_t = Grouping::Op, conflicts_with = "layers")]
     pub(super) by: Grouping,
-    /// Show the tree of layers by module path
+    /// Group nodes by layer, as a tree of module paths
     #[arg(long)]
     pub(super) layers: bool,
-    /// Levels of the tree of layers
+    /// Levels of the tree of --layers
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = value_parser!(u8).range(1..))]
     pub(super) depth: u8,
-    /// What comes first: the slowest, the most operations or bytes, the farthest from the roofline
-    /// (percent), the most time above it (gap), the most memory alive, or names in order
+    /// Sort by time, operations (flops), bytes, distance from the roofline (percent), time above the
+    /// roofline (gap), memory alive, or name
     #[arg(long, value_enum, default_value_t = SortArg::Time)]
     pub(super) sort: SortArg,
-    /// Rows that are printed; JSON and HTML have all. Of a tree, those of the most time
+    /// Number of rows to print; JSON and HTML have all. With --layers, the slowest layers
     #[arg(long, value_name = "N", default_value_t = 25, value_parser = value_parser!(u32).range(1..))]
     pub(super) top: u32,
-    /// Frames, of which every second is profiled
+    /// Number of frames; every second one is profiled
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = RangedU64ValueParser::<usize>::new().range(..=MOST_FRAMES))]
     pub(super) frames: usize,
-    /// Frames left out at the start
+    /// Exclude the first N frames
     #[arg(long, value_name = "N", default_value_t = 4)]
     pub(super) warmup: usize,
-    /// Do not measure what the machine reaches, which takes a second
-    #[arg(long, conflicts_with = "reaches")]
+    /// Do not measure the peak performance of the machine, which takes a second
+    #[arg(long, conflicts_with = "peak")]
     pub(super) no_roofline: bool,
     /// Print JSON
     #[arg(long, help_heading = "Output")]
     pub(super) json: bool,
-    /// Write everything as one page, with the roofline and the memory timeline
+    /// Write everything as an HTML page, including the roofline plot and the memory timeline
     #[arg(long, value_name = "FILE.html", help_heading = "Output")]
     pub(super) html: Option<PathBuf>,
     /// Write the roofline plot as SVG
@@ -66,13 +66,13 @@ pub(crate) struct ProfileArgs {
         help_heading = "Output"
     )]
     pub(super) roofline: Option<PathBuf>,
-    /// Write the memory timeline with what is alive at the peak, as data or as a chart
+    /// Write the memory timeline and the values alive at the peak, as JSON or as a chart
     #[arg(long, value_name = "FILE.json|FILE.svg", help_heading = "Output")]
     pub(super) memory: Option<PathBuf>,
-    /// Write a short live run as a Chrome trace: decode, run, encode and every node, with memory
+    /// Write a Chrome trace of a short live run: decode, run, encode, every node and memory
     #[arg(long, value_name = "FILE.json", help_heading = "Output")]
     pub(super) trace: Option<PathBuf>,
-    /// Frames of the trace
+    /// Number of frames in the trace
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = value_parser!(u32).range(1..), help_heading = "Output")]
     pub(super) trace_frames: u32,
     #[command(flatten)]
@@ -87,16 +87,16 @@ pub(crate) struct ProfileArgs {
     pub(super) limits: LimitsArgs,
 }
 
-/// What nodes are summed up by.
+/// Grouping of nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Grouping {
-    /// The operation or the kind of region
+    /// By operation or kind of region
     Op,
-    /// Nothing: each node alone
+    /// Every node by itself
     Node,
 }
 
-/// What rows are sorted by.
+/// Sort order of rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum SortArg {
     Time,

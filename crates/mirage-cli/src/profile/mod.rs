@@ -8,7 +8,7 @@ use mirage_bench::profile::{Document, Profile};
 use mirage_lab::{
     Event, Job, Observer,
     ids::machine_id,
-    profile::{Profiled, chrome_trace},
+    profile::{Profiler, chrome_trace},
 };
 use mirage_machine::Roofline;
 use mirage_pass::Registry;
@@ -23,12 +23,11 @@ use crate::{
 };
 
 impl ProfileArgs {
-    /// Runs the command; `quiet_log` is whether nothing but errors is logged, so that a progress bar
-    /// is not disturbed.
+    /// Runs the command. With `quiet_log`, only errors are logged, and a progress bar can be shown.
     pub(crate) fn run(&self, quiet_log: bool) -> Result<()> {
         if self.frames < self.warmup.saturating_add(2) {
             return Err(CliError::usage(format!(
-                "--frames {} leaves fewer than 2 after --warmup {}: one to profile, one to compare with",
+                "--frames {} is too small for --warmup {}: at least 2 frames must remain",
                 self.frames, self.warmup
             )));
         }
@@ -40,7 +39,7 @@ impl ProfileArgs {
         let console = Console::new(Progress::new(quiet_log && !self.json))?;
         let roofline = self.roofline(&job, &console)?;
 
-        let mut program = Profiled::prepare(&job, &console)?;
+        let mut program = Profiler::prepare(&job, &console)?;
         let frames = (self.frames, self.warmup);
         let profile = program.profile(&job, frames, roofline, &console)?;
         let trace = match self.trace {
@@ -55,12 +54,12 @@ impl ProfileArgs {
         self.tell(&profile)
     }
 
-    /// What the machine reaches; `None` where that is not wanted or not known.
+    /// Returns the peak performance of the machine; `None` if it is unknown or not requested.
     fn roofline(&self, job: &Job, console: &Console) -> Result<Option<Roofline>> {
         if self.no_roofline {
             return Ok(None);
         }
-        console.tell(Event::Stage("measuring what the machine reaches"));
+        console.tell(Event::Stage("measuring peak performance"));
         let found = self
             .limits
             .roofline(&machine_id(job.backend, job.device).device);
@@ -68,7 +67,7 @@ impl ProfileArgs {
         match found {
             Ok(roofline) => Ok(Some(roofline)),
             Err(why) if self.roofline.is_some() => {
-                Err(CliError::failure(format!("{why}, or leave --roofline out")))
+                Err(CliError::failure(format!("{why}, or drop --roofline")))
             }
             Err(_) => Ok(None),
         }

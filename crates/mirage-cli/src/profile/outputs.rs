@@ -1,5 +1,5 @@
-//! The files that a profile is written to. They are opened before the work and named when all of it
-//! is done, so that a run that fails leaves none.
+//! The output files of a profile. They are created before the work and renamed after it, so that a failed
+//! run leaves none.
 
 use std::path::Path;
 
@@ -8,19 +8,19 @@ use mirage_bench::{profile::Profile, render};
 use super::ProfileArgs;
 use crate::{
     error::{CliError, Result},
-    file::WholeFile,
+    file::AtomicFile,
     output::json,
 };
 
-/// The files, each if it was asked for.
+/// The requested files.
 pub(super) struct Outputs {
-    html: Option<WholeFile>,
-    roofline: Option<WholeFile>,
-    memory: Option<(WholeFile, MemoryForm)>,
-    trace: Option<WholeFile>,
+    html: Option<AtomicFile>,
+    roofline: Option<AtomicFile>,
+    memory: Option<(AtomicFile, MemoryForm)>,
+    trace: Option<AtomicFile>,
 }
 
-/// What the memory timeline is written as.
+/// Format of the memory timeline.
 #[derive(Clone, Copy)]
 enum MemoryForm {
     Json,
@@ -28,12 +28,12 @@ enum MemoryForm {
 }
 
 impl Outputs {
-    /// Checks the names and that their folders can be written.
+    /// Checks the names and that the folders can be written.
     pub(super) fn create(args: &ProfileArgs) -> Result<Self> {
         let form = args.memory.as_deref().map(memory_form).transpose()?;
         if let Some(path) = args.roofline.as_deref().filter(|p| extension(p) != "svg") {
             return Err(CliError::usage(format!(
-                "--roofline {}: the plot is written as SVG, name it .svg",
+                "--roofline {}: the name must end in .svg",
                 path.display()
             )));
         }
@@ -50,12 +50,12 @@ impl Outputs {
         for (i, (flag, path)) in named.iter().enumerate() {
             if let Some((other, _)) = named[..i].iter().find(|(_, p)| p == path) {
                 return Err(CliError::usage(format!(
-                    "{other} and {flag} are both {}: give each a name of its own",
+                    "{other} and {flag} are the same file, {}; give each another name",
                     path.display()
                 )));
             }
         }
-        let file = |path: &Option<_>| path.as_deref().map(WholeFile::create).transpose();
+        let file = |path: &Option<_>| path.as_deref().map(AtomicFile::create).transpose();
         Ok(Outputs {
             html: file(&args.html)?,
             roofline: file(&args.roofline)?,
@@ -72,7 +72,7 @@ impl Outputs {
         if let Some(file) = self.roofline {
             let plot = render::roofline_svg(profile).ok_or_else(|| {
                 CliError::failure(
-                    "no node computes on memory, so there is no roofline plot: leave --roofline out"
+                    "there is no roofline plot because no node computes on memory; drop --roofline"
                         .to_owned(),
                 )
             })?;
@@ -97,7 +97,7 @@ fn memory_form(path: &Path) -> Result<MemoryForm> {
         "json" => Ok(MemoryForm::Json),
         "svg" => Ok(MemoryForm::Svg),
         _ => Err(CliError::usage(format!(
-            "--memory {}: name it .json for data or .svg for a chart",
+            "--memory {}: the name must end in .json (data) or .svg (chart)",
             path.display()
         ))),
     }

@@ -1,4 +1,4 @@
-//! A profile on a terminal.
+//! Prints a profile.
 
 use mirage_bench::{
     profile::{Clock, Layer, Profile, Row},
@@ -8,7 +8,7 @@ use mirage_bench::{
 use super::{ProfileArgs, arguments::Grouping};
 use crate::{output::Stream, table::ruled, units};
 
-/// What a terminal has room for.
+/// The columns that fit on a terminal.
 const COLUMNS: &[&str] = &[
     "name",
     "ms",
@@ -21,7 +21,7 @@ const COLUMNS: &[&str] = &[
     "memory_mb",
 ];
 
-/// The table that was asked for, and the frame as a whole.
+/// Returns the requested table, followed by facts about the whole frame.
 pub(super) fn text(args: &ProfileArgs, profile: &Profile) -> String {
     let s = &profile.setting;
     let [_, _, height, width] = s.shape;
@@ -32,10 +32,10 @@ pub(super) fn text(args: &ProfileArgs, profile: &Profile) -> String {
     let (table, left) = table(args, profile);
     let more = match left {
         0 => String::new(),
-        n => format!("{n} more rows: --top N shows more\n"),
+        n => format!("{n} more rows (use --top N to show more)\n"),
     };
     format!(
-        "{} at {width}x{height}, {}, {} a frame, {passes}, on {} ({})\n\n{}{more}\n{}",
+        "{} at {width}x{height}, {}, {} per frame, {passes}, on {} ({})\n\n{}{more}\n{}",
         s.model.name,
         s.dtype,
         units::plural(s.steps as u64, "step"),
@@ -46,7 +46,7 @@ pub(super) fn text(args: &ProfileArgs, profile: &Profile) -> String {
     )
 }
 
-/// The rows to show, and how many are left.
+/// Returns the rows to show, and the number of hidden rows.
 fn table(args: &ProfileArgs, profile: &Profile) -> (Table, usize) {
     let (title, mut rows) = match (args.layers, args.by) {
         (true, _) => return tree(args, profile),
@@ -59,12 +59,12 @@ fn table(args: &ProfileArgs, profile: &Profile) -> (Table, usize) {
     (columns(render::profile_table(title, &rows)), left)
 }
 
-/// The layers of the most time, in the tree's order; what they do not cover comes last.
+/// Returns the slowest layers in the order of the tree, followed by the time that no layer covers.
 fn tree(args: &ProfileArgs, profile: &Profile) -> (Table, usize) {
     let tree = profile.layers(args.sort.sort());
     let layers = tree.flat(usize::from(args.depth));
-    // A layer has at least the time of those within, and stands before them: with a layer those
-    // that it is within are kept.
+    // A layer takes at least the time of its children and precedes them, so parents of a kept layer are
+    // kept too.
     let mut slowest: Vec<usize> = (0..layers.len()).collect();
     slowest.sort_by(|&a, &b| layers[b].row.ms.total_cmp(&layers[a].row.ms));
     slowest.truncate(args.top as usize);
@@ -81,12 +81,12 @@ fn tree(args: &ProfileArgs, profile: &Profile) -> (Table, usize) {
     (columns(render::profile_table("layer", &rows)), left)
 }
 
-/// The columns that a terminal has room for and that have something to tell.
+/// Keeps the columns that fit on a terminal and are not empty.
 fn columns(table: Table) -> Table {
     table.only(COLUMNS).without_empty_columns()
 }
 
-/// `how` says where the roofline comes from.
+/// Returns facts about the whole frame. `how` says where the roofline comes from.
 fn frame(profile: &Profile, how: &str) -> String {
     let (f, m) = (&profile.frame, &profile.memory);
     let ms = units::milliseconds;
@@ -95,7 +95,7 @@ fn frame(profile: &Profile, how: &str) -> String {
         profile.roofline_percent(),
     ) {
         (Some(r), Some(percent)) => format!(
-            "all nodes reach {percent:.0} % of the roofline ({:.0} GFLOP/s, {:.1} GB/s, {how})\n",
+            "all nodes together reach {percent:.0} % of the roofline ({:.0} GFLOP/s, {:.1} GB/s, {how})\n",
             r.gflops, r.gbytes
         ),
         _ => String::new(),
@@ -112,28 +112,28 @@ fn frame(profile: &Profile, how: &str) -> String {
         .collect();
     let covered = match f.clock {
         Clock::Host => format!(
-            "nodes cover {:.1} % of the profiled frame; {} are between them, of which {} before the first and {} after the last",
+            "nodes take {:.1} % of the profiled frame; {} are outside of nodes, {} of it before the first and {} after the last",
             f.covered_percent,
             ms(f.uncovered_ms),
             ms(f.before_ms),
             ms(f.after_ms)
         ),
         Clock::Device => format!(
-            "nodes take {} by the device's clock, each alone: {:.1} % of the frame; {} are launches, copies and gaps",
+            "nodes take {} on the device, each measured alone: {:.1} % of the frame; {} are launches, copies and gaps",
             ms(f.nodes_ms),
             f.covered_percent,
             ms(f.uncovered_ms)
         ),
     };
     let overhead = f.overhead.map_or_else(
-        || ", since it waits for the device after every node".to_owned(),
+        || ", because profiling waits for the device after every node".to_owned(),
         |o| format!(": {}", o.words()),
     );
     format!(
-        "a frame takes {}; profiled {}{overhead}\n\
+        "a frame takes {}, with profiling {}{overhead}\n\
          {covered}\n\
-         {} profiled, {} plain, after a warm-up of {}\n\
-         {roofline}{} of activations alive at the peak{peak}\n{warnings}",
+         {} with profiling, {} without, after a warm-up of {}\n\
+         {roofline}peak of activations: {}{peak}\n{warnings}",
         ms(f.plain_ms),
         ms(f.profiled_ms),
         units::plural(f.profiled_frames as u64, "frame"),

@@ -1,28 +1,28 @@
-//! What to try next: one line, chosen from what the run showed.
+//! Suggests the next command, from the results of the run.
 
 use mirage_pass::{PassSpec, PipelineSpec};
 
-/// The facts that advice is chosen from.
+/// The results that the suggestion is chosen from.
 pub(super) struct Situation<'a> {
-    /// The passes as they were asked for.
+    /// The passes as requested.
     pub(super) asked: &'a PipelineSpec,
-    /// Those of them that lower precision.
+    /// Requested passes that lower precision.
     pub(super) lowering: Vec<&'a str>,
-    /// Time with passes by time without, where it was measured.
+    /// Time with passes divided by time without, if measured.
     pub(super) time_ratio: Option<f64>,
     /// The model's name.
     pub(super) model: &'a str,
     /// Whether the input was the built-in scene.
     pub(super) scene: bool,
-    /// `--model` and the like as they were typed, with a blank before each.
+    /// `--model` and similar options as given, each with a leading space.
     pub(super) flags: String,
 }
 
-/// Above this ratio a frame with passes counts as slower than without.
+/// Above this time ratio, the passes count as slower.
 const CLEAR: f64 = 1.03;
 
 impl Situation<'_> {
-    /// The line.
+    /// Returns the suggestion.
     pub(super) fn advice(&self) -> String {
         let lowering = &self.lowering;
         let slower = self.time_ratio.is_some_and(|r| r > CLEAR);
@@ -31,42 +31,42 @@ impl Situation<'_> {
         if slower && !lowering.is_empty() {
             let rest = self.without(|p| lowering.contains(&p.name()));
             return format!(
-                "{} made a frame slower on this backend: {}",
+                "{} is slower on this backend; try without: {}",
                 lowering.join(" and "),
                 self.command(&rest)
             );
         }
         if self.asked.is_empty() {
             return format!(
-                "see what optimization brings: {}",
+                "try optimization passes: {}",
                 self.command("sdpa,channels_last")
             );
         }
         if !has("sdpa") {
             let more = format!("{},sdpa", self.asked);
-            return format!("sdpa fuses attention: {}", self.command(&more));
+            return format!("try fused attention: {}", self.command(&more));
         }
         if slower && has("channels_last") {
             let rest = self.without(|p| p.name() == "channels_last");
             return format!(
-                "see whether channels_last is what costs time here: {}",
+                "channels_last may be slower on this backend; try without: {}",
                 self.command(&rest)
             );
         }
         if self.model == "lsd-tiny" {
             let passes = quoted(&self.asked.to_string());
             return format!(
-                "attention is a larger part of lsd-light: mirage run --model lsd-light --size 32x32 --passes {passes}"
+                "try a larger model: mirage run --model lsd-light --size 32x32 --passes {passes}"
             );
         }
         if self.scene {
             let passes = quoted(&self.asked.to_string());
             return format!(
-                "a video of yours: mirage run{} --passes {passes} in.mp4 out.mp4",
+                "run on your own video: mirage run{} --passes {passes} in.mp4 out.mp4",
                 self.flags
             );
         }
-        "what else there is to try: mirage passes list".to_owned()
+        "list all passes: mirage passes list".to_owned()
     }
 
     fn without(&self, out: impl Fn(&PassSpec) -> bool) -> String {
@@ -88,7 +88,7 @@ impl Situation<'_> {
     }
 }
 
-/// For a shell: braces and quotes need quotes around them.
+/// Quotes a text for a shell.
 pub(super) fn quoted(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.,:/+=".contains(c);
     match !text.is_empty() && text.chars().all(plain) {
@@ -127,7 +127,7 @@ mod tests {
             Some(2.5),
             "lsd-tiny",
         );
-        assert!(line.starts_with("fp16 made a frame slower"), "{line}");
+        assert!(line.starts_with("fp16 is slower"), "{line}");
         assert!(
             line.ends_with("mirage run --passes channels_last,sdpa"),
             "{line}"

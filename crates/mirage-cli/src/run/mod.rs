@@ -24,15 +24,14 @@ pub(crate) use self::arguments::RunArgs;
 use self::request::Request;
 use crate::{
     error::{CliError, Result},
-    file::WholeFile,
+    file::AtomicFile,
     interrupt::stop_on_interrupt,
     output::{self, Stream},
     progress::Progress,
 };
 
 impl RunArgs {
-    /// Runs the command; `quiet_log` is whether nothing but errors is logged, so that a progress bar
-    /// is not disturbed.
+    /// Runs the command. With `quiet_log`, only errors are logged, and a progress bar can be shown.
     pub(crate) fn run(&self, quiet_log: bool) -> Result<()> {
         let Request {
             job,
@@ -42,7 +41,7 @@ impl RunArgs {
         let stop = stop_on_interrupt()?;
         let progress = Progress::new(!self.no_progress && quiet_log);
 
-        let report_file = self.report.as_deref().map(WholeFile::create).transpose()?;
+        let report_file = self.report.as_deref().map(AtomicFile::create).transpose()?;
         let source = open_source(self.input(), &source)?;
         let info = source.info().clone();
         let sink = open_sink(self.output(), &info, &SinkOptions::default())?;
@@ -88,7 +87,7 @@ impl RunArgs {
             };
             stream.emit(&shown.text(stream))?;
         }
-        // The file holds what came before the error, as was asked for; the error stands all the same.
+        // With --on-error continue, the file holds the frames before the error; it still is an error.
         outcome.error.map_or(Ok(()), |e| Err(e.into()))
     }
 
@@ -116,7 +115,7 @@ impl RunArgs {
         Ok(outcome?)
     }
 
-    /// The first frames with and without the passes, or why they were not compared.
+    /// Compares the first frames with and without the passes, or returns why they are not compared.
     fn compare(
         &self,
         (job, reference): (&Job, Option<&Plan>),
@@ -125,30 +124,30 @@ impl RunArgs {
         stop: &AtomicBool,
         progress: Progress,
     ) -> Result<Result<Comparison, String>> {
-        const STOPPED: &str = "left out: the run was stopped";
+        const STOPPED: &str = "skipped: the run was interrupted";
         let Some(plan) = reference else {
-            return left_out("no pass was asked for, so there is nothing to compare with");
+            return skipped("skipped: no passes were requested");
         };
         if self.compare == 0 {
-            return left_out("left out by --compare 0");
+            return skipped("skipped: --compare 0");
         }
         if stop.load(Ordering::Relaxed) {
-            return left_out(STOPPED);
+            return skipped(STOPPED);
         }
         if frames.len() <= self.warmup {
-            return left_out(
-                "left out: no frame is left after the warm-up (a longer video or a smaller --warmup gives some)",
+            return skipped(
+                "skipped: no frames after the warm-up; use a longer video or a smaller --warmup",
             );
         }
-        let stage = progress.stage("compiling the same without passes");
-        // The weights of the first capture are gone, so that a run holds them once.
+        let stage = progress.stage("compiling without passes");
+        // Captured again: the first capture was dropped so that weights are held only once.
         let (captured, _) = job.capture()?;
         let plain = match job.prepare_with(&captured, plan, &mut Manager::new()) {
             Ok(plain) => plain,
-            // What was asked for ran; that it cannot run without passes is no failure of it.
+            // The run itself succeeded, so a failure without passes is not an error.
             Err(e) => {
                 return Ok(Err(format!(
-                    "left out: without passes it does not run here: {e}"
+                    "skipped: the model does not run without passes on this backend: {e}"
                 )));
             }
         };
@@ -167,12 +166,12 @@ impl RunArgs {
     }
 }
 
-fn left_out(why: &str) -> Result<std::result::Result<Comparison, String>> {
+fn skipped(why: &str) -> Result<std::result::Result<Comparison, String>> {
     Ok(Err(why.to_owned()))
 }
 
 fn interrupted(output: &str) -> CliError {
     CliError::interrupted(format!(
-        "interrupted before the first frame was done; nothing was written to {output}"
+        "interrupted before the first frame was complete; nothing was written to {output}"
     ))
 }

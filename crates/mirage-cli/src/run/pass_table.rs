@@ -1,4 +1,4 @@
-//! What every pass did, as a table and the notes below it.
+//! The table of passes and the notes below it.
 
 use comfy_table::Cell;
 use mirage_stream::{GraphChange, PassReport, RunReport};
@@ -10,11 +10,11 @@ use crate::{
     units::{bytes, bytes_change, flops, milliseconds},
 };
 
-/// Notes of a pass that are shown unless all are asked for.
+/// Number of notes per pass that are shown by default.
 const NOTES: usize = 2;
 
-/// The table of passes, their notes, and what they changed together. Automatic steps that changed
-/// nothing share a row unless `all` is wanted.
+/// Returns the table of passes, their notes and the total. Automatic passes that changed nothing share
+/// a row unless `all` is set.
 pub(super) fn passes(report: &RunReport, all: bool, stream: Stream) -> String {
     let hidden = |p: &&PassReport| p.automatic && p.rewrites == 0 && !all;
     let (folded, shown): (Vec<_>, Vec<_>) = report.passes.iter().partition(hidden);
@@ -31,7 +31,7 @@ pub(super) fn passes(report: &RunReport, all: bool, stream: Stream) -> String {
     if !folded.is_empty() {
         rows.row(folded_row(&folded));
     }
-    rows.row(together(report));
+    rows.row(total(report));
 
     let mut facts = Facts::new(stream).names(NAMES);
     for pass in shown.iter().filter(|p| !p.notes.is_empty()) {
@@ -49,7 +49,7 @@ pub(super) fn passes(report: &RunReport, all: bool, stream: Stream) -> String {
         let names = tally(&folded);
         facts.styled(
             "automatic",
-            dim(format!("changed nothing: {names} (-v shows each)")),
+            dim(format!("changed nothing: {names} (use -v to show each)")),
         );
     }
     facts.fact("graph", graph(&report.graph));
@@ -84,12 +84,12 @@ fn folded_row(passes: &[&PassReport]) -> [Cell; 6] {
     ]
 }
 
-fn together(report: &RunReport) -> [Cell; 6] {
+fn total(report: &RunReport) -> [Cell; 6] {
     let time = report.passes.iter().map(|p| p.time_ms).sum();
     let rewrites: usize = report.passes.iter().map(|p| p.rewrites).sum();
     let change = |[before, after]: [u64; 2]| bold(bytes_change(after as i64 - before as i64));
     [
-        bold("together"),
+        bold("total"),
         text(""),
         bold(rewrites),
         bold(milliseconds(time)),
@@ -107,7 +107,7 @@ fn notes(pass: &PassReport, all: bool) -> String {
     let mut notes = pass.notes[..shown].join("; ");
     let more = pass.notes.len() - shown;
     if more > 0 {
-        notes.push_str(&format!("; and {more} more (-v)"));
+        notes.push_str(&format!("; and {more} more (use -v)"));
     }
     notes
 }
@@ -138,7 +138,7 @@ fn graph(change: &GraphChange) -> String {
     };
     let nodes = change.nodes.map(|n| n as u64);
     format!(
-        "{} nodes, {} of weights, {} of activations and {} a frame",
+        "{} nodes; {} of weights, {} of activations and {} per frame",
         arrow(|n| n.to_string(), nodes),
         arrow(bytes, change.weight_bytes),
         arrow(bytes, change.activation_bytes),

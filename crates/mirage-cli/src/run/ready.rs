@@ -1,4 +1,4 @@
-//! From a job to a program that is ready to run.
+//! Compiles a job into a stream.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use mirage::{Event, Job, Stream};
 use mirage_pass::{Manager, instrument::Dump};
 
 use super::RunArgs;
-use crate::{error::Result, progress::Progress, units::plural};
+use crate::{error::Result, progress::Progress};
 
 /// Builds the model, captures a frame, runs the passes, compiles.
 pub(super) fn start(args: &RunArgs, job: &Job, progress: Progress) -> Result<Stream> {
@@ -14,8 +14,7 @@ pub(super) fn start(args: &RunArgs, job: &Job, progress: Progress) -> Result<Str
     let mut stage = progress.stage(format!("capturing a frame of {name}"));
     let stream = Stream::start(job, manager(args), &mut |event| match event {
         Event::Captured { .. } => {
-            let passes = plural(job.plan.steps.len() as u64, "step");
-            stage = progress.stage(format!("running a pipeline of {passes}"));
+            stage = progress.stage(format!("running {} passes", job.plan.steps.len()));
         }
         Event::Pass { index, of, .. } if index + 1 == of => {
             stage = progress.stage("compiling");
@@ -38,7 +37,7 @@ fn manager(args: &RunArgs) -> Manager<'static> {
     manager
 }
 
-/// Removes the dumps of an earlier run, `NN-PASS.txt`, so that a folder holds those of one run.
+/// Removes the dumps of an earlier run, `NN-PASS.txt`, so that the folder holds only those of this run.
 fn remove_dumps(folder: &Path) {
     let is_dump = |name: &str| {
         let (number, pass) = name.strip_suffix(".txt")?.split_once('-')?;
@@ -49,7 +48,7 @@ fn remove_dumps(folder: &Path) {
     let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
     for file in files {
         if file.file_name().to_str().and_then(is_dump).is_some() {
-            // What cannot be removed, the dump itself cannot replace either, and says so.
+            // If a file cannot be removed, writing the dump fails and reports it.
             let _ = std::fs::remove_file(file.path());
         }
     }

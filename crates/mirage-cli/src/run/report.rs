@@ -1,4 +1,4 @@
-//! The report of a run.
+//! Creates the report of a run.
 
 use mirage::{Job, Stream};
 use mirage_stream::{
@@ -6,7 +6,7 @@ use mirage_stream::{
     REPORT_SCHEMA, RunReport, main_dtype,
 };
 
-/// Gathers what is known at the end of a run.
+/// Creates the report at the end of a run.
 pub(super) fn report(
     job: &Job,
     program: &Stream,

@@ -1,4 +1,4 @@
-//! What a command line asks for. Every mistake in it is found here, before any work.
+//! Validates the command line before any work is done.
 
 use std::path::{Path, PathBuf};
 
@@ -13,13 +13,13 @@ use crate::{
     error::{CliError, Ending, Result},
 };
 
-/// Frames of the scene, which has no end of its own.
+/// Default number of frames of the endless scene.
 const SCENE_FRAMES: u64 = 48;
 
-/// A resolved command line.
+/// A validated command line.
 pub(super) struct Request {
     pub(super) job: Job,
-    /// What to compare with: the passes that always run. `None` if those are all there are.
+    /// The plan to compare with: the passes that always run. `None` if no others run.
     pub(super) reference: Option<Plan>,
     pub(super) source: SourceOptions,
 }
@@ -59,7 +59,7 @@ impl Request {
     }
 }
 
-/// Refuses a report that would take the place of the video or of the input.
+/// Refuses a report that would overwrite the input or the output.
 fn check_files(args: &RunArgs) -> Result<()> {
     let Some(report) = &args.report else {
         return Ok(());
@@ -69,7 +69,7 @@ fn check_files(args: &RunArgs) -> Result<()> {
         let is_stream = matches!(video, "-" | "scene");
         if !is_stream && is_same_file(report, Path::new(video)) {
             return Err(CliError::usage(format!(
-                "--report {} and {flag} {video} are the same file: give the report a name of its own",
+                "--report {} and {flag} {video} are the same file; give the report another name",
                 report.display()
             )));
         }
@@ -77,15 +77,14 @@ fn check_files(args: &RunArgs) -> Result<()> {
     Ok(())
 }
 
-/// Whether two names are of one file, which need not be there. A device may take what comes from
-/// both.
+/// Returns whether two names are of the same file, which need not exist. Devices may be written twice.
 fn is_same_file(a: &Path, b: &Path) -> bool {
     let is_file = |path: &Path| path.is_file() || !path.exists();
-    is_file(a) && (a == b || matches!((whole(a), whole(b)), (Some(a), Some(b)) if a == b))
+    is_file(a) && (a == b || matches!((canonical(a), canonical(b)), (Some(a), Some(b)) if a == b))
 }
 
-/// The path without links and dots: of the file, or of the folder that it will be in.
-fn whole(path: &Path) -> Option<PathBuf> {
+/// Returns the canonical path of a file that need not exist.
+fn canonical(path: &Path) -> Option<PathBuf> {
     if let Ok(path) = path.canonicalize() {
         return Some(path);
     }

@@ -1,4 +1,4 @@
-//! What `mirage run` prints at its end.
+//! Prints the results of `mirage run`.
 
 use comfy_table::Cell;
 use mirage_lab::Job;
@@ -17,10 +17,10 @@ use crate::{
     units::{bytes, milliseconds, plural},
 };
 
-/// The width of the longest name of a pass, so that all that is printed lines up.
+/// The width of the longest name of a pass, to align all tables.
 pub(super) const NAMES: u16 = 16;
 
-/// Everything that is printed comes from here.
+/// The data that is printed.
 pub(super) struct Shown<'a> {
     pub(super) args: &'a RunArgs,
     pub(super) job: &'a Job,
@@ -31,7 +31,7 @@ pub(super) struct Shown<'a> {
 }
 
 impl Shown<'_> {
-    /// The tables.
+    /// Returns the tables.
     pub(super) fn text(&self, stream: Stream) -> String {
         let mut out = format!(
             "{}\n{}",
@@ -45,7 +45,7 @@ impl Shown<'_> {
         out
     }
 
-    /// What ran on what.
+    /// Lists model, backend and input.
     fn what(&self, stream: Stream) -> Facts {
         let r = self.report;
         let mut facts = Facts::new(stream).names(NAMES);
@@ -54,7 +54,7 @@ impl Shown<'_> {
         facts.styled(
             "model",
             bold(format!(
-                "{} at {width}x{height}, {steps} a frame, {}",
+                "{} at {width}x{height}, {steps} per frame, {}",
                 r.model.name, r.dtype
             )),
         );
@@ -81,11 +81,11 @@ impl Shown<'_> {
         facts
     }
 
-    /// Frame times of the run and of the comparison; nothing if all frames were warm-up.
+    /// Tabulates frame times of the run and the comparison; `None` if all frames were warm-up.
     fn times(&self, stream: Stream) -> Option<Rows> {
         let r = self.report;
         let columns = [
-            ("time in the model, a frame", Align::Left),
+            ("time per frame (model only)", Align::Left),
             ("p50", Align::Right),
             ("p95", Align::Right),
             ("p99", Align::Right),
@@ -109,13 +109,13 @@ impl Shown<'_> {
             );
         }
         if let Some(c) = &r.comparison {
-            row(text("once more, alternating with the next"), c.subject);
-            row(text("the same frames without passes"), c.reference);
+            row(text("comparison: with passes"), c.subject);
+            row(text("comparison: without passes"), c.reference);
         }
         (r.p50.is_some() || r.comparison.is_some()).then_some(rows)
     }
 
-    /// What came out of it.
+    /// Lists the results.
     fn results(&self, stream: Stream) -> Facts {
         let r = self.report;
         let mut facts = Facts::new(stream).names(NAMES);
@@ -127,17 +127,17 @@ impl Shown<'_> {
                     facts.styled("numerics", bad(why));
                 }
             }
-            None => facts.fact("compared", self.why_not.unwrap_or("not")),
+            None => facts.fact("comparison", self.why_not.unwrap_or("skipped")),
         }
         let warmup = format!(
-            "warm-up: first {} left out",
+            "first {} excluded as warm-up",
             plural(r.warmup as u64, "frame")
         );
         match r.fps {
             Some(fps) => facts.styled("delivered", bold(format!("{fps:.1} FPS ({warmup})"))),
             None => facts.fact(
                 "delivered",
-                format!("no rate ({warmup}, and there were no more)"),
+                format!("no frame rate ({warmup}; no frames remain)"),
             ),
         }
         let stages = r.stages;
@@ -146,11 +146,11 @@ impl Shown<'_> {
             let [decode, run, encode] = [decode, run, encode].map(|p| milliseconds(p.p50));
             facts.fact(
                 "stages",
-                format!("{decode} decode and resize, {run} run, {encode} resize and encode (p50, in parallel)"),
+                format!("decode and resize {decode}, model {run}, resize and encode {encode} (p50; the stages run in parallel)"),
             );
         }
         let stopped = if r.stopped {
-            "; stopped by Ctrl-C, the file holds what was done"
+            "; interrupted, the file holds the frames done so far"
         } else {
             ""
         };
@@ -178,12 +178,12 @@ impl Shown<'_> {
         let m = &r.memory;
         let (weights, peak) = (bytes(m.weights), bytes(m.planned_peak));
         let held = match m.held {
-            Some(held) => format!("all of it held: {}", bytes(held)),
-            None => "which the engine allocates as it goes".to_owned(),
+            Some(held) => format!("{} allocated in total", bytes(held)),
+            None => "allocated dynamically by the engine".to_owned(),
         };
         facts.fact(
             "memory",
-            format!("{weights} of weights, {peak} of activations planned, {held}"),
+            format!("{weights} of weights, {peak} of activations at the peak, {held}"),
         );
         if let Some(path) = &self.args.report {
             facts.fact("report", path.display());
@@ -199,12 +199,12 @@ impl Shown<'_> {
         let mut notes = Vec::new();
         if !self.report.model.trained {
             notes.push(format!(
-                "the weights are untrained (seed {}): expect the picture, slightly changed; --weights FILE loads trained ones",
+                "the weights are untrained (seed {}), so the output is the input, slightly changed; load trained weights with --weights FILE",
                 self.report.seed
             ));
         }
         if self.args.fps.is_some_and(|fps| fps != self.video.fps) {
-            notes.push("--fps has no effect: the input carries its own rate".to_owned());
+            notes.push("--fps has no effect: the input has its own frame rate".to_owned());
         }
         notes.extend(self.report.notes.iter().cloned());
         notes
@@ -245,49 +245,49 @@ impl Shown<'_> {
     }
 }
 
-/// How much faster or slower.
+/// Describes the speed with passes compared with that without.
 fn speed(c: &Comparison) -> Cell {
     let r = c.time_ratio;
     let detail = format!(
-        "time ratio {:.2}, middle half {:.2}–{:.2} of {}",
+        "time ratio {:.2}, quartiles {:.2}–{:.2} of {}",
         r.median,
         r.low,
         r.high,
         plural(r.pairs as u64, "pair")
     );
-    // A difference counts if the middle half of the pairs is on one side of 1.
+    // A difference counts if both quartiles are on the same side of 1.
     if r.high < 1.0 {
         good(format!(
-            "{:.2}× as fast with the passes as without ({detail})",
+            "{:.2}× as fast with passes ({detail})",
             1.0 / r.median
         ))
     } else if r.low > 1.0 {
         bad(format!(
-            "{:.2}× as slow with the passes as without ({detail})",
-            r.median
+            "{:.0} % slower with passes ({detail})",
+            100.0 * (r.median - 1.0)
         ))
     } else {
         text(format!(
-            "no clear difference between with and without the passes ({detail})"
+            "no significant difference between with and without passes ({detail})"
         ))
     }
 }
 
-/// What to say where the first frame differs by more than the passes promise.
+/// Describes a first frame that differs by more than the numerics classes of the passes allow.
 fn beyond_numerics(c: &Comparison) -> Option<String> {
     let (found, least) = (c.first_psnr_db?, c.least_psnr_db?);
     c.breaks_numerics().then(|| {
         format!(
-            "BEYOND the classes of these passes: {found:.1} dB in the first frame, they allow {least:.1} dB or more; mirage parity --passes … shows which pass it is"
+            "ERROR TOO LARGE: {found:.1} dB PSNR in the first frame, but the numerics classes of these passes require at least {least:.1} dB; run mirage parity with each pass to find the cause"
         )
     })
 }
 
 fn fidelity(c: &Comparison) -> String {
     match (c.psnr_db, c.worst_psnr_db) {
-        (Some(mean), Some(worst)) => format!(
-            "{mean:.1} dB PSNR between with and without the passes, {worst:.1} dB in the worst frame"
-        ),
-        _ => "equal in every pixel with and without the passes (PSNR is infinite)".to_owned(),
+        (Some(mean), Some(worst)) => {
+            format!("{mean:.1} dB PSNR against without passes, {worst:.1} dB in the worst frame")
+        }
+        _ => "every pixel is equal with and without passes".to_owned(),
     }
 }

@@ -11,7 +11,7 @@ use mirage_pass::Registry;
 use crate::{
     args::{BackendArgs, FrameArgs, ModelArgs, Request, time},
     error::{Ending, Result},
-    file::WholeFile,
+    file::AtomicFile,
     output::Stream,
     progress::{Console, Progress},
 };
@@ -22,26 +22,27 @@ Examples:
   mirage tune --model lsd-light --max-error 'psnr>=40' --output tuned.toml
   mirage run --model lsd-light --pipeline tuned.toml
 
-The named sets (mirage passes pipelines) come first, then the best so far with one pass or option more or
-less, for as long as there is time; who is wholly slower leaves. At the end the best is compared with
-every named set once more, frames in turn. The budget includes building the model and compiling.
-docs/user/choosing-passes.md tells how it decides.";
+Measures the named pipelines (mirage passes pipelines) first, then variants of the best set with
+one pass or option added or removed, until the time budget is used up. Sets whose whole interval
+is slower are dropped. At the end the best set is compared with every named pipeline again,
+alternating frames. The budget includes building the model and compiling.
+docs/user/choosing-passes.md has the method.";
 
-/// Find the fastest legal set of passes here, by measurement, within a time and a bound on the error
+/// Find the fastest set of passes on this machine, within a time budget and an error bound
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct TuneArgs {
-    /// The time for everything: seconds, or with a unit, such as 90s or 2m
+    /// Time budget for everything, such as 90s or 2m
     #[arg(long, value_name = "TIME", default_value = "120s", value_parser = time)]
     budget: Duration,
-    /// The most error against f32 without passes, of a frame and of the closed loop: `psnr>=40` in dB or
-    /// `rel<=1e-2`, relative L2
+    /// Error bound against f32 without passes, for a single frame and for the closed loop: `psnr>=40` (dB)
+    /// or `rel<=1e-2` (relative L2)
     #[arg(long, value_name = "BOUND")]
     max_error: Option<Bound>,
-    /// Frames of the closed loop whose last picture the error is of
+    /// Frames of the closed loop; the error is that of the last frame
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(2..))]
     frames: u16,
-    /// Write the best set to a pipeline file, which --pipeline takes
+    /// Write the best set to a pipeline file for --pipeline
     #[arg(long, value_name = "FILE.toml")]
     output: Option<PathBuf>,
     /// Print JSON
@@ -59,7 +60,7 @@ impl TuneArgs {
     pub(crate) fn run(&self, quiet_log: bool) -> Result<()> {
         let registry = Registry::linked().failure()?;
         let job = Request::new(&self.model, &self.frame, None, &self.backend).resolve(&registry)?;
-        let output = self.output.as_deref().map(WholeFile::create).transpose()?;
+        let output = self.output.as_deref().map(AtomicFile::create).transpose()?;
         let console = Console::new(Progress::new(quiet_log))?;
         let options = TuneOptions {
             budget: self.budget,

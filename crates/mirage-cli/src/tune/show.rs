@@ -1,4 +1,4 @@
-//! What a search found, on a terminal.
+//! Prints the result of `mirage tune`.
 
 use mirage_lab::tune::{Report, Set};
 
@@ -8,13 +8,13 @@ use crate::{
     units,
 };
 
-/// For a terminal.
+/// Returns the table and the facts below it.
 pub(super) fn table(report: &Report) -> String {
     let columns = [
         ("", Align::Left),
         ("set", Align::Left),
         ("frame", Align::Right),
-        ("× none", Align::Right),
+        ("speed-up", Align::Right),
         ("PSNR", Align::Right),
         ("rel. L2", Align::Right),
         ("passes", Align::Left),
@@ -24,7 +24,7 @@ pub(super) fn table(report: &Report) -> String {
         rows.row(cells(set, set.passes == report.choice.passes));
     }
     format!(
-        "{rows}\n●  no other set is faster with no more error\n\n{}",
+        "{rows}\n●  Pareto-optimal: no other set is both faster and at least as accurate\n▶  chosen\n\n{}",
         facts(report)
     )
 }
@@ -32,8 +32,8 @@ pub(super) fn table(report: &Report) -> String {
 fn facts(report: &Report) -> Facts {
     let mut facts = Facts::new(Stream::Stdout);
     let passes = match (report.choice.passes.as_str(), &report.setting.max_error) {
-        ("", None) => "no passes: none makes a frame faster here",
-        ("", Some(_)) => "no passes: none within the bound makes a frame faster here",
+        ("", None) => "no passes: no set is faster on this machine",
+        ("", Some(_)) => "no passes: no set within the error bound is faster on this machine",
         (passes, _) => passes,
     };
     facts.styled("choice", bold(passes));
@@ -47,12 +47,12 @@ fn facts(report: &Report) -> Facts {
     facts.fact(
         "time",
         format!(
-            "{:.1} of {:.1} s for {tried}; {}",
+            "used {:.1} of {:.1} s to measure {tried}; {}",
             report.elapsed_s,
             report.setting.budget_s,
             match report.exhausted {
-                true => "no change of one pass or option makes it faster",
-                false => "not all changes of one pass were tried: a longer --budget tries more",
+                true => "no single added, removed or changed pass is faster",
+                false => "not all variants were measured; use a longer --budget to measure more",
             }
         ),
     );
@@ -104,7 +104,7 @@ fn cells(set: &Set, chosen: bool) -> Vec<comfy_table::Cell> {
     ]
 }
 
-/// With room for lines to break.
+/// Adds spaces so that lines can wrap.
 fn spaced(passes: &str) -> String {
     passes.replace(',', ", ")
 }

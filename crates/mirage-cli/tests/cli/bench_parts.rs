@@ -34,7 +34,7 @@ fn a_models_operations_are_rows_in_json_csv_and_text() {
     let rows = report["rows"].as_array().unwrap();
     assert!(rows.len() > 2);
     assert!(
-        text.contains("more rows (--top") && text.contains("a frame takes"),
+        text.contains("more rows (use --top") && text.contains("a frame takes"),
         "{text}"
     );
     // The first row is told whole, on a line of its own.
@@ -126,7 +126,7 @@ fn attention_that_memory_cannot_hold_is_a_row_that_says_so() {
     let table = place.run(args.iter().chain(&more)).ok().text();
     let large: Vec<&str> = table.lines().filter(|l| l.contains("1048576")).collect();
     assert!(
-        large.len() == 1 && large[0].contains("no memory"),
+        large.len() == 1 && large[0].contains("not enough memory"),
         "{table}"
     );
 }
@@ -148,10 +148,7 @@ fn a_frame_grows_with_its_side() {
         .run(args.iter().chain(&["--save", "growth.json"]))
         .ok()
         .text();
-    assert!(
-        text.contains("grows as the number of pixels to the power of"),
-        "{text}"
-    );
+    assert!(text.contains("grows with pixels^"), "{text}");
     let report = place.json("growth.json");
     assert_eq!(report["format"], "mirage-resolution");
     let rows = report["rows"].as_array().unwrap();

@@ -67,7 +67,7 @@ fn an_export_that_cannot_be_leaves_what_was_there() {
     let export = |more: &[&str]| place.run(EXPORT.iter().chain(more));
     export(&["--output", "no/folder/w"]).fails(1, &["no/folder/w", "folder exists"]);
     fs::create_dir(place.path("folder")).unwrap();
-    export(&["--output", "folder"]).fails(1, &["folder", "no file"]);
+    export(&["--output", "folder"]).fails(1, &["folder", "not a regular file"]);
     place.write("w.safetensors", "from before");
     export(&["--output", "w.safetensors", "--weights", "none.safetensors"])
         .fails(1, &["none.safetensors"]);

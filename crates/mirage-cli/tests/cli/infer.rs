@@ -163,11 +163,11 @@ fn files_that_are_no_tensors() {
     place.write("in.safetensors", "");
     infer(&place, &["--output", "o"]).fails(1, &["in.safetensors", "empty"]);
     place.write("in.safetensors", [255; 400]);
-    infer(&place, &["--output", "o"]).fails(1, &["in.safetensors", "not a whole safetensors file"]);
+    infer(&place, &["--output", "o"]).fails(1, &["in.safetensors", "not a valid safetensors file"]);
     Inputs::new(&place, 16).write(&place, "in.safetensors");
     let whole = fs::read(place.path("in.safetensors")).unwrap();
     place.write("in.safetensors", &whole[..whole.len() - 10]);
-    infer(&place, &["--output", "o"]).fails(1, &["in.safetensors", "not a whole safetensors file"]);
+    infer(&place, &["--output", "o"]).fails(1, &["in.safetensors", "not a valid safetensors file"]);
     place.write("in.safetensors", &whole);
     infer(&place, &["--output", "no/folder/o"]).fails(1, &["no/folder/o", "folder exists"]);
     infer(&place, &["--output", "o", "--size", "32x32"])
@@ -190,9 +190,9 @@ fn a_pass_is_repeated_and_every_time_told() {
     assert!(times.iter().all(|t| t.as_f64().unwrap() > 0.0));
 
     let text = infer(&place, &["--output", "b.safetensors", "--repeat", "1"]).ok();
-    assert!(text.text().contains("again 1 time: median"));
+    assert!(text.text().contains("1 more run: median"));
     let once = infer(&place, &["--output", "c.safetensors"]).ok();
-    assert!(!once.text().contains("again"));
+    assert!(!once.text().contains("more run"));
     let bytes = |name: &str| fs::read(place.path(name)).unwrap();
     assert_eq!(bytes("a.safetensors"), bytes("c.safetensors"));
 

@@ -69,11 +69,11 @@ fn a_backend_that_is_not_in_the_program_is_told_how_to_get() {
         .find(|b| b["name"] == "cuda");
     let words: &[&str] = match cuda.map(|b| b["devices"].as_array().unwrap().len()) {
         None => &[
-            "`cuda` is not in this program",
+            "`cuda` is not built into this program",
             "--features cuda",
             "--plugin",
         ],
-        Some(0) => &["`cuda` finds no device here"],
+        Some(0) => &["`cuda` finds no device on this machine"],
         Some(_) => {
             return eprintln!(
                 "there is a card here: what a program says without one is not tested"

@@ -39,7 +39,7 @@ fn equal(a: f64, b: f64) {
 #[test]
 fn a_roofline_is_what_was_said() {
     let place = Place::new();
-    let said = ["--reaches", "1000,50.5"];
+    let said = ["--peak", "1000,50.5"];
     let json = quick(&place, &[said[0], said[1], "--json"]).ok().parsed();
     check(&json);
     let roofline = &json["machine"]["roofline"];
@@ -47,7 +47,7 @@ fn a_roofline_is_what_was_said() {
     assert_eq!(number(roofline, "gbytes"), 50.5);
     let text = quick(&place, &said).ok().text();
     assert!(
-        text.contains("1000 GFLOP/s, 50.5 GB/s, as --reaches says"),
+        text.contains("1000 GFLOP/s, 50.5 GB/s, from --peak"),
         "{text}"
     );
 }
@@ -268,9 +268,9 @@ fn a_terminal_gets_what_it_asks_for() {
         "operation",
         "(between nodes)",
         "profiling adds",
-        "nodes cover",
-        "alive at the peak",
-        "3 frames profiled, 3 plain, after a warm-up of 2",
+        "nodes take",
+        "peak of activations",
+        "3 frames with profiling, 3 without, after a warm-up of 2",
     ] {
         assert!(text.contains(word), "`{word}` is not in:\n{text}");
     }
@@ -310,7 +310,7 @@ fn a_terminal_gets_what_it_asks_for() {
         2,
         "{text}"
     );
-    assert!(text.contains("more rows: --top N"));
+    assert!(text.contains("more rows (use --top N"));
 }
 
 #[test]
@@ -365,15 +365,15 @@ fn what_cannot_be_is_told_and_leaves_nothing() {
         (&["--by", "op", "--layers"], &["--by", "--layers"]),
         (
             &["--frames", "3", "--warmup", "2"],
-            &["--frames 3", "--warmup 2", "fewer than 2"],
+            &["--frames 3", "--warmup 2", "at least 2"],
         ),
         (&["--trace-frames", "0"], &["--trace-frames"]),
         (&["--memory", "m.png"], &["m.png", ".json", ".svg"]),
         (&["--roofline", "r.png"], &["r.png", ".svg"]),
-        (&["--reaches", "5"], &["--reaches", "GFLOPS,GBYTES"]),
+        (&["--peak", "5"], &["--peak", "GFLOPS,GBYTES"]),
         (
-            &["--reaches", "5,5", "--no-roofline"],
-            &["--reaches", "--no-roofline"],
+            &["--peak", "5,5", "--no-roofline"],
+            &["--peak", "--no-roofline"],
         ),
         (
             &["--roofline", "r.svg", "--no-roofline"],
@@ -381,7 +381,7 @@ fn what_cannot_be_is_told_and_leaves_nothing() {
         ),
         (
             &["--html", "p", "--trace", "p"],
-            &["--html", "--trace", "name of its own"],
+            &["--html", "--trace", "another name"],
         ),
         (&["--steps", "0"], &["--steps", "1 to 50"]),
         (&["--passes", "sdpb"], &["`sdpa`"]),

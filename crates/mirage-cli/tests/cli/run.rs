@@ -76,7 +76,7 @@ fn the_table_and_the_report_have_what_they_promise() {
         "p95",
         "p99",
         "FPS",
-        "warm-up: first 3 frames left out",
+        "first 3 frames excluded as warm-up",
         "without passes",
         "time ratio",
         "PSNR",
@@ -248,7 +248,7 @@ fn an_interrupted_run_keeps_what_is_done() {
         assert!(
             String::from_utf8(output.stdout)
                 .unwrap()
-                .contains("stopped by Ctrl-C")
+                .contains("interrupted, the file holds")
         );
         let (_, _, frames) = place.video("out.y4m");
         let report = place.json("r.json");

@@ -111,7 +111,7 @@ fn what_cannot_be_done_is_said_and_nothing_is_written() {
     for (bound, word) in [
         ("psnr", "psnr>=40"),
         ("psnr<=40", "rel<=1e-2"),
-        ("rel<=-1", "write it as"),
+        ("rel<=-1", "expected psnr>=40"),
     ] {
         quick(&place, &["--max-error", bound]).fails(2, &["--max-error", word]);
     }

@@ -1,4 +1,4 @@
-//! What each backend can do, operation by dtype.
+//! The operations and dtypes that each backend supports.
 
 use mirage_backend::{Backend, CompileOptions, backends};
 use mirage_ir::{
@@ -19,33 +19,33 @@ pub struct Ability {
     pub backend: &'static str,
     /// The engine behind the backend.
     pub engine: &'static str,
-    /// The device's number.
+    /// The index of the device.
     pub device: usize,
     /// The name.
     pub name: String,
-    /// What matters for its speed.
+    /// Details that matter for its speed.
     pub details: String,
-    /// Kinds of regions that it has kernels for in f32.
+    /// Kinds of regions with kernels in f32.
     pub fused: Vec<String>,
-    /// The operations that were looked at.
+    /// The probed operations.
     pub operations: Vec<Operation>,
 }
 
-/// A backend that finds no device here.
+/// A backend without a device on this machine.
 #[derive(Serialize)]
 pub struct Idle {
     /// The backend.
     pub backend: &'static str,
-    /// Why.
+    /// Why it has none.
     pub reason: String,
 }
 
 /// An operation on a device.
 #[derive(Serialize)]
 pub struct Operation {
-    /// The operation, as capabilities call it.
+    /// The operation's name in capabilities.
     pub op: &'static str,
-    /// In each dtype that networks run in.
+    /// Support by dtype.
     pub dtypes: Vec<InDtype>,
 }
 
@@ -56,14 +56,14 @@ pub struct InDtype {
     pub dtype: DType,
     /// `fast`, `slow`, or null where the backend cannot run it.
     pub support: Option<Support>,
-    /// What it did, if it was measured.
+    /// The measured rates, if it was measured.
     pub measured: Option<Measured>,
     /// Why it could not be measured.
     pub error: Option<String>,
 }
 
-/// Every device of every backend, and the backends that have none. With `measure`, each operation runs
-/// for a moment.
+/// Returns every device of every backend, and the backends without a device. With `measure`, each
+/// operation is timed.
 pub(super) fn abilities(measure: bool, tell: &mut dyn FnMut(String)) -> (Vec<Ability>, Vec<Idle>) {
     let (mut able, mut idle) = (Vec::new(), Vec::new());
     for backend in backends() {
@@ -76,7 +76,7 @@ pub(super) fn abilities(measure: bool, tell: &mut dyn FnMut(String)) -> (Vec<Abi
         };
         let devices = match backend.devices() {
             Ok(devices) if devices.is_empty() => {
-                none("it finds no device here".to_owned());
+                none("no device found on this machine".to_owned());
                 continue;
             }
             Ok(devices) => devices,
@@ -146,7 +146,7 @@ fn operations(
 }
 
 impl Ability {
-    /// What was measured of an operation in a dtype.
+    /// Returns the measured rates of an operation in a dtype.
     pub fn measured(&self, op: &str, dtype: DType) -> Option<&Measured> {
         let operation = self.operations.iter().find(|o| o.op == op)?;
         operation

@@ -1,4 +1,4 @@
-//! Layers whose channel counts miss the multiple that hardware wants.
+//! Layers whose channel counts are not aligned for the hardware.
 
 use mirage_ir::{DType, Graph, cost::graph_cost, target::Capabilities};
 use mirage_pass::{Manager, PassSpec, PipelineSpec, Registry, plan};
@@ -8,31 +8,31 @@ use serde::Serialize;
 
 use crate::{Job, Result};
 
-/// What hardware wants, where the backend states nothing: rows of 16 bytes for tensor cores.
+/// The default multiple: rows of 16 bytes for tensor cores.
 const USUAL_MULTIPLE: usize = 8;
 
-/// What was found of a model.
+/// The misaligned layers of a model.
 #[derive(Serialize)]
 pub struct AlignmentReport {
     /// The model.
     pub model: String,
     /// Width and height.
     pub size: [usize; 2],
-    /// The dtype that the layers would run in.
+    /// The dtype that was checked for.
     pub dtype: String,
-    /// The layers that miss the multiple.
+    /// The misaligned layers.
     pub layers: Vec<MisalignedLayer>,
-    /// Operations that padding all of them adds to a forward pass.
+    /// Floating-point operations that padding all of them adds to a forward pass.
     pub extra_flops: u64,
     /// The same in percent of the forward pass.
     pub extra_flops_percent: f64,
     /// Bytes that padding all of them adds.
     pub extra_bytes: u64,
-    /// What the pass `pad_channels` says of the graph.
+    /// Notes of the pass `pad_channels` on the graph.
     pub pad_channels: Vec<String>,
 }
 
-/// A side of a layer that misses the multiple.
+/// A misaligned side of a layer.
 #[derive(Serialize)]
 pub struct MisalignedLayer {
     /// Module path of the layer.
@@ -53,10 +53,10 @@ pub struct MisalignedLayer {
     pub blocked: Option<&'static str>,
 }
 
-/// One forward pass of the job's model after the passes that always run.
+/// Returns the graph of one forward pass of the job's model, after the passes that always run.
 ///
 /// # Errors
-/// A model that cannot be captured; a pass that fails.
+/// If the model cannot be captured or a pass fails.
 pub fn canonical_forward(job: &Job, registry: &Registry) -> Result<Graph> {
     let captured = capture_forward(&job.outline()?, 1, job.size)?;
     let canonical = plan(registry, &PipelineSpec::empty())?;
@@ -64,7 +64,8 @@ pub fn canonical_forward(job: &Job, registry: &Registry) -> Result<Graph> {
     Ok(graph)
 }
 
-/// The layers of the job's model that miss a multiple in a dtype: this one, or the backend's.
+/// Returns the layers of the job's model that are not aligned to `multiple`, or to the backend's multiple
+/// for the dtype.
 ///
 /// # Errors
 /// As [`canonical_forward`].
@@ -94,7 +95,7 @@ pub fn misaligned(
     })
 }
 
-/// What `pad_channels` says of a graph.
+/// Returns the notes of `pad_channels` on a graph.
 fn padding(
     registry: &Registry,
     graph: &Graph,
@@ -114,7 +115,7 @@ fn padding(
         .collect())
 }
 
-/// The number that channel counts shall be a multiple of: the backend's, or else what is usual.
+/// Returns the multiple that channel counts should have: the backend's, or the usual one.
 pub fn wanted(capabilities: &Capabilities, op: &str, dtype: DType) -> usize {
     match capabilities.channel_multiple(op, dtype) {
         0 | 1 => USUAL_MULTIPLE,

@@ -1,4 +1,4 @@
-//! Which passes help a model on a backend, and which do not, and why.
+//! Assesses which passes help a model on a backend, and why.
 
 use std::time::Duration;
 
@@ -15,63 +15,63 @@ use serde::Serialize;
 
 use crate::{
     LabError, Observer, Result,
-    subjects::{Bench, Built},
+    subjects::{Bench, BuiltSet},
 };
 
-/// A pass on a model's frame.
+/// The assessment of a pass on a model's frame.
 #[derive(Serialize)]
 pub struct PassCheck {
     /// The pass.
     pub pass: &'static str,
-    /// The passes that it was tried with: itself, and what it requires.
+    /// The set that was run: the pass itself and the passes that it requires.
     pub with: String,
-    /// What can be said of it.
+    /// The expected effect.
     pub expectation: Expectation,
-    /// Why, a line each.
+    /// The reasons, one line each.
     pub reasons: Vec<String>,
     /// Places that it rewrote.
     pub rewrites: usize,
-    /// The speed-up of a frame against no passes, if it was measured: above 1 is faster.
+    /// The measured speed-up of a frame over no passes; above 1 is faster.
     pub speed_up: Option<Interval>,
-    /// What the interval says.
+    /// The verdict on the interval.
     pub verdict: Option<Verdict>,
 }
 
-/// What can be said of a pass without running a frame.
+/// The expected effect of a pass, without running a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Expectation {
-    /// It rewrites something, and the backend has fast paths for what it makes use of.
+    /// It rewrites the graph, and the backend has fast paths for the capabilities that it uses.
     MayHelp,
-    /// It lowers precision where the backend has no fast path for that: it saves memory, not time.
+    /// It lowers precision, for which the backend has no fast path: it saves memory only.
     MemoryOnly,
-    /// It finds nothing to do.
+    /// It changes nothing.
     Nothing,
     /// It cannot run.
     CannotRun,
 }
 
-/// What is said of a model on a backend.
+/// Assesses the passes for a model on a backend.
 pub struct Checkup<'a> {
-    /// The passes there are.
+    /// The registered passes.
     pub registry: &'a Registry,
-    /// What the device can do.
+    /// The capabilities of the device.
     pub capabilities: &'a Capabilities,
     /// The graph.
     pub graph: &'a Graph,
 }
 
-/// The dtype that is recommended, and why.
+/// The recommended dtype, and why.
 #[derive(Serialize)]
 pub struct Precision {
     /// The element type.
     pub dtype: DType,
-    /// Why, a line each.
+    /// The reasons, one line each.
     pub reasons: Vec<String>,
 }
 
 impl Checkup<'_> {
-    /// Every pass that does not run by itself.
+    /// Assesses every pass that does not always run.
     pub fn passes(&self) -> Vec<PassCheck> {
         let asked = self.registry.infos().filter(|info| !info.always);
         let mut infos: Vec<&'static PassInfo> = asked.collect();
@@ -104,7 +104,7 @@ impl Checkup<'_> {
         check
     }
 
-    /// The row of a pass in the report of a set.
+    /// Returns the report of a pass when a set is run.
     fn run(&self, spec: &PipelineSpec, name: &str) -> std::result::Result<PassRun, String> {
         let plan = plan(self.registry, spec).map_err(|e| e.to_string())?;
         let ran = Manager::new().run(&plan, self.graph, self.capabilities);
@@ -142,7 +142,10 @@ impl Checkup<'_> {
         check.reasons.extend(run.notes.iter().cloned());
     }
 
-    /// What `auto_precision` would do, and why.
+    /// Returns the dtype that `auto_precision` chooses, and why.
+    ///
+    /// # Errors
+    /// If the pass cannot be planned or fails.
     pub fn precision(&self) -> Result<Precision> {
         const PASS: &str = "auto_precision";
         let spec = PipelineSpec::from_iter([PassSpec::new(PASS)]);
@@ -157,7 +160,7 @@ impl Checkup<'_> {
     }
 }
 
-/// What a pass did to nodes, weights and traffic: `6 places, 48 → 36 nodes, traffic −1.20 MB`.
+/// Describes the effect of a pass on nodes, weights and traffic: `6 places, 48 → 36 nodes, traffic −1.20 MB`.
 fn effect(run: &PassRun) -> String {
     let change = |name: &str, before: u64, after: u64| {
         let megabytes = (after as f64 - before as f64) / 1e6;
@@ -177,10 +180,10 @@ fn effect(run: &PassRun) -> String {
     parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
-/// Measures a frame with each pass that does anything against one without, in turn.
+/// Measures a frame with each pass that changes the graph, in turn with a frame without passes.
 ///
 /// # Errors
-/// No time for a round; no pass at all.
+/// If the budget is too short for a round.
 pub(super) fn time(
     checks: &mut [PassCheck],
     bench: &Bench<'_>,
@@ -204,7 +207,7 @@ pub(super) fn time(
     let mut built = bench.build_all(sets.map(planned), &scene);
     let mut subjects: Vec<&mut dyn Subject> = built
         .iter_mut()
-        .map(|b: &mut Built| b as &mut dyn Subject)
+        .map(|b: &mut BuiltSet| b as &mut dyn Subject)
         .collect();
     let options = MeasureOptions {
         budget,

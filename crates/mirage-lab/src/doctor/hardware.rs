@@ -1,22 +1,22 @@
-//! The machine, its graphics cards, and the libraries that are here.
+//! The machine, its graphics cards and the installed libraries.
 
 use mirage_machine::{Graphics, Library, Load, Machine, Rates, libraries};
 use serde::Serialize;
 
-/// What is here.
+/// The hardware and libraries of this machine.
 #[derive(Serialize)]
 pub struct Hardware {
-    /// Where it ran.
+    /// The machine.
     pub machine: Machine,
     /// Graphics cards and their driver.
     pub graphics: Graphics,
     /// Libraries that backends look for.
     pub libraries: Vec<Library>,
-    /// What keeps the machine busy.
+    /// The load of the machine.
     pub load: Load,
-    /// What arithmetic and memory reach, if it was measured.
+    /// The measured rates of arithmetic and memory.
     pub rates: Option<Rates>,
-    /// What keeps the machine busy or slow, in words.
+    /// Warnings about load, clock and temperature.
     pub warnings: Vec<String>,
 }
 
@@ -32,7 +32,7 @@ impl Hardware {
         }
     }
 
-    /// Adds what a reader should know.
+    /// Adds a warning.
     pub(super) fn warn(&mut self, warning: String) {
         self.warnings.push(warning);
     }

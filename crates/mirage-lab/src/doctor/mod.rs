@@ -1,4 +1,4 @@
-//! What a machine and its backends can do, which passes help a model there, and why.
+//! Examines a machine and its backends, and which passes help a model on it.
 
 mod abilities;
 mod alignment;
@@ -24,16 +24,16 @@ pub use self::{
 };
 use crate::{Event, Job, LabError, Observer, Result, subjects::Bench};
 
-/// What tells it from other JSON.
+/// Identifies the report among other JSON.
 const FORMAT: &str = "mirage-doctor";
-/// The version of the schema; grows when a field changes its meaning or goes away.
+/// The version of the schema; incremented when a field changes its meaning or is removed.
 const SCHEMA: u32 = 1;
-/// How long the load is watched before anything runs.
+/// How long the load is observed before anything runs.
 const LOOK: Duration = Duration::from_millis(300);
-/// A dtype pays off in a product that is faster by this share in it.
+/// The speed-up of matrix products from which a dtype pays off.
 const PAYS: f64 = 1.05;
 
-/// Everything that was found.
+/// The report of an examination.
 #[derive(Serialize)]
 pub struct Report {
     format: &'static str,
@@ -44,49 +44,49 @@ pub struct Report {
     pub hardware: Hardware,
     /// The devices of the backends.
     pub backends: Vec<Ability>,
-    /// The backends that find no device.
+    /// The backends without a device.
     pub backends_without_device: Vec<Idle>,
-    /// What the passes were tried on.
+    /// The model that the passes were tried on.
     pub model: Subject,
-    /// Every pass that does not run by itself.
+    /// Every pass that does not always run.
     pub passes: Vec<PassCheck>,
-    /// The dtype that is recommended.
+    /// The recommended dtype.
     pub precision: Precision,
-    /// Channel counts that miss the multiple of that dtype.
+    /// Channel counts that are not aligned for that dtype.
     pub alignment: AlignmentSummary,
 }
 
-/// What the passes were tried on.
+/// The model that the passes were tried on.
 #[derive(Serialize)]
 pub struct Subject {
     /// The model.
     pub name: String,
     /// Width and height of the frame.
     pub size: [usize; 2],
-    /// Denoising steps a frame.
+    /// Denoising steps per frame.
     pub steps: usize,
     /// The backend.
     pub backend: &'static str,
-    /// The number of its device.
+    /// The index of its device.
     pub device: usize,
 }
 
-/// Channel counts of the model that miss their multiple in the recommended dtype.
+/// Channel counts of the model that are not aligned for the recommended dtype.
 #[derive(Serialize)]
 pub struct AlignmentSummary {
     /// The dtype.
     pub dtype: DType,
-    /// How many.
+    /// The number of misaligned channel counts.
     pub misaligned: usize,
-    /// What zeros up to the multiple would add to a forward pass.
+    /// Operations that padding would add to a forward pass, in percent.
     pub extra_flops_percent: f64,
 }
 
-/// Examines the machine, the backends, and every pass on the job's frame; the job's own passes are not
-/// looked at. With `measure`, everything is measured too, and frames take this long.
+/// Examines the machine, the backends, and every pass on the job's frame; the job's own passes are
+/// ignored. With `measure`, everything is measured too, with this time budget for frames.
 ///
 /// # Errors
-/// The model cannot be built or captured; the observer stopped it.
+/// If the model cannot be built or captured, or if the observer stopped it.
 pub fn examine(
     job: &Job,
     registry: &Registry,
@@ -94,13 +94,13 @@ pub fn examine(
     observer: &dyn Observer,
 ) -> Result<Report> {
     let capabilities = job.capabilities();
-    observer.tell(Event::Stage("looking at the machine"));
+    observer.tell(Event::Stage("examining the machine"));
     let load = Watch::during(LOOK);
     let rates = measure.map(|_| measure_rates(&RateOptions::default()));
     let rates = rates.transpose();
     let rates = rates.map_err(|e| LabError::Failed(e.to_string()))?;
     let mut hardware = Hardware::new(load, rates);
-    observer.tell(Event::Stage("asking the backends"));
+    observer.tell(Event::Stage("examining the backends"));
     let (backends, idle) = abilities(measure.is_some(), &mut |what| {
         observer.tell(Event::Stage(&what));
     });
@@ -157,7 +157,7 @@ pub fn examine(
     })
 }
 
-/// How fast products are in half precision against f32, as measured.
+/// Describes how fast matrix products are in half precision compared with f32, as measured.
 fn products(ability: &Ability) -> Option<String> {
     let f32 = ability.measured("linear", DType::F32)?.gflops;
     let halves = [DType::BF16, DType::F16].into_iter();
@@ -168,16 +168,13 @@ fn products(ability: &Ability) -> Option<String> {
     }
     let ratios: Vec<String> = halves
         .iter()
-        .map(|(d, r)| format!("{r:.2}× of f32 in {d}"))
+        .map(|(d, r)| format!("{r:.2}× as fast in {d} as in f32"))
         .collect();
     let pays = match halves.iter().any(|(_, ratio)| *ratio >= PAYS) {
-        true => "half precision pays off in products",
-        false => "half precision does not pay off in products",
+        true => "half precision speeds up matrix products",
+        false => "half precision does not speed up matrix products",
     };
-    Some(format!(
-        "measured: linear runs at {}: {pays}",
-        ratios.join(", ")
-    ))
+    Some(format!("measured: linear is {}; {pays}", ratios.join(", ")))
 }
 
 impl AlignmentSummary {

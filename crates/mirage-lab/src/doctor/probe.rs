@@ -1,4 +1,4 @@
-//! One operation at a time through a backend: how fast it is in a dtype.
+//! Times single operations on a backend.
 
 use std::time::{Duration, Instant};
 
@@ -9,19 +9,19 @@ use serde::Serialize;
 
 use crate::sweep::{Program, ProgramError, Rotation};
 
-/// An operation of a shape that networks have, as text with places for dtype and size.
+/// An operation with a typical shape, as text with placeholders for dtype and size.
 pub(super) struct Probe {
     /// The operation, as capabilities call it.
     pub(super) op: &'static str,
-    /// What is of interest in it.
+    /// What limits it.
     rate: Rate,
-    /// One is tried after the other while it takes less than [`SHORT`]: on a fast device, starting a small
-    /// one takes longer than running it.
+    /// Tried in order until one takes at least [`SHORT`]: on a fast device, starting a small operation takes
+    /// longer than running it.
     sizes: &'static [usize],
     graph: &'static str,
 }
 
-/// What bounds an operation.
+/// What limits an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Rate {
     /// Arithmetic.
@@ -122,21 +122,21 @@ pub(super) const PROBES: &[Probe] = &[
     },
 ];
 
-/// What an operation does a second.
+/// The rates of an operation.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Measured {
-    /// The best of some runs, ms.
+    /// The fastest of several runs, ms.
     pub ms: f64,
-    /// Operations, 10⁹ a second.
+    /// Floating-point operations, 10⁹ per second.
     pub gflops: f64,
-    /// Bytes of operands and results, 10⁹ a second.
+    /// Bytes of operands and results, 10⁹ per second.
     pub gbytes: f64,
-    /// Whether it is bound by arithmetic, so that the first rate counts.
+    /// Whether it is limited by arithmetic; otherwise by memory.
     pub by_arithmetic: bool,
 }
 
 impl Measured {
-    /// The rate that counts: `120 GFLOP/s`, `14 GB/s`.
+    /// Formats the limiting rate: `120 GFLOP/s`, `14 GB/s`.
     pub fn words(&self) -> String {
         match self.by_arithmetic {
             true => format!("{:.0} GFLOP/s", self.gflops),
@@ -145,16 +145,16 @@ impl Measured {
     }
 }
 
-/// Below this, what it takes to start an operation counts.
+/// Below this time, the cost of starting an operation matters.
 const SHORT: Duration = Duration::from_micros(500);
-/// The time for one operation in one dtype.
+/// The time budget for one operation in one dtype.
 const TIME: Duration = Duration::from_millis(60);
 
 impl Probe {
-    /// Measures it.
+    /// Measures the operation.
     ///
     /// # Errors
-    /// What the backend says.
+    /// If the backend cannot compile or run it.
     pub(super) fn measure(
         &self,
         backend: &dyn Backend,
@@ -189,7 +189,7 @@ impl Probe {
         let mut best = f64::INFINITY;
         let begin = Instant::now();
         for run in 0.. {
-            // The first run is not like the others.
+            // The first runs are slower.
             if run > 2 && begin.elapsed() >= TIME {
                 break;
             }

@@ -1,9 +1,9 @@
-//! Whether tensors are what a model takes.
+//! Checks input tensors of a model.
 
 use mirage_ir::TensorData;
 use mirage_model::{Size, TensorSpec};
 
-/// Batch and size of the picture among the inputs; `None` if it is not there or has another rank.
+/// Returns batch and size of the picture among the inputs; `None` if it is missing or has another rank.
 pub fn picture_shape(given: &[(String, TensorData)], picture: &str) -> Option<(usize, Size)> {
     let (_, data) = given.iter().find(|(name, _)| name == picture)?;
     match data.shape[..] {
@@ -12,10 +12,10 @@ pub fn picture_shape(given: &[(String, TensorData)], picture: &str) -> Option<(u
     }
 }
 
-/// The inputs in the sequence of the specs.
+/// Returns the inputs in the order of the specs.
 ///
 /// # Errors
-/// Everything that does not fit, in words, a fault each.
+/// A message for every missing, mistyped and unknown tensor.
 pub fn check(
     mut given: Vec<(String, TensorData)>,
     specs: &[TensorSpec],
@@ -31,7 +31,7 @@ pub fn check(
                 let (name, data) = given.swap_remove(at);
                 if data.shape != spec.shape || data.dtype.name() != dtype(spec) {
                     faults.push(format!(
-                        "`{name}` is {}{:?}, the model takes {takes}",
+                        "`{name}` is {}{:?}, but the model expects {takes}",
                         data.dtype, data.shape
                     ));
                 }

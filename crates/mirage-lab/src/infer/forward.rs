@@ -1,4 +1,4 @@
-//! One forward pass, on a backend or by definition, and further ones on the same inputs.
+//! Runs a forward pass on a backend or the reference interpreter, and repeats it on the same inputs.
 
 use std::time::{Duration, Instant};
 
@@ -12,35 +12,35 @@ use serde::Serialize;
 
 use crate::{LabError, Resident, Result};
 
-/// The outputs of a forward pass by name, and how long it took.
+/// The result of a forward pass.
 pub struct Forward {
     /// The outputs by name.
     pub outputs: Vec<(String, TensorData)>,
-    /// How long the backend compiled.
+    /// Compile time.
     pub compile: Duration,
-    /// How long it took.
+    /// Time of the forward pass.
     pub time: Duration,
-    /// What computed it.
+    /// The backend and engine.
     pub engine: String,
-    /// What the backend says of fallbacks.
+    /// Notes of the backend, such as fallbacks.
     pub notes: Vec<String>,
-    /// What is held.
+    /// Memory in use.
     pub memory: Option<HeldMemory>,
-    /// `None` by definition.
+    /// Repeats the forward pass; `None` for the reference interpreter.
     pub again: Option<Again>,
 }
 
-/// Bytes that an executable holds, and the process with it, after the forward pass.
+/// Memory of the executable and the process after the forward pass, in bytes.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct HeldMemory {
     /// The executable.
     #[serde(flatten)]
     pub executable: MemoryReportBytes,
-    /// The process; none where the system does not tell.
+    /// The process; `None` where the platform does not report it.
     pub resident: Option<Resident>,
 }
 
-/// An executable with the inputs that it ran on and the outputs that it gave, to run once more.
+/// An executable with its inputs and outputs, to run it again.
 pub struct Again {
     executable: Box<dyn Executable>,
     inputs: Vec<Buffer>,
@@ -48,10 +48,10 @@ pub struct Again {
 }
 
 impl Again {
-    /// Runs once more, into the same buffers, and gives the time.
+    /// Runs again into the same buffers and returns the time.
     ///
     /// # Errors
-    /// What the backend says.
+    /// If the backend fails.
     pub fn run(&mut self) -> Result<Duration> {
         let start = Instant::now();
         self.executable
@@ -61,10 +61,10 @@ impl Again {
     }
 }
 
-/// On the backend. A pass may have changed the inputs' dtypes.
+/// Runs a forward pass on a backend. Inputs are cast to the dtypes of the executable.
 ///
 /// # Errors
-/// An input that is missing; what the backend says.
+/// If an input is missing or the backend fails.
 pub fn on_backend(
     prepared: Prepared,
     backend: &dyn Backend,
@@ -108,10 +108,10 @@ pub fn on_backend(
     })
 }
 
-/// By the definition of every operation, in f64; the results are rounded to the outputs' dtypes.
+/// Runs a forward pass with the reference interpreter in f64; results are rounded to the outputs' dtypes.
 ///
 /// # Errors
-/// An input that is missing; what the interpreter says.
+/// If an input is missing or the interpreter fails.
 pub fn by_definition(
     graph: &Graph,
     params: &Params,
@@ -150,7 +150,7 @@ fn find<'a>(tensors: &'a [(String, TensorData)], name: &str) -> Result<&'a Tenso
     let found = tensors.iter().find(|(n, _)| n == name);
     found.map(|(_, data)| data).ok_or_else(|| {
         LabError::Failed(format!(
-            "`{name}` is an input of the graph but not of the model"
+            "`{name}` is an input of the graph, but not of the model"
         ))
     })
 }

@@ -1,4 +1,4 @@
-//! One forward pass of a model on tensors of the caller's.
+//! Runs one forward pass of a model on given tensors.
 
 mod check;
 mod forward;

@@ -13,15 +13,15 @@ use mirage_bench::plan::Plan;
 pub use self::{
     processes::{Start, Worker},
     sets::Sets,
-    take::Taken,
+    take::Measurements,
 };
 use crate::Job;
 
-/// What is measured, and for how long.
+/// A measurement of sets of passes.
 pub struct Run {
-    /// The model, its frame and the backend; its passes are not looked at.
+    /// The model, its frame and the backend; the job's passes are ignored.
     pub job: Job,
-    /// The passes and the sets of them.
+    /// The passes and sets.
     pub sets: Sets,
     /// The rows and the sets behind them.
     pub plan: Plan,
@@ -32,10 +32,10 @@ pub struct Run {
 /// How a ledger is measured.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// The time for measuring, warm-up included.
+    /// The time budget for measuring, including warm-up.
     pub time: Duration,
-    /// Processes that measure one after the other, and share the time.
+    /// The number of processes that measure one after the other and share the time.
     pub processes: u16,
-    /// Frames of the closed loop whose last picture the error is of.
+    /// Frames of the closed loop; the error is that of the last frame.
     pub frames: usize,
 }

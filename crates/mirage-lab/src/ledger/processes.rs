@@ -1,4 +1,4 @@
-//! Processes of their own: repeats of the measurement, and the resident set of each set.
+//! Worker processes: repeated measurements, and the resident set size of each set.
 
 use std::str::FromStr;
 
@@ -8,16 +8,16 @@ use mirage_bench::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{Run, Taken};
+use super::{Measurements, Run};
 use crate::{LabError, Observer, Result, observer::Event};
 
-/// What a process does for the one that started it: it is given the same command line, so it has the
-/// same sets, and answers in JSON on standard output.
+/// The task of a worker process. It gets the same command line and therefore has the same sets, and
+/// answers in JSON on standard output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Worker {
-    /// It measures all sets, as the process of this number.
+    /// Measures all sets, as the process of this number.
     Measure(u16),
-    /// It tells its resident set with the set of this number alone.
+    /// Reports its resident set size when it runs only the set of this number.
     Resident(usize),
 }
 
@@ -30,7 +30,7 @@ impl FromStr for Worker {
             Some(("resident", n)) => n.parse().ok().map(Worker::Resident),
             _ => None,
         };
-        parsed.ok_or_else(|| "write it as measure:NUMBER or resident:NUMBER".to_owned())
+        parsed.ok_or_else(|| "expected measure:NUMBER or resident:NUMBER".to_owned())
     }
 }
 
@@ -44,10 +44,10 @@ impl std::fmt::Display for Worker {
 }
 
 impl Worker {
-    /// Does it. The answer is JSON; what goes wrong is an answer too.
+    /// Does the task and returns the answer, or the error, as JSON.
     ///
     /// # Errors
-    /// An answer that JSON cannot hold.
+    /// If the answer cannot be written as JSON.
     pub fn run(self, run: &Run, observer: &dyn Observer) -> Result<String> {
         match self {
             Worker::Measure(number) => answer(run.take(number, observer)),
@@ -61,31 +61,32 @@ fn answer<T: Serialize>(found: Result<T>) -> Result<String> {
     serde_json::to_string(&found).map_err(|e| LabError::Failed(e.to_string()))
 }
 
-/// How a process is started for a worker: it gives its answer, or why there is none.
+/// Starts a worker process and returns its answer, or why there is none.
 pub type Start<'a> = dyn Fn(Worker) -> std::result::Result<Vec<u8>, String> + 'a;
 
 fn ask<T: DeserializeOwned>(start: &Start<'_>, worker: Worker) -> std::result::Result<T, String> {
     let answer = start(worker)?;
-    serde_json::from_slice(&answer).unwrap_or_else(|_| Err("the process ended early".to_owned()))
+    serde_json::from_slice(&answer)
+        .unwrap_or_else(|_| Err("a worker process ended without a result".to_owned()))
 }
 
 impl Run {
-    /// Measures in several processes, one after the other. Their samples are joined; what else there is to
-    /// tell of the sets is told by the first.
+    /// Measures in several processes, one after the other, and joins their samples. All other facts are
+    /// those of the first process.
     ///
     /// # Errors
-    /// A process fails; the observer stopped before anything was measured.
-    pub fn repeat(&self, start: &Start<'_>, observer: &dyn Observer) -> Result<Taken> {
+    /// If a process fails, or if the observer stopped it before anything was measured.
+    pub fn repeat(&self, start: &Start<'_>, observer: &dyn Observer) -> Result<Measurements> {
         let processes = self.options.processes;
-        let mut all: Option<Taken> = None;
+        let mut all: Option<Measurements> = None;
         let mut repeats = Vec::new();
         for number in 0..processes {
             if observer.stopped() && all.is_some() {
                 break;
             }
-            let taken: Taken = match ask(start, Worker::Measure(number)) {
+            let taken: Measurements = match ask(start, Worker::Measure(number)) {
                 Ok(taken) => taken,
-                // Stopped before anything was measured: what the others have is told.
+                // Stopped before this process measured anything: keep the results of the others.
                 Err(_) if observer.stopped() && all.is_some() => break,
                 Err(why) if observer.stopped() => return Err(LabError::Interrupted(why)),
                 Err(why) => {
@@ -104,39 +105,40 @@ impl Run {
                 }
             }
         }
-        let mut all = all.ok_or_else(|| LabError::Failed("no process measured".to_owned()))?;
+        let mut all =
+            all.ok_or_else(|| LabError::Failed("no process returned a measurement".to_owned()))?;
         let joined = Measurement::join(repeats);
         all.measurement = joined.map_err(|e| LabError::Failed(e.to_string()))?;
         all.measurement.stopped |= observer.stopped();
         Ok(all)
     }
 
-    /// The resident set of a process that holds one set alone, a set of the plan each; and a warning
-    /// where that was not taken.
+    /// Measures the resident set size of a process with only one set, for each set of the plan. Also returns
+    /// a warning if some were not measured.
     pub fn residents(
         &self,
-        taken: &Taken,
+        taken: &Measurements,
         start: &Start<'_>,
         observer: &dyn Observer,
     ) -> (Vec<Option<u64>>, Option<String>) {
         let plan = &self.plan;
         let mut found: Vec<Option<u64>> = vec![None; plan.subjects.len()];
-        // A process a set builds the model anew.
+        // The process of each set builds the model again.
         let sets = distinct(plan);
         let count = u32::try_from(sets.len()).unwrap_or(u32::MAX);
         let wanted = taken.setup.saturating_mul(count) + taken.build;
         if wanted > self.options.time {
             let warning = format!(
-                "resident sets were not taken: a process a set would take about {:.0} s, more than the time given",
+                "resident set sizes were not measured: one process per set would take about {:.0} s, longer than --time",
                 wanted.as_secs_f64()
             );
             return (found, Some(warning));
         }
-        observer.tell(Event::Counted("resident sets", u64::from(count)));
+        observer.tell(Event::Counted("resident set sizes", u64::from(count)));
         let mut warning = None;
         for (done, first) in sets.into_iter().enumerate() {
             if observer.stopped() {
-                warning = Some("resident sets were not all taken: it was stopped".to_owned());
+                warning = Some("not all resident set sizes were measured: interrupted".to_owned());
                 break;
             }
             if taken.measurement.series[first].failure.is_some() {
@@ -149,7 +151,7 @@ impl Run {
                     let places = plan.subjects.iter().zip(&mut found).filter(same);
                     places.for_each(|(_, place)| *place = Some(bytes));
                 }
-                Err(why) => warning = Some(format!("a resident set was not taken: {why}")),
+                Err(why) => warning = Some(format!("a resident set size was not measured: {why}")),
             }
             observer.tell(Event::Done(done as u64 + 1));
         }
@@ -158,7 +160,7 @@ impl Run {
     }
 }
 
-/// The first subject of every different set.
+/// Returns the first subject of every distinct set.
 fn distinct(plan: &Plan) -> Vec<usize> {
     let first = |i: &usize| !plan.subjects[..*i].contains(&plan.subjects[*i]);
     (0..plan.subjects.len()).filter(first).collect()

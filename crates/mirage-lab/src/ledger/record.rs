@@ -1,4 +1,4 @@
-//! A ledger out of what was found.
+//! Creates a ledger from measurements.
 
 use std::time::SystemTime;
 
@@ -8,28 +8,28 @@ use mirage_bench::{
 };
 use mirage_machine::Roofline;
 
-use super::{Run, Taken};
+use super::{Measurements, Run};
 use crate::{
     LabError, Result,
     ids::{backend_id, machine_id, model_id},
 };
 
 impl Run {
-    /// The ledger. `resident` has the bytes of each set, and a warning where some are not there;
-    /// `roofline` is what the device reaches, or why that is not known.
+    /// Creates the ledger. `resident` has the resident set size of each set in bytes, and a warning if some
+    /// are missing; `roofline` is the peak performance of the device, or why it is unknown.
     ///
     /// # Errors
-    /// Times that no statistics can be made of.
+    /// If the times do not allow statistics.
     pub fn ledger(
         &self,
-        taken: Taken,
+        taken: Measurements,
         resident: (Vec<Option<u64>>, Option<String>),
         roofline: std::result::Result<Roofline, String>,
     ) -> Result<Ledger> {
         let mut setting = self.setting(&taken);
         let (roofline, no_roofline) = match roofline {
             Ok(roofline) => (Some(roofline), None),
-            Err(why) => (None, Some(format!("no percent of a roofline: {why}"))),
+            Err(why) => (None, Some(format!("no percentages of the roofline: {why}"))),
         };
         setting.machine.roofline = roofline;
         let (resident, no_resident) = resident;
@@ -78,8 +78,8 @@ impl Run {
         })
     }
 
-    /// What numbers belong to.
-    fn setting(&self, taken: &Taken) -> Setting {
+    /// Returns what the numbers belong to.
+    fn setting(&self, taken: &Measurements) -> Setting {
         let job = &self.job;
         let now = humantime::format_rfc3339_seconds(SystemTime::now());
         Setting {

@@ -1,4 +1,4 @@
-//! Which passes there are to measure with, and the sets of them.
+//! The passes to measure, and sets of them.
 
 use mirage_bench::{
     ledger::PassId,
@@ -8,24 +8,23 @@ use mirage_pass::{PassSpec, PipelineSpec, Plan, Registry};
 
 use crate::{LabError, Result, ids::pass_id};
 
-/// The passes of a ledger, and sets of them that have names of their own.
+/// The passes of a ledger, and named sets of them.
 pub struct Sets {
     registry: Registry,
-    /// Those that were asked for, in the order in which the planner runs them, then those that only
-    /// own sets have.
+    /// The requested passes in the planner's order, then those that only own sets have.
     passes: Vec<PassSpec>,
-    /// How many were asked for.
+    /// The number of requested passes.
     asked: usize,
-    /// One a pass.
+    /// One per pass.
     ids: Vec<PassId>,
     own: Vec<OwnSet>,
 }
 
 impl Sets {
-    /// The passes that were asked for.
+    /// Creates the sets of the requested passes.
     ///
     /// # Errors
-    /// They do not go together.
+    /// If the passes cannot be combined.
     pub fn new(registry: Registry, asked: PipelineSpec) -> Result<Self> {
         let mut sets = Sets {
             registry,
@@ -49,14 +48,14 @@ impl Sets {
         Ok(sets)
     }
 
-    /// Adds a set with a label of its own.
+    /// Adds a set with a label.
     ///
     /// # Errors
-    /// A label that a row has already; passes that do not go together; too many passes in all.
+    /// If a row already has this label, if the passes cannot be combined, or if there are too many passes.
     pub fn add(&mut self, label: &str, spec: PipelineSpec) -> Result<()> {
         if self.own.iter().any(|o| o.label == label) || ["none", "all"].contains(&label) {
             return Err(LabError::Request(format!(
-                "there is a row `{label}` already: give another label"
+                "a row `{label}` already exists; use another label"
             )));
         }
         let chosen = mirage_pass::plan(&self.registry, &spec)?;
@@ -67,7 +66,7 @@ impl Sets {
             .collect();
         if self.passes.len() > MAX_PASSES {
             return Err(LabError::Request(format!(
-                "more than {MAX_PASSES} different passes in all"
+                "too many different passes: at most {MAX_PASSES} in all rows"
             )));
         }
         self.own.push(OwnSet {
@@ -77,24 +76,24 @@ impl Sets {
         Ok(())
     }
 
-    /// Whether there is nothing to measure but a frame without passes.
+    /// Returns whether there is nothing to measure except no passes.
     pub fn is_empty(&self) -> bool {
         self.asked == 0 && self.own.is_empty()
     }
 
-    /// The passes as ledgers name them, in the order of a set's indices.
+    /// Returns the passes in the order of the sets' indices.
     pub fn ids(&self) -> &[PassId] {
         &self.ids
     }
 
-    /// The place of a pass with these options, which is added if it is new.
+    /// Returns the index of a pass with these options, and adds it if it is new.
     fn place(&mut self, spec: PassSpec, chosen: &Plan) -> usize {
         let text = spec.to_string();
         if let Some(known) = self.ids.iter().position(|id| id.spec == text) {
             return known;
         }
         let mut id = pass_id(&spec, chosen);
-        // The same pass with other options is another pass, under a name that tells.
+        // The same pass with other options is another pass, named with its options.
         if self.ids.iter().any(|known| known.name == id.name) {
             id.name = text;
         }
@@ -103,10 +102,10 @@ impl Sets {
         self.passes.len() - 1
     }
 
-    /// The rows and the sets behind them.
+    /// Returns the rows and their sets.
     ///
     /// # Errors
-    /// More passes than there can be rows for; shares that were asked for and cannot be given.
+    /// If there are too many passes, or if Shapley shares cannot be computed.
     pub fn rows(&self, shapley: bool, control: bool, planted: Vec<f64>) -> Result<RowPlan> {
         let options = PlanOptions {
             shapley,
@@ -123,10 +122,10 @@ impl Sets {
         }
     }
 
-    /// The plan of a set of the passes.
+    /// Returns the plan of a set.
     ///
     /// # Errors
-    /// The planner's, in words: a set that is not legal is a row that says so.
+    /// If the set is illegal; its row shows the message.
     pub fn plan(&self, set: &[usize]) -> std::result::Result<Plan, String> {
         let mut spec = PipelineSpec::empty();
         spec.passes = set.iter().map(|&i| self.passes[i].clone()).collect();
@@ -134,7 +133,7 @@ impl Sets {
     }
 }
 
-/// The pass's name as it is registered.
+/// Returns the registered name of a pass.
 fn name(spec: &PassSpec) -> String {
     spec.name().replace('-', "_")
 }

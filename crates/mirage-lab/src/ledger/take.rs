@@ -1,4 +1,4 @@
-//! Building and measuring all sets in this process.
+//! Builds and measures all sets in this process.
 
 use std::{
     ops::ControlFlow,
@@ -18,33 +18,33 @@ use super::Run;
 use crate::{
     LabError, ModelFacts, Observer, Resident, Result,
     observer::Event,
-    subjects::{Bench, Built},
+    subjects::{Bench, BuiltSet},
 };
 
-/// What one process found out.
+/// The measurements of one process.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Taken {
-    /// The times, a series a set.
+pub struct Measurements {
+    /// The times, one series per set.
     pub measurement: Measurement,
-    /// One a set.
+    /// The facts of each set.
     pub facts: Vec<Facts>,
-    /// Of `none` and of `all`.
+    /// The layer times of `none` and `all`.
     pub layers: Vec<LayerTimes>,
-    /// What else kept the machine busy.
+    /// Warnings about the load of the machine.
     pub warnings: Vec<String>,
     /// The model.
     pub model: ModelFacts,
-    /// The model and its graph.
+    /// The time to build the model and capture it.
     pub setup: Duration,
-    /// The passes and the compilation of all sets.
+    /// The time to run the passes and compile all sets.
     pub build: Duration,
 }
 
-/// How long the machine is watched before anything is measured.
+/// How long the load is observed before measuring.
 const BEFORE: Duration = Duration::from_millis(500);
 
 impl Run {
-    /// How the sets are measured, in the process of this number.
+    /// Returns how the process of this number measures the sets.
     pub(super) fn measuring(&self, process: u16) -> MeasureOptions {
         MeasureOptions {
             budget: self.options.time / u32::from(self.options.processes),
@@ -53,12 +53,11 @@ impl Run {
         }
     }
 
-    /// Builds all sets, measures them in turn in this process, which has this number, and finds out what
-    /// else there is to tell of each.
+    /// Builds all sets, measures them in turn as the process of this number, and collects the facts of each.
     ///
     /// # Errors
-    /// The model cannot be built; no time for a round; stopped before there was one.
-    pub fn take(&self, process: u16, observer: &dyn Observer) -> Result<Taken> {
+    /// If the model cannot be built, if there is no time for a round, or if it is stopped before one.
+    pub fn take(&self, process: u16, observer: &dyn Observer) -> Result<Measurements> {
         let plan = &self.plan;
         let begin = Instant::now();
         let which = match self.options.processes {
@@ -102,7 +101,7 @@ impl Run {
                 series.samples_ms.clear();
             }
         }
-        Ok(Taken {
+        Ok(Measurements {
             measurement,
             facts,
             layers,
@@ -114,10 +113,10 @@ impl Run {
     }
 
     /// How long the whole command will take, in words.
-    fn estimate(&self, build: Duration, built: &[Built]) -> String {
+    fn estimate(&self, build: Duration, built: &[BuiltSet]) -> String {
         let processes = u32::from(self.options.processes);
         let frames = u32::try_from(self.options.frames).unwrap_or(u32::MAX);
-        let executions: Duration = built.iter().filter_map(Built::first_execution).sum();
+        let executions: Duration = built.iter().filter_map(BuiltSet::first_execution).sum();
         let pictures = executions.saturating_mul(frames);
         let compiling = build.saturating_mul(processes);
         let all = self.options.time + compiling + pictures;
@@ -138,11 +137,11 @@ impl Run {
         }
     }
 
-    /// What the set of this number alone takes of this process, bytes: what [`Run::take`] would build of
-    /// it, after some frames.
+    /// Returns the resident set size of this process in bytes when it runs only the set of this number, after
+    /// some frames.
     ///
     /// # Errors
-    /// It does not run; the system does not tell.
+    /// If the set does not run, or if the platform does not report the size.
     pub fn resident(&self, subject: usize) -> Result<u64> {
         let set = self.plan.subjects.get(subject).copied().unwrap_or_default();
         let (captured, _) = self.job.capture()?;
@@ -166,14 +165,14 @@ fn seconds(time: Duration) -> String {
     humantime::format_duration(rounded).to_string()
 }
 
-/// The warnings of a load, with the time that they are of.
+/// Returns the warnings of a load, prefixed with when they occurred.
 fn told<'a>(when: &'a str, load: &Load) -> impl Iterator<Item = String> + use<'a> {
     let warnings = load.warnings().into_iter();
     warnings.map(move |warning| format!("{when}: {warning}"))
 }
 
 fn run(
-    built: &mut [Built],
+    built: &mut [BuiltSet],
     options: &MeasureOptions,
     observer: &dyn Observer,
 ) -> Result<Measurement> {
@@ -196,11 +195,11 @@ fn run(
     })
 }
 
-/// The profiles of `none` and of `all`, where they did not fail.
+/// Returns the profiles of `none` and `all`, where they did not fail.
 fn profiles(
     plan: &Plan,
     bench: &Bench<'_>,
-    built: &mut [Built],
+    built: &mut [BuiltSet],
     measurement: &Measurement,
 ) -> Vec<LayerTimes> {
     let mut found = Vec::new();

@@ -1,4 +1,4 @@
-//! From the times of nodes and the graph to a profile.
+//! Creates a profile from the times of nodes and the graph.
 
 use mirage_backend::{MemoryReport, NodeClock};
 use mirage_bench::{
@@ -20,20 +20,20 @@ use crate::{
     ids::{backend_id, machine_id, model_id, pass_ids},
 };
 
-/// What a profile is made of.
-pub(super) struct Found<'a> {
+/// The data of a profile.
+pub(super) struct RawProfile<'a> {
     /// The graph that was compiled.
     pub(super) graph: &'a Graph,
     pub(super) times: &'a mirage_stream::Profile,
     pub(super) memory: MemoryReport,
     pub(super) notes: Vec<String>,
-    /// What made the times doubtful.
+    /// Warnings about the load of the machine.
     pub(super) warnings: Vec<String>,
     pub(super) model: ModelFacts,
 }
 
-impl Found<'_> {
-    /// The profile.
+impl RawProfile<'_> {
+    /// Returns the profile.
     pub(super) fn profile(self, job: &Job, roofline: Option<Roofline>) -> Result<Profile> {
         let ids = self.ids()?;
         let times = self.frames().times();
@@ -60,7 +60,7 @@ impl Found<'_> {
         })
     }
 
-    /// The nodes that ran, the same in every frame.
+    /// Returns the nodes that ran, which must be the same in every frame.
     fn ids(&self) -> Result<Vec<NodeId>> {
         let mut frames = self.times.profiled.iter();
         let ids_of =
@@ -69,8 +69,7 @@ impl Found<'_> {
         match frames.all(|f| ids_of(f) == first) {
             true => Ok(first),
             false => Err(LabError::Failed(
-                "the backend ran other nodes in one frame than in another, so there is no profile of a frame"
-                    .to_owned(),
+                "cannot profile: the backend ran different nodes in different frames".to_owned(),
             )),
         }
     }
@@ -192,7 +191,7 @@ fn node(graph: &Graph, (id, numbers): (NodeId, &Numbers), ms: f64, memory_bytes:
     }
 }
 
-/// The operation; of a region its kind too.
+/// Returns the name of the operation, with the kind for a region.
 pub(super) fn name(node: &mirage_ir::Node) -> String {
     match node.op.get::<Region>() {
         Some(region) => format!("region:{}", region.kind),
@@ -200,7 +199,7 @@ pub(super) fn name(node: &mirage_ir::Node) -> String {
     }
 }
 
-/// That a profile sees no node of a body.
+/// Returns the warning that nodes of called bodies are not profiled.
 fn calls(graph: &Graph) -> Option<String> {
     let calls = graph.nodes().iter().filter(|n| n.op.is::<Call>()).count();
     let warning = format!(

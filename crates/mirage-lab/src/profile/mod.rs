@@ -1,4 +1,4 @@
-//! Where the time and the memory of a frame go: node by node, and a live run as a trace.
+//! Profiles the time and memory of a frame by node, and traces a live run.
 
 mod collect;
 mod numbers;
@@ -13,23 +13,23 @@ use mirage_pass::Manager;
 use mirage_stream::{Session, Trace, profile, trace_live};
 use mirage_video::{Pipeline, SinkOptions, SourceOptions, open_sink, open_source};
 
-use self::collect::Found;
+use self::collect::RawProfile;
 pub use self::trace::chrome_trace;
 use crate::{Event, Job, LabError, ModelFacts, Observer, Result, scene};
 
-/// A frame program that is compiled, to be profiled and traced.
-pub struct Profiled {
+/// A compiled frame program, to be profiled and traced.
+pub struct Profiler {
     /// The graph that was compiled.
     pub graph: Graph,
     session: Session,
     model: ModelFacts,
 }
 
-impl Profiled {
+impl Profiler {
     /// Builds the job's model, runs its passes and compiles.
     ///
     /// # Errors
-    /// The model cannot be captured; a pass fails; what the backend says.
+    /// If the model cannot be captured, a pass fails, or the backend cannot compile.
     pub fn prepare(job: &Job, observer: &dyn Observer) -> Result<Self> {
         observer.tell(Event::Stage(&format!("preparing {}", job.config.name)));
         let (captured, model) = job.capture()?;
@@ -37,18 +37,18 @@ impl Profiled {
         drop(captured);
         let session = job.session(prepared.executable)?;
         observer.tell(Event::End);
-        Ok(Profiled {
+        Ok(Profiler {
             graph: prepared.graph,
             session,
             model,
         })
     }
 
-    /// Runs so many frames of the scene, every second one with the time of every node, and leaves out the
-    /// first `warmup` of them. `roofline` is what the device reaches, if that is known.
+    /// Runs this many frames of the scene, profiles every second one and excludes the first `warmup`.
+    /// `roofline` is the peak performance of the device, if known.
     ///
     /// # Errors
-    /// What the backend says; stopped before the last frame.
+    /// If the backend fails, or if it is stopped before the last frame.
     pub fn profile(
         &mut self,
         job: &Job,
@@ -66,7 +66,7 @@ impl Profiled {
         let times = times?.ok_or_else(interrupted)?;
         observer.tell(Event::End);
         let executable = self.session.executable();
-        let found = Found {
+        let found = RawProfile {
             graph: &self.graph,
             times: &times,
             memory: executable.memory(),
@@ -77,11 +77,11 @@ impl Profiled {
         found.profile(job, roofline)
     }
 
-    /// A short run of so many frames of the built-in scene to a GIF that is thrown away, from the start
-    /// of a stream; setting `stop` ends it.
+    /// Traces a live run of this many frames of the built-in scene, from the start of a stream. Its output is
+    /// discarded. Setting `stop` ends it.
     ///
     /// # Errors
-    /// What the backend says; stopped before the last frame.
+    /// If the backend fails, or if it is stopped before the last frame.
     pub fn trace(
         &mut self,
         job: &Job,
@@ -96,7 +96,7 @@ impl Profiled {
         };
         let source = open_source("scene", &options)?;
         let folder = tempfile::tempdir()
-            .map_err(|e| LabError::Failed(format!("cannot make a temporary folder: {e}")))?;
+            .map_err(|e| LabError::Failed(format!("cannot create a temporary folder: {e}")))?;
         let output = folder.path().join("trace.gif");
         let output = output.to_string_lossy();
         let sink = open_sink(&output, source.info(), &SinkOptions::default())?;
@@ -118,5 +118,7 @@ impl Profiled {
 }
 
 fn interrupted() -> LabError {
-    LabError::Interrupted("interrupted before the profile was done; nothing was written".to_owned())
+    LabError::Interrupted(
+        "interrupted before the profile was complete; nothing was written".to_owned(),
+    )
 }

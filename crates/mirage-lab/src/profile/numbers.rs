@@ -1,12 +1,11 @@
-//! The numbers of values as a graph's text has them.
+//! The numbers of values in a graph's text form.
 
 use std::collections::HashMap;
 
 use mirage_ir::{Graph, NodeId, ValueId};
 
-/// The numbers of values in the text form: in the order in which they are defined, inputs first, then
-/// parameters, states, and the results of nodes. A node is called by the number of its first result, as
-/// `mirage graph dump` shows it.
+/// The numbers of values in the text form, in the order of definition: inputs, parameters, states, results
+/// of nodes. A node has the number of its first result, as in `mirage graph dump`.
 pub(super) struct Numbers(HashMap<ValueId, usize>);
 
 impl Numbers {

@@ -1,5 +1,5 @@
-//! A live run in the Trace Event Format, which ui.perfetto.dev and chrome://tracing show: a thread for
-//! each stage, one for the backend with every node within its layers, and memory as counters.
+//! Writes a live run in the Trace Event Format of ui.perfetto.dev and chrome://tracing: a thread for each
+//! stage, one for the backend with nodes nested in layers, and memory as counters.
 
 use std::time::{Duration, Instant};
 
@@ -16,12 +16,12 @@ const THREADS: [(u32, &str); 4] = [
     (1, "decode"),
     (2, "run"),
     (3, "encode"),
-    // The engine's workers share a node's work among them without telling who does what.
+    // The engine does not report how its workers share the work of a node.
     (4, "backend (nodes)"),
 ];
 const BACKEND: u32 = 4;
 
-/// The run as JSON. `graph` is what was compiled.
+/// Returns the run as JSON. `graph` is the compiled graph.
 pub fn chrome_trace(graph: &Graph, trace: &Trace) -> Value {
     let mut events = Events {
         start: trace.start,

@@ -1,4 +1,4 @@
-//! Where a set's time goes, layer by layer.
+//! Times the layers of a set.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -11,22 +11,27 @@ use mirage_ir::{NodeId, cost::node_cost};
 use mirage_stream::profile;
 use mirage_video::Frame;
 
-use super::{Bench, Built};
+use super::{Bench, BuiltSet};
 
-/// Parts of a module path that make a layer of a ledger.
+/// The number of parts of a module path that name a layer in a ledger.
 const LAYER_DEPTH: usize = 2;
-/// Frames before those that a profile's medians are of.
+/// Warm-up frames of a profile.
 const PROFILE_WARM_UP: usize = 2;
-/// The most frames behind a profile's medians; half of them are profiled.
+/// The maximum number of frames of a profile; half of them are profiled.
 const PROFILE_FRAMES: usize = 20;
-/// The time that a profile shall take, ms; it takes 4 frames at least.
+/// The time budget of a profile, ms; at least 4 frames are run.
 const PROFILE_MS: f64 = 3000.0;
 
 impl Bench<'_> {
-    /// Where a set's time goes, layer by layer; `frame_ms` is what a frame takes, as measured. `None`
-    /// where the backend gives no times of nodes.
-    pub(crate) fn layers(&self, built: &mut Built, row: &str, frame_ms: f64) -> Option<LayerTimes> {
-        let Built::Ready(ready) = built else {
+    /// Returns the time of each layer of a set; `frame_ms` is the measured time of a frame. `None` if the
+    /// backend does not report times of nodes.
+    pub(crate) fn layers(
+        &self,
+        built: &mut BuiltSet,
+        row: &str,
+        frame_ms: f64,
+    ) -> Option<LayerTimes> {
+        let BuiltSet::Runnable(ready) = built else {
             return None;
         };
         let frames = (PROFILE_MS / frame_ms).clamp(4.0, PROFILE_FRAMES as f64) as usize;
@@ -37,7 +42,7 @@ impl Bench<'_> {
             .take(PROFILE_WARM_UP + frames)
             .cloned()
             .collect();
-        // A profile is an extra: a ledger without one is whole.
+        // The profile is optional in a ledger.
         let found = profile(&mut ready.session, &scene, PROFILE_WARM_UP, |_| true);
         let found = found.ok()??;
         let ms = |time: Duration| time.as_secs_f64() * 1e3;
@@ -77,7 +82,7 @@ impl Bench<'_> {
         let plain_ms = median(&plain)?;
         let profiled_ms = match found.clock {
             NodeClock::Host => median(&whole)?,
-            // What the device does is part of a plain execution; a profiled one waits for it node by node.
+            // A profiled execution waits for the device after every node, so the plain time is used.
             NodeClock::Device => plain_ms,
         };
         let covered: f64 = layers.iter().map(|l| l.ms).sum();

@@ -1,4 +1,4 @@
-//! Sets of passes as programs that run frames: what `bench`, `tune` and `doctor` measure.
+//! Sets of passes compiled to programs that run frames, for `bench`, `tune` and `doctor`.
 
 mod layers;
 
@@ -20,9 +20,9 @@ use mirage_video::Frame;
 
 use crate::{Job, Result, heap, scene::scene};
 
-/// What all sets share.
+/// Compiles and runs sets of passes for one job.
 pub struct Bench<'a> {
-    /// The model, its frame and the backend; its passes are not looked at.
+    /// The model, its frame and the backend; the job's passes are ignored.
     pub job: &'a Job,
     /// The frame program before any pass.
     pub captured: &'a Captured,
@@ -30,39 +30,39 @@ pub struct Bench<'a> {
     pub frames: usize,
 }
 
-/// A set's program, or why there is none.
-pub enum Built {
-    /// It runs.
-    Ready(Box<Ready>),
-    /// A pass or the backend failed, or a frame.
+/// The program of a set, or why there is none.
+pub enum BuiltSet {
+    /// A program that runs.
+    Runnable(Box<RunnableSet>),
+    /// A pass, the backend or a frame failed, with the message.
     Failed(String),
 }
 
-/// A program that runs frames of the scene over and over.
-pub struct Ready {
+/// A program that runs the frames of the scene repeatedly.
+pub struct RunnableSet {
     session: Session,
     graph: Graph,
     scene: Vec<Frame>,
     next: usize,
-    /// Busy work after each frame, as a share of the frame's time.
+    /// Busy work after each frame, as a fraction of the frame's time.
     slow_down: f64,
     /// The time of the first execution, where one was made.
     first: Option<Duration>,
     facts: Facts,
 }
 
-impl Built {
-    /// Why it does not run.
+impl BuiltSet {
+    /// Returns why the set does not run.
     pub fn failure(&self) -> Option<&str> {
         match self {
-            Built::Ready(_) => None,
-            Built::Failed(why) => Some(why),
+            BuiltSet::Runnable(_) => None,
+            BuiltSet::Failed(why) => Some(why),
         }
     }
 
-    /// Makes every frame slower by this share of its own time.
+    /// Slows down every frame by this fraction of its time.
     pub fn slow_down(&mut self, share: f64) {
-        if let Built::Ready(ready) = self {
+        if let BuiltSet::Runnable(ready) = self {
             ready.slow_down = share;
         }
     }
@@ -70,41 +70,41 @@ impl Built {
     /// The time of its first execution, where building it needed one: an upper bound for a later one.
     pub fn first_execution(&self) -> Option<Duration> {
         match self {
-            Built::Ready(ready) => ready.first,
-            Built::Failed(_) => None,
+            BuiltSet::Runnable(ready) => ready.first,
+            BuiltSet::Failed(_) => None,
         }
     }
 
-    /// Bytes of the weights that it holds.
+    /// Returns the size of its weights in bytes.
     pub fn weight_bytes(&self) -> u64 {
         match self {
-            Built::Ready(ready) => ready.facts.memory.weight_bytes.unwrap_or(0),
-            Built::Failed(_) => 0,
+            BuiltSet::Runnable(ready) => ready.facts.memory.weight_bytes.unwrap_or(0),
+            BuiltSet::Failed(_) => 0,
         }
     }
 }
 
 /// Whether another program's weights fit into free memory beside these, if they are no larger than the
 /// largest here; while it is compiled, its weights are there twice.
-pub fn another_fits<'a>(built: impl Iterator<Item = &'a Built>) -> bool {
-    let largest = built.map(Built::weight_bytes).max().unwrap_or(0);
+pub fn another_fits<'a>(built: impl Iterator<Item = &'a BuiltSet>) -> bool {
+    let largest = built.map(BuiltSet::weight_bytes).max().unwrap_or(0);
     mirage_bench::machine::Memory::here().is_none_or(|memory| memory.available > 2 * largest)
 }
 
-impl Subject for Built {
+impl Subject for BuiltSet {
     fn run(&mut self) -> std::result::Result<Duration, String> {
         let result = match self {
-            Built::Ready(ready) => ready.run(),
-            Built::Failed(why) => return Err(why.clone()),
+            BuiltSet::Runnable(ready) => ready.run(),
+            BuiltSet::Failed(why) => return Err(why.clone()),
         };
         if let Err(why) = &result {
-            *self = Built::Failed(why.clone());
+            *self = BuiltSet::Failed(why.clone());
         }
         result
     }
 }
 
-impl Ready {
+impl RunnableSet {
     fn run(&mut self) -> std::result::Result<Duration, String> {
         let mut frame = self.scene[self.next].clone();
         self.next = (self.next + 1) % self.scene.len();
@@ -116,7 +116,7 @@ impl Ready {
         }
     }
 
-    /// The first and the last picture of a closed loop, f32 in [-1, 1].
+    /// Returns the first and the last picture of a closed loop, f32 in [-1, 1].
     fn loop_ends(&mut self, scene: &[Frame]) -> std::result::Result<[Vec<f32>; 2], String> {
         self.session.restart().map_err(|e| e.to_string())?;
         let mut ends: [Vec<f32>; 2] = Default::default();
@@ -132,10 +132,9 @@ impl Ready {
         Ok(ends)
     }
 
-    /// The most bytes that an execution takes: what is held for it and what it allocates on top, if the
-    /// program's allocator counts. To be
-    /// asked before anything has run: an engine that keeps memory for the next execution takes it in
-    /// the first one.
+    /// Returns the peak memory of an execution in bytes: what is held for it and what it allocates, if the
+    /// program's allocator counts. Must be called before the first execution, in which engines allocate the
+    /// memory that they keep.
     fn measured_peak(&mut self) -> std::result::Result<Option<u64>, String> {
         let held = self.session.executable().memory().held_bytes.unwrap_or(0);
         let frame = &self.scene[self.next];
@@ -146,7 +145,7 @@ impl Ready {
     }
 }
 
-/// Keeps a core busy for this long at least; how long it took.
+/// Keeps a core busy for at least this long, and returns the time it took.
 fn busy(wanted: Duration) -> Duration {
     let start = Instant::now();
     let mut value = 1.0_f64;
@@ -160,25 +159,25 @@ fn busy(wanted: Duration) -> Duration {
 }
 
 impl Bench<'_> {
-    /// The frames of the closed loop, in the model's size.
+    /// Returns the frames of the closed loop, in the model's size.
     ///
     /// # Errors
-    /// A size that frames cannot have.
+    /// If the size is invalid.
     pub fn scene(&self) -> Result<Vec<Frame>> {
         let size = self.job.size;
         let size = (size.width as u32, size.height as u32);
         scene(self.frames, size, self.job.seed)
     }
 
-    /// Runs a set's passes and compiles. A set that cannot be planned has failed for that reason.
-    pub fn build(&self, plan: std::result::Result<Plan, String>, scene: &[Frame]) -> Built {
+    /// Runs the passes of a set and compiles it. A plan that is an error becomes a failed set.
+    pub fn build(&self, plan: std::result::Result<Plan, String>, scene: &[Frame]) -> BuiltSet {
         match plan.and_then(|plan| self.ready(&plan, scene)) {
-            Ok(ready) => Built::Ready(Box::new(ready)),
-            Err(why) => Built::Failed(why),
+            Ok(ready) => BuiltSet::Runnable(Box::new(ready)),
+            Err(why) => BuiltSet::Failed(why),
         }
     }
 
-    fn ready(&self, plan: &Plan, scene: &[Frame]) -> std::result::Result<Ready, String> {
+    fn ready(&self, plan: &Plan, scene: &[Frame]) -> std::result::Result<RunnableSet, String> {
         let prepared = self
             .job
             .prepare_with(self.captured, plan, &mut Manager::new())
@@ -206,7 +205,7 @@ impl Bench<'_> {
         };
         let session = self.job.session(prepared.executable);
         let session = session.map_err(|e| e.to_string())?;
-        let mut ready = Ready {
+        let mut ready = RunnableSet {
             session,
             graph: prepared.graph,
             scene: scene.to_vec(),
@@ -222,17 +221,17 @@ impl Bench<'_> {
         Ok(ready)
     }
 
-    /// The programs of some sets; of those whose weights do not fit, why not.
+    /// Compiles several sets. Sets whose weights do not fit into free memory are failed sets.
     pub fn build_all(
         &self,
         plans: impl IntoIterator<Item = std::result::Result<Plan, String>>,
         scene: &[Frame],
-    ) -> Vec<Built> {
+    ) -> Vec<BuiltSet> {
         let mut built = Vec::new();
         for plan in plans {
             let next = match another_fits(built.iter()) {
                 true => self.build(plan, scene),
-                false => Built::Failed(
+                false => BuiltSet::Failed(
                     "its weights do not fit into free memory beside those of the sets before it: \
                      measure fewer sets at once"
                         .to_owned(),
@@ -243,38 +242,37 @@ impl Bench<'_> {
         built
     }
 
-    /// What is known of each set without running it.
-    pub fn plain_facts(&self, built: &[Built]) -> Vec<Facts> {
-        let facts = |b: &Built| match b {
-            Built::Ready(ready) => ready.facts.clone(),
-            Built::Failed(_) => Facts::default(),
+    /// Returns the facts of each set that are known without running it.
+    pub fn plain_facts(&self, built: &[BuiltSet]) -> Vec<Facts> {
+        let facts = |b: &BuiltSet| match b {
+            BuiltSet::Runnable(ready) => ready.facts.clone(),
+            BuiltSet::Failed(_) => Facts::default(),
         };
         built.iter().map(facts).collect()
     }
 
-    /// What is known of each set, with what an execution takes of memory and its pictures' error against
-    /// those of the first, which is `none`.
-    pub fn facts(&self, built: &mut [Built], scene: &[Frame]) -> Vec<Facts> {
+    /// Returns the facts of each set, including the error of its pictures against the first set, `none`.
+    pub fn facts(&self, built: &mut [BuiltSet], scene: &[Frame]) -> Vec<Facts> {
         let mut reference: Option<Pictures> = None;
         let mut all = Vec::with_capacity(built.len());
         for (i, b) in built.iter_mut().enumerate() {
             let mut facts = match b {
-                Built::Ready(ready) => ready.facts.clone(),
-                Built::Failed(_) => Facts::default(),
+                BuiltSet::Runnable(ready) => ready.facts.clone(),
+                BuiltSet::Failed(_) => Facts::default(),
             };
             let pictures = self.pictures(b, scene);
             let pictures = match i {
                 0 => pictures.inspect(|p| reference = Some(p.clone())),
                 _ => pictures,
             };
-            // Where `none` does not run there is nothing to compare with.
+            // If `none` does not run, there is no reference.
             let error = pictures.and_then(|p| match &reference {
                 Some(reference) => self.errors(&p, reference).map(Some),
                 None => Ok(None),
             });
             match error {
                 Ok(error) => facts.error = error,
-                Err(why) => *b = Built::Failed(why),
+                Err(why) => *b = BuiltSet::Failed(why),
             }
             all.push(facts);
         }
@@ -290,22 +288,22 @@ impl Bench<'_> {
     /// Runs the closed loop over the scene, from the start of a stream.
     ///
     /// # Errors
-    /// Why it does not run.
+    /// If the set does not run.
     pub fn pictures(
         &self,
-        built: &mut Built,
+        built: &mut BuiltSet,
         scene: &[Frame],
     ) -> std::result::Result<Pictures, String> {
         match built {
-            Built::Ready(ready) => ready.loop_ends(scene).map(Pictures),
-            Built::Failed(why) => Err(why.clone()),
+            BuiltSet::Runnable(ready) => ready.loop_ends(scene).map(Pictures),
+            BuiltSet::Failed(why) => Err(why.clone()),
         }
     }
 
-    /// How far pictures are from those of the reference.
+    /// Returns the error of pictures against those of the reference.
     ///
     /// # Errors
-    /// Values that are not finite.
+    /// If a value is not finite.
     pub fn errors(
         &self,
         pictures: &Pictures,

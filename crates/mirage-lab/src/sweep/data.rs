@@ -1,9 +1,9 @@
-//! Elements to measure on.
+//! Random tensors for measurements.
 
 use mirage_ir::{DType, OpError, TensorData, TensorType, interp::Tensor};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
-/// What elements are like. No time here depends on them, unless they overflow or are denormal.
+/// The distribution of elements. Times do not depend on it, except for overflow and denormals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Values {
     /// Uniform with mean 0 and variance 1: activations.
@@ -12,16 +12,15 @@ pub enum Values {
     Positive,
 }
 
-/// Random elements that are made; a tensor with more repeats them. A prime, so that no row of a usual
-/// width is like the row before.
+/// The number of random elements; larger tensors repeat them. A prime, so that rows of a usual width differ.
 const PERIOD: usize = 65_537;
 
 impl Values {
-    /// Elements for a tensor of this type. Integers are 0, which every index may be; bools are false,
-    /// so that a mask leaves nothing out.
+    /// Returns elements for a tensor of this type. Integers are 0, a valid index everywhere; bools are false,
+    /// so that masks exclude nothing.
     ///
     /// # Errors
-    /// None for the dtypes that there are.
+    /// Never for the known dtypes.
     pub fn data(self, ty: &TensorType, seed: u64) -> Result<TensorData, OpError> {
         let size = ty.dtype.size();
         let mut bytes = vec![0; ty.bytes()];

@@ -1,12 +1,12 @@
-//! How much memory there is, and how much a program will take.
+//! Estimates the memory of a program and checks that it is available.
 
 use mirage_bench::render::megabytes;
 use mirage_ir::{DType, Graph, cost::graph_cost};
 use mirage_machine::Memory;
 
-/// Bytes that running a program takes at most, by estimate: weights twice, once as given and once as
-/// a backend prepares them, and activations twice, since an engine that allocates as it goes copies
-/// operands that do not lie as it wants; in a narrower dtype three times, for those it widens.
+/// Estimates the peak memory of running a program in bytes: weights twice (as given and as prepared by the
+/// backend), and activations twice, as engines copy operands with another memory layout, or three times in
+/// narrow dtypes, which engines widen.
 pub fn needed(graph: &Graph) -> u64 {
     let cost = graph_cost(graph);
     let is_narrow = |dtype: DType| dtype.is_float() && dtype.size() < 4;
@@ -18,11 +18,10 @@ pub fn needed(graph: &Graph) -> u64 {
     activations.saturating_add(cost.weight_bytes.saturating_mul(2))
 }
 
-/// Whether so many bytes fit into `limit`, or without one into nine tenths of what is free, as far as
-/// that is told.
+/// Checks that this many bytes fit into `limit`, by default 90 % of the free memory, if known.
 ///
 /// # Errors
-/// They do not; the message says how much there is.
+/// If they do not fit; the message has both sizes.
 pub fn fits(need: u64, limit: Option<u64>) -> Result<(), String> {
     let free = || Memory::here().map(|memory| memory.available / 10 * 9);
     let Some(may) = limit.or_else(free) else {
@@ -30,7 +29,7 @@ pub fn fits(need: u64, limit: Option<u64>) -> Result<(), String> {
     };
     match need > may {
         true => Err(format!(
-            "no memory: it would take about {} MB, and {} MB may be taken",
+            "not enough memory: about {} MB needed, {} MB available",
             megabytes(need),
             megabytes(may)
         )),

@@ -1,8 +1,8 @@
-//! Parts of models, measured by themselves.
+//! Benchmarks of parts of models.
 //!
-//! [`ops`] measures a graph's own operations one by one, each distinct shape once, [`attention`] the
-//! operation against its spelled-out form over lengths and head dimensions, and [`resolution`] holds
-//! how a frame grows with its side. Programs are compiled by a
+//! [`ops`] measures each distinct operation of a graph, [`attention`] compares fused attention with separate
+//! operations over lengths and head dimensions, and [`resolution`] measures how the cost of a frame grows
+//! with its size. Programs are compiled by a
 //! [`Backend`](mirage_backend::Backend) and timed by [`mirage_bench::measure`]; docs/expert/measuring-parts.md
 //! tells the methods and the fields of the reports.
 

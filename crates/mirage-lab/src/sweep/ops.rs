@@ -1,4 +1,4 @@
-//! The operations of a graph, one by one.
+//! Measures the operations of a graph one by one.
 
 use std::{ops::ControlFlow, time::Duration};
 
@@ -18,10 +18,10 @@ use crate::sweep::{Outcome, Program, ProgramError, Rotation, Setting, Times, Wor
 /// The version of [`OpsReport`]'s schema.
 pub const SCHEMA: u32 = 1;
 
-/// What tells an [`OpsReport`] from other JSON.
+/// Identifies an [`OpsReport`] among other JSON.
 pub const FORMAT: &str = "mirage-ops";
 
-/// The operations of a model, measured.
+/// The report of `mirage bench ops`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OpsReport {
     /// [`FORMAT`].
@@ -35,9 +35,9 @@ pub struct OpsReport {
     pub model: Model,
     /// The frame's shape, `[1, 3, height, width]`.
     pub shape: [usize; 4],
-    /// Denoising steps a frame.
+    /// Denoising steps per frame.
     pub steps: usize,
-    /// The passes, as `--passes` takes them.
+    /// The passes, in the form of `--passes`.
     pub passes: String,
     /// A whole frame's execution, measured in turn with the rows.
     pub frame: Times,
@@ -50,15 +50,15 @@ pub struct OpsReport {
 pub struct OpRow {
     /// The operation; of a region `region:` and the kind.
     pub op: String,
-    /// The types of its operands; those that are fixed at compile stand after a bar.
+    /// The types of its operands; those fixed at compile time follow a bar.
     pub shapes: String,
     /// Dtype and shape of its first operand, and the shape of the largest one that is fixed.
     pub brief: String,
     /// Its attributes.
     pub attributes: String,
-    /// How often a frame does it.
+    /// The number of executions per frame.
     pub count: u64,
-    /// The layers that it comes from.
+    /// The layers with this operation.
     pub layers: Vec<String>,
     /// Whether it was measured.
     pub outcome: Outcome,
@@ -66,18 +66,18 @@ pub struct OpRow {
     pub times: Option<Times>,
     /// `count` times the median, ms.
     pub total_ms: Option<f64>,
-    /// `count` times the median by the median of the frame, and its interval; null with fewer than 6
-    /// samples.
+    /// `count` times the median, divided by the median of the frame, with its interval; null with fewer than
+    /// 6 samples.
     pub share: Option<Interval>,
     /// Floating-point operations of one execution; a multiply-add counts two.
     pub flops: u64,
     /// Bytes of its operands and results.
     pub bytes: u64,
-    /// What it does a second.
+    /// Its rates.
     pub throughput: Option<Throughput>,
     /// Its inputs.
     pub inputs: Rotation,
-    /// Bytes of weights, in the form that an execution reads.
+    /// Bytes of weights, as prepared by the backend.
     pub weight_bytes: Option<u64>,
 }
 
@@ -99,30 +99,30 @@ pub struct OpsOptions<'a> {
     pub measure: MeasureOptions,
 }
 
-/// What [`measure_ops`] found.
+/// The result of [`measure_ops`].
 #[derive(Clone, Debug, PartialEq)]
-pub struct OpsFound {
+pub struct OpsMeasurement {
     /// The whole frame.
     pub frame: Times,
     /// The operations, in the order in which they were given.
     pub rows: Vec<OpRow>,
-    /// What it took.
+    /// The time it took.
     pub elapsed: Duration,
-    /// Whether the watcher stopped it.
+    /// Whether it was stopped early.
     pub stopped: bool,
 }
 
-/// Measures operations in turn with each other and with the whole frame that they are parts of.
+/// Measures operations in turn with each other and with the whole frame.
 ///
 /// # Errors
-/// Too little time for every one to run twice; a frame that cannot run.
+/// If there is too little time to run each twice, or if the frame fails.
 pub fn measure_ops(
     works: &[Work],
     frame: &mut Program,
     options: &OpsOptions<'_>,
     clock: &dyn Clock,
     watch: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
-) -> Result<OpsFound, OpsError> {
+) -> Result<OpsMeasurement, OpsError> {
     let mut built: Vec<Result<Program, Outcome>> = works
         .iter()
         .map(|work| program(work, works.len(), options))
@@ -156,9 +156,9 @@ pub fn measure_ops(
             )
         }
     });
-    Ok(OpsFound {
+    Ok(OpsMeasurement {
         rows: rows.collect(),
-        frame: times.ok_or_else(|| OpsError::Frame("it has no samples".to_owned()))?,
+        frame: times.ok_or_else(|| OpsError::Frame("no samples".to_owned()))?,
         elapsed: measured.elapsed,
         stopped: measured.stopped,
     })
@@ -167,16 +167,16 @@ pub fn measure_ops(
 /// Why operations cannot be measured.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum OpsError {
-    /// No time, or stopped.
+    /// Not enough time, or stopped.
     #[error(transparent)]
     Measure(#[from] MeasureError),
-    /// The frame fails.
+    /// The frame failed.
     #[error("the whole frame failed: {0}")]
     Frame(String),
 }
 
-/// A program of one operation, or why there is none. All `count` operations are held at once, so
-/// their inputs share a quarter of the memory that is free.
+/// Compiles one operation, or returns why it cannot be measured. All `count` operations are held at once, so
+/// their inputs share a quarter of the free memory.
 fn program(work: &Work, count: usize, options: &OpsOptions<'_>) -> Result<Program, Outcome> {
     let seed = options.measure.seed;
     let failed = |e: &dyn std::fmt::Display| Outcome::Failed(e.to_string());
@@ -264,22 +264,22 @@ fn throughput(work: &Work, ms: f64, roofline: Option<Roofline>) -> Throughput {
     }
 }
 
-/// What rows are sorted by, the largest first.
+/// The sort order of rows, the largest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SortBy {
-    /// The time of a frame that it takes.
+    /// The total time in a frame.
     Total,
     /// The time of one execution.
     Time,
-    /// How often a frame does it.
+    /// The number of executions per frame.
     Count,
-    /// Operations a second, the slowest first.
+    /// Operations per second, the slowest first.
     Gflops,
-    /// Bytes a second, the slowest first.
+    /// Bytes per second, the slowest first.
     Gbytes,
     /// Percent of the roofline, the farthest first.
     Roofline,
-    /// The name, then the time of a frame.
+    /// The name, then the total time in a frame.
     Name,
 }
 
@@ -307,7 +307,7 @@ impl OpsReport {
         });
     }
 
-    /// The part of the frame that the rows account for.
+    /// Returns the fraction of the frame that the rows cover.
     pub fn covered(&self) -> f64 {
         let totals = self.rows.iter().filter_map(|r| r.total_ms);
         totals.sum::<f64>() / self.frame.p50_ms
@@ -322,7 +322,7 @@ impl OpsReport {
 const COLUMNS: &[Cells<OpRow>] = &[
     (words("op", "operation"), |r| Some(r.op.clone())),
     (words("shapes", "shapes"), |r| Some(r.shapes.clone())),
-    (words("brief", "of"), |r| Some(r.brief.clone())),
+    (words("brief", "operands"), |r| Some(r.brief.clone())),
     (words("attributes", "attributes"), |r| {
         Some(r.attributes.clone())
     }),
@@ -331,10 +331,10 @@ const COLUMNS: &[Cells<OpRow>] = &[
     (number("p50_ms", "p50 ms"), |r| {
         r.times.map(|t| short(t.p50_ms))
     }),
-    (number("low_ms", "from"), |r| {
+    (number("low_ms", "low"), |r| {
         Some(short(r.times?.interval_ms?.low))
     }),
-    (number("high_ms", "to"), |r| {
+    (number("high_ms", "high"), |r| {
         Some(short(r.times?.interval_ms?.high))
     }),
     (number("p95_ms", "p95 ms"), |r| {

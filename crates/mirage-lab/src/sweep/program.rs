@@ -1,4 +1,4 @@
-//! A compiled graph that runs over and over on inputs of its own.
+//! A compiled graph that runs repeatedly on random inputs.
 
 use std::time::{Duration, Instant};
 
@@ -9,56 +9,56 @@ use serde::{Deserialize, Serialize};
 
 use crate::sweep::Values;
 
-/// A sample lasts at least about this long, so that the clock's step and a call's cost do not show:
-/// what is shorter runs several times a sample.
+/// The minimum length of a sample, to hide the resolution of the clock and the cost of a call; shorter
+/// executions are repeated within a sample.
 const SAMPLE: Duration = Duration::from_micros(200);
-/// An execution of this length is sampled by itself, whatever the ones after it take.
+/// An execution of at least this length is one sample.
 const LONG: Duration = Duration::from_millis(500);
 
-/// The most executions of one sample.
+/// The maximum number of executions per sample.
 const MAX_REPEATS: u32 = 1000;
 
-/// The most sets of inputs.
+/// The maximum number of input sets.
 const MAX_SETS: u64 = 64;
 
 /// Why a graph cannot be measured.
 #[derive(Debug, thiserror::Error)]
 pub enum ProgramError {
-    /// Its inputs cannot be made.
+    /// The inputs cannot be created.
     #[error("{0}")]
     Data(#[from] OpError),
-    /// It cannot be compiled or run.
+    /// The graph cannot be compiled or run.
     #[error("{0}")]
     Backend(#[from] BackendError),
 }
 
-/// Sets of inputs that executions take in turn.
+/// Sets of inputs that executions use in turn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rotation {
-    /// How many sets.
+    /// The number of sets.
     pub sets: u64,
     /// Bytes of one set.
     pub bytes_a_set: u64,
-    /// Whether all sets together fill what was asked for, so that an execution does not find its
-    /// inputs in a cache of that size.
+    /// Whether all sets together are larger than the cache, so that an execution does not find its inputs in
+    /// the cache.
     pub beyond_cache: bool,
 }
 
-/// A compiled graph with its inputs. As a [`Subject`] it tells the mean time of executions one after
-/// the other, from the first one's start to the device having done the last.
+/// A compiled graph with its inputs. As a [`Subject`], it measures the mean time of consecutive executions,
+/// until the device has finished the last.
 pub struct Program {
     executable: Box<dyn Executable>,
     sets: Vec<Vec<Buffer>>,
     outputs: Vec<Buffer>,
     rotation: Rotation,
     next: usize,
-    /// Executions a sample; 0 before the first.
+    /// Executions per sample; 0 before the first.
     repeats: u32,
 }
 
 impl Rotation {
-    /// So many sets of a graph's inputs that they take `bytes` together, but no more than 64, and one
-    /// at least; `cache` is the size of the largest cache that they may lie in.
+    /// Returns from 1 to 64 sets of a graph's inputs that take `bytes` together; `cache` is the size of the
+    /// largest cache.
     pub fn of(graph: &Graph, bytes: u64, cache: u64) -> Self {
         let inputs = graph.inputs().iter();
         let bytes_a_set = inputs.map(|p| graph.ty(p.value).bytes() as u64).sum();
@@ -75,10 +75,10 @@ impl Rotation {
 }
 
 impl Program {
-    /// Compiles a graph and makes its inputs; the seed is theirs.
+    /// Compiles a graph and creates its inputs from the seed.
     ///
     /// # Errors
-    /// What the backend says.
+    /// If the backend fails.
     pub fn new(
         graph: &Graph,
         params: &Params,
@@ -108,10 +108,10 @@ impl Program {
         })
     }
 
-    /// Values for a graph's parameters, [`Values::Positive`].
+    /// Returns values for a graph's parameters, [`Values::Positive`].
     ///
     /// # Errors
-    /// None for the dtypes that there are.
+    /// Never for the known dtypes.
     pub fn params(graph: &Graph, seed: u64) -> Result<Params, ProgramError> {
         let params = graph.all_params().into_iter().enumerate();
         let data = params.map(|(i, (name, ty))| {
@@ -121,25 +121,25 @@ impl Program {
         Ok(data.collect::<Result<_, _>>()?)
     }
 
-    /// What it holds.
+    /// Returns its memory.
     pub fn memory(&self) -> MemoryReport {
         self.executable.memory()
     }
 
-    /// Its sets of inputs.
+    /// Returns its input sets.
     pub fn rotation(&self) -> Rotation {
         self.rotation
     }
 
-    /// Executions a sample; 0 before the first sample.
+    /// Returns the executions per sample; 0 before the first.
     pub fn repeats(&self) -> u32 {
         self.repeats
     }
 
-    /// The results on the first set of inputs.
+    /// Returns the results on the first input set.
     ///
     /// # Errors
-    /// What the backend says.
+    /// If the backend fails.
     pub fn results(&mut self) -> Result<Vec<TensorData>, ProgramError> {
         self.next = 0;
         self.execute(1)?;
@@ -149,7 +149,7 @@ impl Program {
             .collect::<Result<_, _>>()?)
     }
 
-    /// Executes so many times and tells the time of all.
+    /// Executes this many times and returns the total time.
     fn execute(&mut self, times: u32) -> Result<Duration, BackendError> {
         self.executable.synchronize()?;
         let start = Instant::now();
@@ -167,7 +167,7 @@ impl Program {
 
     fn sample(&mut self) -> Result<Duration, BackendError> {
         if self.repeats == 0 {
-            // The first execution is not like the others, unless it is so long that nothing can be.
+            // The first execution is slower; if it is long, that does not matter.
             let first = self.execute(1)?;
             let one = match first < LONG {
                 true => self.execute(1)?,

@@ -1,4 +1,4 @@
-//! What the reports share.
+//! Common parts of the reports.
 
 use std::time::Duration;
 
@@ -11,29 +11,29 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{backend_id, machine_id};
 
-/// What numbers belong to.
+/// What the numbers belong to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Setting {
     /// The version of Mirage.
     pub mirage: String,
-    /// Where it ran.
+    /// The machine.
     pub machine: Machine,
-    /// What ran it.
+    /// The backend.
     pub backend: Backend,
-    /// The seed of weights, if untrained, of inputs, and of the order.
+    /// The seed of untrained weights, inputs and the order.
     pub seed: u64,
-    /// The time given, s.
+    /// The time budget, s.
     pub budget_s: f64,
-    /// The time taken, s.
+    /// The time used, s.
     pub elapsed_s: f64,
-    /// Whether it was stopped before its time was up.
+    /// Whether it was stopped early.
     pub stopped: bool,
-    /// What makes the times doubtful: a busy machine, a slow clock.
+    /// Warnings about the load and clock of the machine.
     pub warnings: Vec<String>,
 }
 
 impl Setting {
-    /// Of a backend's device, before anything was measured.
+    /// Creates the setting for a backend's device, before measuring.
     pub fn of(
         backend: &dyn mirage_backend::Backend,
         device: usize,
@@ -53,20 +53,20 @@ impl Setting {
     }
 }
 
-/// Whether something was measured.
+/// The outcome of a row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "state", content = "reason")]
 pub enum Outcome {
-    /// It was.
+    /// It was measured.
     Measured,
-    /// It was not begun, since it would not fit memory or time.
+    /// It was not measured, with the reason, such as memory or time.
     Skipped(String),
-    /// It failed, and why.
+    /// It failed, with the message.
     Failed(String),
 }
 
 impl Outcome {
-    /// Why it was not measured.
+    /// Returns why it was not measured.
     pub fn reason(&self) -> Option<&str> {
         match self {
             Outcome::Measured => None,
@@ -84,16 +84,16 @@ pub struct Times {
     pub p95_ms: f64,
     /// The 95 % interval of the median, ms; null with fewer than 6 samples.
     pub interval_ms: Option<Interval>,
-    /// Samples.
+    /// The number of samples.
     pub samples: usize,
-    /// Executions behind each sample.
+    /// Executions per sample.
     pub repeats: u32,
-    /// Whether it was warm by the rule when the first sample was taken.
+    /// Whether the warm-up was complete before the first sample.
     pub warm: bool,
 }
 
 impl Times {
-    /// Of a series, `None` if it has no samples.
+    /// Summarises a series; `None` if it has no samples.
     pub fn of(series: &Series, repeats: u32, resampling: &Resampling) -> Option<Self> {
         let p = Percentiles::of(&series.samples_ms.concat())?;
         let intervals = medians_interval(&[&series.samples_ms], resampling, |m| vec![m[0]]);
@@ -108,23 +108,23 @@ impl Times {
     }
 }
 
-/// Runs that a subject makes until it has enough samples for an interval: the first, a round of
-/// warm-up, and three of two samples.
+/// Runs of a subject until it has enough samples for an interval: the first, a round of warm-up, and three
+/// of two samples.
 const RUNS: u32 = 9;
 
-/// What a subject of which a run takes so long needs to be measured.
+/// Estimates the time to measure a subject whose runs take this long.
 pub(crate) fn measuring_time(run: Duration) -> Duration {
     run.saturating_mul(RUNS)
 }
 
-/// Why something that takes `need` is not begun with `left` left.
+/// Returns the outcome of a row that needs more time than is left.
 pub(crate) fn no_time(need: Duration, left: Duration) -> Outcome {
     Outcome::Skipped(format!(
-        "no time: it would take about {need:.1?}, and {left:.1?} are left"
+        "not enough time: about {need:.1?} needed, {left:.1?} left"
     ))
 }
 
-/// How to measure a part of a sweep within `budget`.
+/// Returns the options to measure a part of a sweep within `budget`.
 pub(crate) fn part(budget: Duration, seed: u64) -> MeasureOptions {
     MeasureOptions {
         budget,

@@ -1,4 +1,4 @@
-//! A frame over its side: how time, memory and operations grow.
+//! Measures how time, memory and operations grow with the size of a frame.
 
 use std::{ops::ControlFlow, time::Duration};
 
@@ -18,10 +18,10 @@ use crate::sweep::{
 /// The version of [`ResolutionReport`]'s schema.
 pub const SCHEMA: u32 = 1;
 
-/// What tells a [`ResolutionReport`] from other JSON.
+/// Identifies a [`ResolutionReport`] among other JSON.
 pub const FORMAT: &str = "mirage-resolution";
 
-/// A model over resolutions, measured.
+/// The report of `mirage bench resolution`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ResolutionReport {
     /// [`FORMAT`].
@@ -33,19 +33,19 @@ pub struct ResolutionReport {
     pub setting: Setting,
     /// The model.
     pub model: Model,
-    /// Denoising steps a frame.
+    /// Denoising steps per frame.
     pub steps: usize,
-    /// The passes, as `--passes` takes them.
+    /// The passes, in the form of `--passes`.
     pub passes: String,
-    /// How the time grows with the number of pixels, over the rows with 6 samples or more.
+    /// The growth of time with pixels, over rows with 6 samples or more.
     pub time_growth: Growth,
-    /// The same of the operations of a frame, which are counted: no interval.
+    /// The exponent of the growth of operations with pixels.
     pub flops_growth: Option<f64>,
     /// The rows, by side.
     pub rows: Vec<ResolutionRow>,
 }
 
-/// A side.
+/// The measurement of one side.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ResolutionRow {
     /// Width and height of the frame in the model.
@@ -54,9 +54,9 @@ pub struct ResolutionRow {
     pub outcome: Outcome,
     /// Times of a frame.
     pub times: Option<Times>,
-    /// Frames a second at the median.
+    /// Frames per second at the median.
     pub fps: Option<f64>,
-    /// What is known of its program; null if there is none.
+    /// Facts about its program; null if there is none.
     #[serde(flatten)]
     pub facts: Option<Facts>,
     /// The exponent of the growth of time with pixels since the row before, with its interval; null
@@ -66,66 +66,66 @@ pub struct ResolutionRow {
     pub samples_ms: Vec<Vec<f64>>,
 }
 
-/// What is known of a side's program.
+/// Facts about the program of a side.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Facts {
     /// Floating-point operations of a frame; a multiply-add counts two.
     pub flops: u64,
     /// Bytes that the nodes read and write.
     pub bytes: u64,
-    /// Weights, in the form that an execution reads.
+    /// Bytes of weights, as prepared by the backend.
     pub weight_bytes: u64,
-    /// The most activations alive at once, as planned.
+    /// The planned peak of activations.
     pub planned_peak_bytes: u64,
-    /// What executions hold for activations; null where the engine does not tell.
+    /// Memory held for activations; null if the engine does not report it.
     pub held_bytes: Option<u64>,
-    /// The backend's compilation, ms.
+    /// Compile time, ms.
     pub compile_ms: f64,
 }
 
-/// A side's program.
-pub struct Built {
-    /// A frame.
+/// The program of a side.
+pub struct SideProgram {
+    /// Runs a frame.
     pub frame: Box<dyn Subject>,
-    /// What is known of it.
+    /// Facts about the program.
     pub facts: Facts,
 }
 
-/// Where a sweep is.
+/// The progress of a sweep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct At {
-    /// The side that is built or measured.
+    /// The side that is compiled or measured.
     pub side: usize,
-    /// Since the beginning.
+    /// The time since the start.
     pub elapsed: Duration,
 }
 
-/// What [`sweep`] found.
+/// The result of [`sweep`].
 #[derive(Clone, Debug, PartialEq)]
-pub struct Found {
+pub struct ResolutionMeasurement {
     /// The rows.
     pub rows: Vec<ResolutionRow>,
-    /// How the time grows.
+    /// The growth of time.
     pub time_growth: Growth,
-    /// How the operations grow.
+    /// The growth of operations.
     pub flops_growth: Option<f64>,
-    /// What it took.
+    /// The time it took.
     pub elapsed: Duration,
-    /// Whether the watcher ended it.
+    /// Whether it was stopped early.
     pub stopped: bool,
 }
 
-/// Measures sides, which ascend, one after the other. Where memory or time ends (`build` tells the
-/// first with [`Outcome::Skipped`]), that side and all larger ones are rows that say so. A side that
-/// fails does not end it.
+/// Measures ascending sides one after the other. If a side does not fit into memory (`build` returns
+/// [`Outcome::Skipped`]) or time, the rows of that side and all larger ones say so. A failed side does not
+/// stop the sweep.
 pub fn sweep(
     sides: &[usize],
     budget: Duration,
     seed: u64,
     clock: &dyn Clock,
-    build: &mut dyn FnMut(usize) -> Result<Built, Outcome>,
+    build: &mut dyn FnMut(usize) -> Result<SideProgram, Outcome>,
     watch: &mut dyn FnMut(At) -> ControlFlow<()>,
-) -> Found {
+) -> ResolutionMeasurement {
     let mut sweep = Sweep {
         budget,
         seed,
@@ -151,7 +151,7 @@ pub fn sweep(
         .iter()
         .filter_map(|r| Some((pixels(r.side), r.facts?.flops as f64)));
     let flops: Vec<(f64, f64)> = flops.filter(|(_, flops)| *flops > 0.0).collect();
-    Found {
+    ResolutionMeasurement {
         flops_growth: (flops.len() > 1).then(|| mirage_bench::stats::exponent(&flops)),
         rows,
         time_growth,
@@ -164,7 +164,7 @@ fn pixels(side: usize) -> f64 {
     (side * side) as f64
 }
 
-/// The growth over the rows with samples enough; each gets its exponent since the one before.
+/// Computes the growth over the rows with enough samples, and sets the exponent of each.
 fn grow(rows: &mut [ResolutionRow], resampling: &Resampling) -> Growth {
     let mut enough: Vec<&mut ResolutionRow> = rows
         .iter_mut()
@@ -177,7 +177,7 @@ fn grow(rows: &mut [ResolutionRow], resampling: &Resampling) -> Growth {
             samples_ms: r.samples_ms.clone(),
         })
         .collect();
-    // Rows that have too few samples were left out, and times are above 0.
+    // Cannot fail: rows with too few samples are excluded, and times are positive.
     let growth = growth(&points, resampling).unwrap_or_default();
     for (row, between) in enough.iter_mut().skip(1).zip(&growth.between) {
         row.exponent = Some(*between);
@@ -191,9 +191,9 @@ struct Sweep<'a> {
     clock: &'a dyn Clock,
     watch: &'a mut dyn FnMut(At) -> ControlFlow<()>,
     start: Duration,
-    /// The last side that was measured: side, time to build, time of a frame.
+    /// The last measured side: side, build time, time of a frame.
     last: Option<(usize, Duration, Duration)>,
-    /// Why nothing larger is begun.
+    /// Why larger sides are not measured.
     ended: Option<Outcome>,
     stopped: bool,
 }
@@ -211,7 +211,7 @@ impl Sweep<'_> {
         &mut self,
         side: usize,
         sides_left: u32,
-        build: &mut dyn FnMut(usize) -> Result<Built, Outcome>,
+        build: &mut dyn FnMut(usize) -> Result<SideProgram, Outcome>,
     ) -> ResolutionRow {
         let begin = self.elapsed();
         let at = At {
@@ -251,15 +251,15 @@ impl Sweep<'_> {
                 row
             }
             Err(outcome) => {
-                // Why the larger ones were not begun may be known by now.
+                // Keep an earlier reason.
                 self.ended.get_or_insert_with(|| outcome.clone());
                 ResolutionRow::unmeasured(side, outcome, Some(built.facts))
             }
         }
     }
 
-    /// What a side takes, by what the last one took: as the number of pixels for the build, and as
-    /// its power of 1.5 for a frame, between a convolution's 1 and an attention's 2.
+    /// Estimates the time of a side from the last one: linear in pixels for the build, to the power of 1.5 for
+    /// a frame, between convolution (1) and attention (2).
     fn need(&self, side: usize) -> Duration {
         let Some((last, build, frame)) = self.last else {
             return Duration::ZERO;
@@ -288,13 +288,13 @@ impl Sweep<'_> {
         match measured {
             Ok(measured) => Ok(measured.series.into_iter().next().unwrap_or_default()),
             Err(MeasureError::NoTime { round, .. }) => Err(no_time(2 * round, budget)),
-            Err(MeasureError::Stopped) => Err(Outcome::Skipped("stopped in it".to_owned())),
+            Err(MeasureError::Stopped) => Err(Outcome::Skipped("interrupted".to_owned())),
         }
     }
 
     fn stop(&mut self) {
         self.stopped = true;
-        self.ended = Some(Outcome::Skipped("stopped before it".to_owned()));
+        self.ended = Some(Outcome::Skipped("interrupted".to_owned()));
     }
 }
 
@@ -336,14 +336,14 @@ impl ResolutionReport {
         build(COLUMNS, &self.rows)
     }
 
-    /// How time and operations grow, in a sentence; `None` with fewer than two sides.
+    /// Describes the growth of time and operations; `None` with fewer than two sides.
     pub fn growth(&self) -> Option<String> {
         let overall = self.time_growth.overall.as_ref()?;
         let flops = self.flops_growth.map_or_else(String::new, |f| {
-            format!(", the operations as their power of {}", short(f))
+            format!(", the number of operations with pixels^{}", short(f))
         });
         Some(format!(
-            "the time of a frame grows as the number of pixels to the power of {}{flops}",
+            "the time of a frame grows with pixels^{}{flops}",
             with_interval(overall)
         ))
     }
@@ -354,10 +354,10 @@ const COLUMNS: &[Cells<ResolutionRow>] = &[
     (number("p50_ms", "p50 ms"), |r| {
         r.times.map(|t| short(t.p50_ms))
     }),
-    (number("low_ms", "from"), |r| {
+    (number("low_ms", "low"), |r| {
         Some(short(r.times?.interval_ms?.low))
     }),
-    (number("high_ms", "to"), |r| {
+    (number("high_ms", "high"), |r| {
         Some(short(r.times?.interval_ms?.high))
     }),
     (number("p95_ms", "p95 ms"), |r| {

@@ -1,4 +1,4 @@
-//! A job's frame in squares of growing size.
+//! Compiles a job's frame at square sizes.
 
 use std::time::Duration;
 
@@ -11,26 +11,26 @@ use mirage_video::Frame;
 
 use super::{
     Outcome, memory,
-    resolution::{Built, Facts},
+    resolution::{Facts, SideProgram},
 };
 use crate::{Job, ModelFacts, Result, scene};
 
-/// Frames of the scene that a side runs over and over.
+/// The number of frames of the scene that a side repeats.
 const FRAMES: usize = 4;
 
-/// A model that is built once and compiled at every side.
+/// A model that is built once and compiled for every side.
 pub struct Sides {
     job: Job,
     model: AnyModel,
-    /// The same network without its weights, to estimate with.
+    /// The network without weights, for estimates.
     outline: AnyModel,
 }
 
 impl Sides {
-    /// Builds the job's model; the job's own size is not looked at.
+    /// Builds the job's model; the job's size is ignored.
     ///
     /// # Errors
-    /// A model that cannot be built.
+    /// If the model cannot be built.
     pub fn new(job: Job) -> Result<Self> {
         Ok(Sides {
             model: job.model()?,
@@ -39,16 +39,16 @@ impl Sides {
         })
     }
 
-    /// What is known of the model.
+    /// Returns facts about the model.
     pub fn model(&self) -> ModelFacts {
         ModelFacts::of(&self.model)
     }
 
-    /// The program of a side.
+    /// Compiles the program of a side.
     ///
     /// # Errors
-    /// Why there is none: it would not fit memory, or failed.
-    pub fn build(&self, side: usize) -> std::result::Result<Built, Outcome> {
+    /// If it would not fit into memory, or if it fails.
+    pub fn build(&self, side: usize) -> std::result::Result<SideProgram, Outcome> {
         fn failed(error: impl std::error::Error) -> Outcome {
             Outcome::Failed(error.to_string())
         }
@@ -81,8 +81,8 @@ impl Sides {
         };
         let session = job.session(prepared.executable).map_err(failed)?;
         let scene = scene(FRAMES, session.size(), job.seed).map_err(failed)?;
-        Ok(Built {
-            frame: Box::new(Stream {
+        Ok(SideProgram {
+            frame: Box::new(RepeatedScene {
                 session,
                 scene,
                 next: 0,
@@ -92,14 +92,14 @@ impl Sides {
     }
 }
 
-/// A stream that runs frames of the scene over and over.
-struct Stream {
+/// Runs the frames of the scene repeatedly.
+struct RepeatedScene {
     session: Session,
     scene: Vec<Frame>,
     next: usize,
 }
 
-impl Subject for Stream {
+impl Subject for RepeatedScene {
     fn run(&mut self) -> std::result::Result<Duration, String> {
         let frame = &self.scene[self.next];
         self.next = (self.next + 1) % self.scene.len();

@@ -1,4 +1,4 @@
-//! The distinct work of a graph: operations with the types of their operands, each once.
+//! The distinct operations of a graph, with the types of their operands.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -17,29 +17,29 @@ use mirage_ir::{
 pub struct Operand {
     /// Its type.
     pub ty: TensorType,
-    /// Whether it depends on parameters alone, so that a backend may prepare it at compile.
+    /// Whether it depends only on parameters, so that a backend may compute it at compile time.
     pub fixed: bool,
-    /// The first operand that is the same value; itself if none before is.
+    /// The index of the first operand with the same value.
     pub same_as: usize,
 }
 
-/// An operation on operands of given types, and where a graph does it.
+/// An operation on operands of given types, and its places in a graph.
 #[derive(Clone, Debug)]
 pub struct Work {
     /// The operation.
     pub op: Op,
     /// Its operands.
     pub operands: Vec<Operand>,
-    /// How often an execution of the graph does it.
+    /// The number of times in one execution of the graph.
     pub count: u64,
-    /// The module paths that it comes from, each once, in the order of execution.
+    /// The distinct module paths, in the order of execution.
     pub layers: Vec<Arc<str>>,
-    /// What doing it once costs.
+    /// The cost of doing it once.
     pub cost: NodeCost,
 }
 
-/// The distinct work of one execution of a graph, in the order in which it first comes. What is done
-/// once at compile is left out, and so are views, which take no work. A body counts at each call.
+/// Returns the distinct operations of one execution of a graph, in the order of first use. Excludes what is
+/// computed at compile time, and views. Called bodies count at each call.
 pub fn distinct(graph: &Graph) -> Vec<Work> {
     let mut found = Distinct::default();
     found.graph(graph, 1);
@@ -108,7 +108,7 @@ fn operands(graph: &Graph, prologue: &Prologue, node: &Node) -> Vec<Operand> {
 }
 
 impl Work {
-    /// The operation's name; of a region `region:` and the kind.
+    /// Returns the name of the operation; for a region, `region:` and its kind.
     pub fn name(&self) -> String {
         match self.op.get::<Region>() {
             Some(region) => format!("region:{}", region.kind),
@@ -116,8 +116,7 @@ impl Work {
         }
     }
 
-    /// Whether it is what a model is made of: a convolution, a product, an attention, a norm, or what
-    /// a fusion made.
+    /// Returns whether it is a convolution, matrix product, attention, norm or region.
     pub fn is_main(&self) -> bool {
         let op = &self.op;
         op.is::<Conv>()
@@ -131,7 +130,7 @@ impl Work {
             || op.is::<Region>()
     }
 
-    /// The types of the operands, as graphs print them; what is fixed stands after a bar.
+    /// Returns the types of the operands in text form; those that are fixed follow a bar.
     pub fn shapes(&self) -> String {
         let of = |fixed: bool| {
             let types = self.operands.iter().filter(|o| o.fixed == fixed);
@@ -146,9 +145,8 @@ impl Work {
         }
     }
 
-    /// What tells it from others of its kind at a glance: dtype and shape of the first operand, and the
-    /// shape of the largest one that is fixed, `f32 1×64×32×32 · 128×64×3×3`. The dtype is what it
-    /// computes in: an operand's own, not its neighbours'.
+    /// Returns a short description: dtype and shape of the first operand, and the shape of the largest fixed
+    /// one, such as `f32 1×64×32×32 · 128×64×3×3`.
     pub fn brief(&self) -> String {
         let sides = |ty: &TensorType| {
             let sides: Vec<String> = ty.shape.iter().map(ToString::to_string).collect();
@@ -169,7 +167,7 @@ impl Work {
             .join(" · ")
     }
 
-    /// The attributes, as graphs print them; of a region those of its kind.
+    /// Returns the attributes in text form; for a region, those of its kind.
     pub fn attributes(&self) -> String {
         let attrs = match self.op.get::<Region>() {
             Some(region) => region.attributes.clone(),
@@ -181,11 +179,11 @@ impl Work {
         parts.collect::<Vec<_>>().join(", ")
     }
 
-    /// A graph that does this and nothing else: operands that are fixed are parameters, the others
-    /// inputs; every result is an output. `attrs` are those of the graph that it comes from.
+    /// Returns a graph with only this operation: fixed operands are parameters, the others inputs, and every
+    /// result is an output. `attrs` are those of the original graph.
     ///
     /// # Errors
-    /// An operation whose types cannot be inferred.
+    /// If types cannot be inferred.
     pub fn graph(&self, attrs: &Attrs) -> Result<Graph, GraphError> {
         let mut b = Graph::builder(self.name());
         b.set_attrs(attrs.clone());

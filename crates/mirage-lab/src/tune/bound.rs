@@ -1,30 +1,29 @@
-//! How much error is allowed, and how much there is.
+//! Error bounds, and the error of a set.
 
 use std::{fmt, str::FromStr};
 
 use mirage_bench::{frame_error::FrameError, ledger::Errors};
 
-/// The most error that is allowed, of a frame and of the last frame of a closed loop, against f32
-/// without passes.
+/// A bound on the error of a frame, and of the last frame of a closed loop, against f32 without passes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Bound {
-    /// The least peak signal-to-noise ratio, dB.
+    /// The minimum peak signal-to-noise ratio, dB.
     Psnr(f64),
-    /// The most of the differences' norm by the reference's.
+    /// The maximum norm of the differences divided by that of the reference.
     RelativeL2(f64),
 }
 
-/// What a set's pictures differ by, the worse of the frame and the loop.
+/// The error of a set's pictures, the worse of frame and closed loop.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Quality {
     /// Peak signal-to-noise ratio, dB; infinite where all pictures are equal.
     pub psnr_db: f64,
-    /// The differences' norm by the reference's.
+    /// The norm of the differences divided by that of the reference.
     pub relative_l2: f64,
 }
 
 impl Quality {
-    /// The worse of a frame's and a closed loop's.
+    /// Returns the worse of frame and closed loop.
     pub fn of(errors: &Errors) -> Self {
         let all = [Some(&errors.frame), errors.closed_loop.as_ref()];
         let all = all.into_iter().flatten();
@@ -38,7 +37,7 @@ impl Quality {
 }
 
 impl Bound {
-    /// Whether so much error is allowed.
+    /// Returns whether this error is allowed.
     pub fn allows(&self, quality: &Quality) -> bool {
         match self {
             Bound::Psnr(least) => quality.psnr_db >= *least,
@@ -46,7 +45,7 @@ impl Bound {
         }
     }
 
-    /// What there is, in the bound's measure: `39.1 dB`.
+    /// Formats the error in the unit of the bound: `39.1 dB`.
     pub fn measure(&self, quality: &Quality) -> String {
         match self {
             Bound::Psnr(_) => format!("{:.1} dB", quality.psnr_db),
@@ -85,7 +84,7 @@ impl FromStr for Bound {
             Bound::RelativeL2(most) => most.is_finite() && *most >= 0.0,
         };
         parsed.filter(is_right).ok_or_else(|| {
-            "write it as psnr>=40 (decibels) or rel<=1e-2 (relative L2), in quotes for your shell"
+            "expected psnr>=40 (decibels) or rel<=1e-2 (relative L2), quoted for your shell"
                 .to_owned()
         })
     }

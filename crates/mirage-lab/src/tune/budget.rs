@@ -1,9 +1,8 @@
-//! The time that is given for everything.
+//! The time budget of a search.
 
 use std::time::{Duration, Instant};
 
-/// The time that is given for everything, building the model and compiling included, from the
-/// command's start.
+/// The time budget for everything, including building the model and compiling.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Budget {
     start: Instant,
@@ -11,7 +10,7 @@ pub(super) struct Budget {
 }
 
 impl Budget {
-    /// Begins now.
+    /// Starts the budget.
     pub(super) fn begin(total: Duration) -> Self {
         Budget {
             start: Instant::now(),
@@ -27,7 +26,7 @@ impl Budget {
         self.start.elapsed()
     }
 
-    /// What can be spent: all but what it takes to draw the last intervals and to print.
+    /// Returns the remaining time, minus the time to compute the last intervals and print.
     pub(super) fn left(&self) -> Duration {
         let end = self.total.mul_f64(0.02).max(Duration::from_millis(500));
         self.total.saturating_sub(end + self.elapsed())

@@ -1,11 +1,11 @@
-//! Which sets to try next: those that are one change away from the best so far.
+//! The sets to try next: those one change away from the best so far.
 
 use mirage_ir::target::{Capabilities, Support};
 use mirage_pass::{PassInfo, PassSpec, PipelineSpec, Registry};
 
-/// The sets that have one pass more, one less, one for another that it conflicts with, or one option of
-/// those that its pass says are worth trying. Whether they are legal is the planner's to say. What
-/// makes use of paths that the backend has comes first.
+/// Returns the sets with one pass added, removed, replaced by a conflicting one, or with one option changed
+/// to a value that its pass declares worth trying. They may be illegal. Passes with fast paths on the backend
+/// come first.
 pub(super) fn neighbours(
     registry: &Registry,
     capabilities: &Capabilities,
@@ -35,7 +35,7 @@ pub(super) fn neighbours(
     found.into_iter().map(|(_, spec)| spec).collect()
 }
 
-/// The set with a pass added, and those taken out that it conflicts with.
+/// Returns the set with a pass added, and passes that conflict with it removed.
 fn with(registry: &Registry, spec: &PipelineSpec, info: &PassInfo) -> PipelineSpec {
     let conflicts = |other: &PassSpec| {
         let Some(other) = registry.get(other.name()).map(|pass| pass.info()) else {
@@ -52,8 +52,7 @@ fn is(spec: &PassSpec, info: &PassInfo) -> bool {
     spec.name().replace('-', "_") == info.name
 }
 
-/// Whether the backend has a fast path for anything that the pass makes use of, or the pass makes use
-/// of nothing in particular.
+/// Returns whether the backend has a fast path for a capability that the pass uses, or the pass uses none.
 fn has_fast_path(info: &PassInfo, capabilities: &Capabilities) -> bool {
     let is_fast = |need: &mirage_pass::Need| need.support(capabilities) == Some(Support::Fast);
     info.needs.is_empty() || info.needs.iter().any(is_fast)

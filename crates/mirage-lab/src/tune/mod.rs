@@ -1,4 +1,4 @@
-//! Finding the fastest legal set of passes by measurement, within a time and a bound on the error.
+//! Finds the fastest legal set of passes by measurement, within a time budget and an error bound.
 //! docs/user/choosing-passes.md tells how it decides.
 
 mod bound;
@@ -23,33 +23,33 @@ use crate::{Event, Job, Observer, Result, subjects::Bench};
 /// How to search.
 #[derive(Clone, Copy, Debug)]
 pub struct TuneOptions {
-    /// The time for everything, building the model and compiling included.
+    /// The time budget for everything, including building the model and compiling.
     pub budget: Duration,
-    /// The most error that is allowed.
+    /// The error bound.
     pub max_error: Option<Bound>,
-    /// Frames of the closed loop whose last picture the error is of.
+    /// Frames of the closed loop; the error is that of the last frame.
     pub frames: usize,
 }
 
-/// What a search found.
-pub struct Tuned {
+/// The result of [`tune`].
+pub struct TuneResult {
     /// The best set of passes.
     pub spec: PipelineSpec,
-    /// Everything that was tried, and how the best compares.
+    /// Every set that was measured, and how the best compares.
     pub report: Report,
 }
 
-/// Finds the fastest set of passes for a job; the job's own passes are not looked at.
+/// Finds the fastest set of passes for a job; the job's passes are ignored.
 ///
 /// # Errors
-/// The model does not run; the budget does not suffice for one set; no set of passes is within the
-/// bound; the observer stopped it.
+/// If the model does not run, if the budget is too short for one set, if no set is within the error bound,
+/// or if the observer stopped it.
 pub fn tune(
     job: &Job,
     registry: &Registry,
     options: &TuneOptions,
     observer: &dyn Observer,
-) -> Result<Tuned> {
+) -> Result<TuneResult> {
     let budget = Budget::begin(options.budget);
     observer.tell(Event::Timed("tuning", options.budget));
     let watch = Watch::start();
@@ -88,14 +88,14 @@ pub fn tune(
         budget_s: options.budget.as_secs_f64(),
     };
     let elapsed = budget.elapsed().as_secs_f64();
-    Ok(Tuned {
+    Ok(TuneResult {
         spec: found.entries[found.choice].spec.clone(),
         report: Report::of(&found, setting, elapsed, watch.finish().warnings()),
     })
 }
 
-impl Tuned {
-    /// A pipeline file with the set, and a comment at its head that says what it is for.
+impl TuneResult {
+    /// Returns a pipeline file with the set, with a comment about the machine and model.
     pub fn to_toml(&self) -> String {
         let setting = &self.report.setting;
         let [_, _, height, width] = setting.shape;
@@ -113,7 +113,7 @@ impl Tuned {
             lines.push(format!("Error against f32 without passes: {bound}."));
         }
         if let Some(gain) = self.report.gain() {
-            lines.push(format!("Against no passes: {gain}."));
+            lines.push(format!("Compared with no passes: {gain}."));
         }
         let comment = |line: String| format!("# {}\n", line.replace(['\n', '\r'], " "));
         let head: String = lines.into_iter().map(comment).collect();

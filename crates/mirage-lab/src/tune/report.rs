@@ -1,4 +1,4 @@
-//! What a search found, as a table and as JSON.
+//! The report of a search.
 
 use mirage_bench::{
     race::{Point, front},
@@ -7,11 +7,11 @@ use mirage_bench::{
 use mirage_stream::Machine;
 use serde::Serialize;
 
-use super::search::{Entry, Fate, Found, NONE};
+use super::search::{Entry, Fate, NONE, SearchResult};
 
-/// What tells it from other JSON.
+/// Identifies the report among other JSON.
 const FORMAT: &str = "mirage-tune";
-/// The version of the schema; grows when a field changes its meaning or goes away.
+/// The version of the schema; incremented when a field changes its meaning or is removed.
 const SCHEMA: u32 = 1;
 
 /// What the numbers belong to.
@@ -43,7 +43,7 @@ pub struct Setting {
     pub budget_s: f64,
 }
 
-/// A result as JSON has it.
+/// The result, in JSON.
 #[derive(Serialize)]
 pub struct Report {
     /// What tells it from other JSON.
@@ -124,7 +124,7 @@ pub struct Set {
 
 impl Report {
     pub(super) fn of(
-        found: &Found,
+        found: &SearchResult,
         setting: Setting,
         elapsed_s: f64,
         warnings: Vec<String>,
@@ -163,9 +163,9 @@ impl Against {
             _ if self.same_program => return "the same program".to_owned(),
             (Some(Verdict::Faster), _) => "faster",
             (Some(Verdict::Slower), _) => "slower",
-            (Some(Verdict::Same), _) => "no difference that counts",
+            (Some(Verdict::Same), _) => "no significant difference",
             (Some(Verdict::Undecided), _) => "undecided",
-            (None, Some(_)) => "too few frames to tell",
+            (None, Some(_)) => "too few frames to decide",
             (None, None) => return "not measured".to_owned(),
         };
         let number = match (self.interval, self.ratio) {
@@ -174,7 +174,7 @@ impl Against {
             (None, None) => String::new(),
         };
         let bound = match self.out_of_bound {
-            true => ", and out of the bound",
+            true => ", outside the error bound",
             false => "",
         };
         format!("{number} as fast: {what}{bound}")
@@ -182,7 +182,7 @@ impl Against {
 }
 
 /// The choice against every named set, from the last comparison.
-fn against(found: &Found) -> Vec<Against> {
+fn against(found: &SearchResult) -> Vec<Against> {
     let samples = |place: usize| {
         let at = found.compared.iter().position(|&p| p == place)?;
         Some(&found.last.series[at].samples_ms).filter(|s| !s.is_empty())
@@ -234,7 +234,7 @@ fn sets(entries: &[Entry]) -> Vec<Set> {
         },
         reason: match &entry.fate {
             Fate::Failed(why) => Some(why.clone()),
-            Fate::OutOfBound => Some("differs by more than the bound allows".to_owned()),
+            Fate::OutOfBound => Some("exceeds the error bound".to_owned()),
             Fate::Stayed | Fate::Slower(_) => None,
         },
     };

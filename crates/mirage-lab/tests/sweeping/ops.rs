@@ -13,7 +13,7 @@ use mirage_ir::{
 };
 use mirage_lab::sweep::{
     Outcome, Program, Rotation, Setting, distinct,
-    ops::{FORMAT, OpsError, OpsFound, OpsOptions, OpsReport, SCHEMA, SortBy, measure_ops},
+    ops::{FORMAT, OpsError, OpsMeasurement, OpsOptions, OpsReport, SCHEMA, SortBy, measure_ops},
 };
 
 use crate::reference::{Reference, Steps, on, real};
@@ -33,7 +33,7 @@ fn network() -> Graph {
     b.finish().unwrap()
 }
 
-fn measured(graph: &Graph, max_rounds: usize) -> OpsFound {
+fn measured(graph: &Graph, max_rounds: usize) -> OpsMeasurement {
     let params = Program::params(graph, 0).unwrap();
     let inputs = Rotation::of(graph, 0, 0);
     let mut frame =
@@ -68,7 +68,7 @@ fn options(attrs: &Attrs) -> OpsOptions<'_> {
     }
 }
 
-fn report(found: OpsFound) -> OpsReport {
+fn report(found: OpsMeasurement) -> OpsReport {
     OpsReport {
         format: FORMAT.to_owned(),
         schema: SCHEMA,

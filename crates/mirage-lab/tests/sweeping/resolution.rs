@@ -5,7 +5,7 @@ use std::{ops::ControlFlow, time::Duration};
 use mirage_bench::measure::Subject;
 use mirage_lab::sweep::{
     Outcome,
-    resolution::{At, Built, Facts, Found, sweep},
+    resolution::{At, Facts, ResolutionMeasurement, SideProgram, sweep},
 };
 
 use crate::reference::{Steps, on};
@@ -19,8 +19,8 @@ impl Subject for Frame {
     }
 }
 
-fn built(side: usize) -> Built {
-    Built {
+fn built(side: usize) -> SideProgram {
+    SideProgram {
         frame: Box::new(Frame(side)),
         facts: Facts {
             flops: (side * side * 10) as u64,
@@ -32,8 +32,8 @@ fn built(side: usize) -> Built {
 fn found(
     sides: &[usize],
     budget: u64,
-    build: &mut dyn FnMut(usize) -> Result<Built, Outcome>,
-) -> Found {
+    build: &mut dyn FnMut(usize) -> Result<SideProgram, Outcome>,
+) -> ResolutionMeasurement {
     let clock = Steps::new(Duration::from_micros(10));
     sweep(
         sides,
@@ -95,7 +95,7 @@ fn a_side_that_would_take_longer_than_is_left_is_not_begun() {
     let found = found(&[8, 1024], 5, &mut |side| Ok(built(side)));
     assert_eq!(found.rows[0].outcome, Outcome::Measured);
     let why = found.rows[1].outcome.reason().unwrap();
-    assert!(why.contains("no time"), "{why}");
+    assert!(why.contains("not enough time"), "{why}");
     assert!(found.time_growth.overall.is_none());
 }
 
@@ -112,6 +112,6 @@ fn stopped_it_tells_what_it_has() {
     assert!(found.stopped);
     assert_eq!(found.rows[0].outcome, Outcome::Measured);
     for row in &found.rows[1..] {
-        assert!(row.outcome.reason().unwrap().contains("stopped"));
+        assert!(row.outcome.reason().unwrap().contains("interrupted"));
     }
 }

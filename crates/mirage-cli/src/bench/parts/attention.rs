@@ -30,9 +30,10 @@ Examples:
   mirage bench attention --dtype f32 --heads 8 --time 5m --save attention.json
   mirage bench attention --memory 4000 --markdown
 
-Self-attention of one picture: the operation in turn with softmax(q·kᵀ/√d)·v, a node for each step. Shapes
-are measured from the smallest to the largest; what does not fit memory, by an estimate before it is
-begun, or the time left is a row that says so. docs/expert/measuring-parts.md has the method and the fields.";
+Measures self-attention of one picture: the fused operation, alternating with softmax(q·kᵀ/√d)·v
+as one node per step. Shapes are measured from the smallest to the largest. A shape that would not
+fit into memory (by an estimate) or into the remaining time is not measured, and its row says so.
+docs/expert/measuring-parts.md has the method and the fields.";
 
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
@@ -40,26 +41,26 @@ pub(crate) struct AttentionArgs {
     /// Sequence lengths; A..B doubles from A to B
     #[arg(long, value_name = "SIZES", default_value = "64..16384")]
     lengths: Ladder,
-    /// Dimensions of a head
+    /// Head dimensions
     #[arg(
         long,
         value_name = "SIZES",
         default_value = "4,8,16,32,40,64,80,128,160"
     )]
     head_dims: Ladder,
-    /// Heads
+    /// Number of heads
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=1024))]
     heads: u16,
     /// Dtypes
     #[arg(long, value_name = "DTYPES", value_delimiter = ',', default_value = "f32,f16,bf16", value_parser = float)]
     dtype: Vec<DType>,
-    /// Time for all shapes
+    /// Time budget for all shapes
     #[arg(long, value_name = "TIME", default_value = "2m", value_parser = time)]
     time: Duration,
-    /// Megabytes that a program may take; by default nine tenths of what is free
+    /// Memory limit in megabytes [default: 90 % of the free memory]
     #[arg(long, value_name = "MB", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
     memory: Option<u64>,
-    /// Seed of inputs and of the order
+    /// Seed of the inputs and the order
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
     #[command(flatten)]
@@ -68,11 +69,11 @@ pub(crate) struct AttentionArgs {
     backend: BackendArgs,
 }
 
-/// A dtype that attention can have.
+/// Parses a floating-point dtype.
 fn float(text: &str) -> std::result::Result<DType, String> {
     match text.trim().parse::<DType>() {
         Ok(dtype) if dtype.is_float() => Ok(dtype),
-        _ => Err("attention is measured in f32, f16, bf16 or f64".to_owned()),
+        _ => Err("expected f32, f16, bf16 or f64".to_owned()),
     }
 }
 
@@ -144,7 +145,7 @@ fn text(report: &AttentionReport) -> String {
     };
     let heads = report.rows.first().map_or(0, |r| r.shape.heads) as u64;
     format!(
-        "attention with {}, on {} ({})\n\n{}\nthe operation is faster than its spelled-out form in {} of {}, slower in {}, without effect in {}, undecided in {}\n{}",
+        "attention with {}, on {} ({})\n\n{}\nthe fused operation is faster than separate ones for {} of {}, slower for {}, the same for {}, undecided for {}\n{}",
         units::plural(heads, "head"),
         report.setting.backend.name,
         report.setting.machine.device,
@@ -158,7 +159,7 @@ fn text(report: &AttentionReport) -> String {
     )
 }
 
-/// An error if anything failed or nothing was measured; the rows say the rest.
+/// Returns an error if a shape failed or nothing was measured.
 fn ending(report: &AttentionReport) -> Result<()> {
     let outcomes = || {
         report
@@ -175,7 +176,7 @@ fn ending(report: &AttentionReport) -> Result<()> {
     }
     match nothing {
         true => Err(CliError::failure(
-            "nothing was measured: each row says why; give more time, or smaller sizes".to_owned(),
+            "nothing was measured; see the reason in each row, and use a longer --time or smaller sizes".to_owned(),
         )),
         false => Ok(()),
     }

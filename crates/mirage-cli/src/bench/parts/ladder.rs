@@ -1,16 +1,16 @@
-//! Values that are lists of sizes and times.
+//! Lists of sizes on the command line.
 
 use std::{collections::BTreeSet, str::FromStr};
 
-/// Sizes, ascending: `64..1024` doubles from the first to the last, `64,96,128` is a list, and both
-/// can be mixed.
+/// Sizes in ascending order: `64..1024` doubles from the first to the last, `64,96,128` is a list, and both
+/// can be combined.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Ladder(pub(super) Vec<usize>);
 
-/// More sizes than anyone can wait for.
+/// The maximum number of sizes.
 const MAX_SIZES: usize = 100;
 
-/// The largest size; its square is a number of pixels or scores that memory can address.
+/// The largest size; its square must fit into memory.
 const MAX_SIZE: usize = 1 << 20;
 
 impl FromStr for Ladder {
@@ -27,7 +27,9 @@ impl FromStr for Ladder {
             }
         }
         match sizes.len() {
-            n if n > MAX_SIZES => Err(format!("{n} sizes, at most {MAX_SIZES} are measured")),
+            n if n > MAX_SIZES => Err(format!(
+                "{n} sizes are too many; at most {MAX_SIZES} are allowed"
+            )),
             _ => Ok(Ladder(sizes.into_iter().collect())),
         }
     }
@@ -37,7 +39,7 @@ fn size(text: &str) -> Result<usize, String> {
     match text.trim().parse() {
         Ok(n) if (1..=MAX_SIZE).contains(&n) => Ok(n),
         _ => Err(format!(
-            "`{}` is no size: write whole numbers from 1 to {MAX_SIZE}, such as 64,96 or 64..1024",
+            "invalid size `{}`: expected whole numbers from 1 to {MAX_SIZE}, such as 64,96 or 64..1024",
             text.trim()
         )),
     }
@@ -46,7 +48,7 @@ fn size(text: &str) -> Result<usize, String> {
 fn doubling(first: usize, last: usize) -> Result<impl Iterator<Item = usize>, String> {
     if first > last {
         return Err(format!(
-            "{first}..{last} has no size: the first must not be above the last"
+            "{first}..{last} is empty: the first size must not be above the last"
         ));
     }
     Ok(std::iter::successors(Some(first), move |n| {

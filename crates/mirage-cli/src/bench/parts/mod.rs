@@ -1,4 +1,4 @@
-//! `mirage bench ops`, `attention` and `resolution`: parts of models, measured by themselves.
+//! `mirage bench ops`, `attention` and `resolution`: benchmarks of parts of models.
 
 mod attention;
 mod ladder;
@@ -19,11 +19,11 @@ use crate::error::{CliError, Result};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Part {
-    /// A model's own operations, one by one: time, rates and share of the frame of each distinct shape
+    /// Measure the operations of a model one by one: time, rates and share of the frame
     Ops(Box<ops::OpsArgs>),
-    /// Attention over lengths and head dimensions: the operation against its spelled-out form
+    /// Measure attention over lengths and head dimensions: the fused operation against separate ones
     Attention(Box<attention::AttentionArgs>),
-    /// A model over resolutions: time, memory, operations, and how they grow
+    /// Measure a model over resolutions: time, memory, operations, and their growth
     Resolution(Box<resolution::ResolutionArgs>),
 }
 
@@ -37,7 +37,7 @@ impl Part {
     }
 }
 
-/// Whether to go on after Ctrl-C was or was not pressed.
+/// Returns whether to continue, depending on Ctrl-C.
 fn flow(stop: &AtomicBool) -> ControlFlow<()> {
     match stop.load(Ordering::Relaxed) {
         true => ControlFlow::Break(()),
@@ -45,17 +45,17 @@ fn flow(stop: &AtomicBool) -> ControlFlow<()> {
     }
 }
 
-/// The end where Ctrl-C came before anything was measured.
+/// Returns the error of an interrupt before anything was measured.
 fn interrupted() -> CliError {
     CliError::interrupted("interrupted before anything was measured".to_owned())
 }
 
-/// The time left, for a progress bar.
+/// Formats the remaining time for a progress bar.
 fn left(time: Duration) -> String {
     format!("{} s left", time.as_secs())
 }
 
-/// What makes times doubtful, a line each.
+/// Lists the warnings, one per line.
 fn warnings(setting: &Setting) -> String {
     let lines = setting.warnings.iter().map(|w| format!("warning: {w}\n"));
     lines.collect()

@@ -8,7 +8,7 @@ use mirage_ir::Graph;
 use mirage_lab::ids::model_id;
 use mirage_lab::sweep::{
     Outcome, Program, Rotation, Setting, Work, distinct, memory,
-    ops::{FORMAT, OpsError, OpsFound, OpsOptions, OpsReport, SCHEMA, SortBy, measure_ops},
+    ops::{FORMAT, OpsError, OpsMeasurement, OpsOptions, OpsReport, SCHEMA, SortBy, measure_ops},
 };
 use mirage_machine::{Machine, Watch};
 use mirage_model::Size;
@@ -30,15 +30,16 @@ Examples:
   mirage bench ops --op conv,attention --sort gflops --top 10
   mirage bench ops --op all --passes fp16 --save ops.json --csv ops.csv
 
-Each distinct operation with its shapes is a program of its own, and all run in turn with the whole frame
-that they are parts of. What depends on parameters alone is computed once, at compile, as in the frame.
-Inputs rotate among sets that fill twice the last-level cache together; weights do not. What the rows do
-not cover of the frame is printed. docs/expert/measuring-parts.md has the method and the fields.";
+Compiles each distinct operation with its shapes to a program of its own, and runs them in turn
+with the whole frame. Values that depend only on parameters are computed once, at compile time, as
+in the frame. Inputs rotate among sets that together are twice as large as the last-level cache;
+weights do not. The share of the frame that the rows cover is printed.
+docs/expert/measuring-parts.md has the method and the fields.";
 
-/// The most that sets of inputs fill by default.
+/// The default maximum size of the input sets.
 const MAX_ROTATION: u64 = 64 << 20;
 
-/// Where the system does not tell the size of its cache.
+/// The size of the cache if the system does not report it.
 const USUAL_CACHE: u64 = 32 << 20;
 
 /// Every operation.
@@ -47,21 +48,21 @@ const ALL: &str = "all";
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct OpsArgs {
-    /// Operations and kinds of regions, such as conv,attention; `all` for everything that is no view.
-    /// By default convolutions, products, attention, norms and regions
+    /// Operations and kinds of regions to measure, such as conv,attention; `all` for everything but views
+    /// [default: convolutions, matrix products, attention, norms and regions]
     #[arg(long = "op", value_name = "OPS", value_delimiter = ',')]
     ops: Vec<String>,
-    /// What the rows are sorted by; rates have the slowest first
+    /// Sort order of the rows; rates are sorted from the slowest
     #[arg(long, value_enum, default_value_t = Sort::Total)]
     sort: Sort,
-    /// Rows that are printed; files, JSON and markdown have all
+    /// Number of rows to print; files, JSON and markdown have all
     #[arg(long, value_name = "N", default_value_t = 25)]
     top: usize,
-    /// Time for measuring, warm-up included
+    /// Time budget for measuring, including warm-up
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = time)]
     time: Duration,
-    /// Megabytes that the input sets of an operation fill together, 0 for one set; by default twice the
-    /// last-level cache, at most 64 MiB
+    /// Total size of an operation's input sets in megabytes, 0 for one set [default: twice the last-level
+    /// cache, at most 64 MiB]
     #[arg(long, value_name = "MB")]
     rotate: Option<u16>,
     #[command(flatten)]
@@ -78,22 +79,22 @@ pub(crate) struct OpsArgs {
     limits: LimitsArgs,
 }
 
-/// What the rows are sorted by.
+/// Sort order of the rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Sort {
-    /// Count times time
+    /// Total time in a frame
     Total,
     /// Time of one execution
     Time,
-    /// How often a frame does it
+    /// Number of executions per frame
     Count,
-    /// Operations a second
+    /// Floating-point operations per second
     Gflops,
-    /// Bytes a second
+    /// Bytes per second
     Gbytes,
     /// Percent of the roofline
     Roofline,
-    /// The operation's name
+    /// Name of the operation
     Name,
 }
 
@@ -147,7 +148,7 @@ impl OpsArgs {
         });
         drop(stage);
         setting.warnings = machine.finish().warnings();
-        let OpsFound {
+        let OpsMeasurement {
             frame,
             rows,
             elapsed,
@@ -171,7 +172,7 @@ impl OpsArgs {
         failures(&report)
     }
 
-    /// The work that was asked for.
+    /// Returns the requested operations.
     fn chosen(&self, graph: &Graph) -> Result<Vec<Work>> {
         let works = distinct(graph);
         let named = |work: &Work, op: &str| {
@@ -183,7 +184,7 @@ impl OpsArgs {
                 let known: BTreeSet<String> = works.iter().map(Work::name).collect();
                 let known: Vec<String> = known.into_iter().collect();
                 return Err(CliError::usage(format!(
-                    "--op {op}: the graph has no such operation; it has {}, and `{ALL}` takes every one",
+                    "--op {op}: the graph has no such operation; it has {}; use `{ALL}` for every operation",
                     known.join(", ")
                 )));
             }
@@ -208,7 +209,7 @@ impl OpsArgs {
         }
         CliError::failure(match error {
             OpsError::Measure(MeasureError::NoTime { round, .. }) => format!(
-                "no time to measure: a round of {count} operations and the frame takes about {round:.1?}, after as much of warm-up, and the time given is {:.1?}; give more with --time or name fewer with --op",
+                "--time {:.1?} is too short: one round of {count} operations and the frame takes about {round:.1?}, plus as much for warm-up; use a longer --time or fewer operations with --op",
                 self.time
             ),
             other => other.to_string(),
@@ -233,14 +234,14 @@ impl OpsArgs {
         shown.rows.truncate(self.top);
         let more = match all.saturating_sub(self.top) {
             0 => String::new(),
-            n => format!("{n} more rows (--top {all} shows all)\n"),
+            n => format!("{n} more rows (use --top {all} to show all)\n"),
         };
         let passes = match report.passes.as_str() {
             "" => "no passes",
             passes => passes,
         };
         format!(
-            "{} at {}x{}, {} a frame, {passes}, on {} ({})\n\n{}{more}\na frame takes {}; the rows come to {:.0} % of it, each times its count\n{}",
+            "{} at {}x{}, {} per frame, {passes}, on {} ({})\n\n{}{more}\na frame takes {}; the operations in all rows, times their counts, take {:.0} % of it\n{}",
             report.model.name,
             size.width,
             size.height,
@@ -255,14 +256,14 @@ impl OpsArgs {
     }
 }
 
-/// Bytes of the largest cache here.
+/// Returns the size of the largest cache in bytes.
 fn largest_cache() -> u64 {
     let caches = Machine::here().caches;
     let largest = caches.iter().map(|c| c.bytes).max();
     largest.unwrap_or(USUAL_CACHE)
 }
 
-/// Rows that failed are an error at the end, once the others have been told.
+/// Returns an error if rows failed, after the others have been printed.
 fn failures(report: &OpsReport) -> Result<()> {
     let failed: Vec<String> = report
         .rows

@@ -1,4 +1,4 @@
-//! Where a report goes.
+//! Output of a report.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::{
     error::{CliError, Ending, Result},
-    file::WholeFile,
+    file::AtomicFile,
     output::{Stream, json},
 };
 
@@ -21,7 +21,7 @@ pub(super) struct OutputArgs {
     /// Save the rows as CSV
     #[arg(long, value_name = "FILE.csv")]
     csv: Option<PathBuf>,
-    /// Print the rows as markdown, every column and every row
+    /// Print the rows as markdown, with every column and row
     #[arg(long, conflicts_with = "json")]
     markdown: bool,
     /// Print the report as JSON
@@ -29,11 +29,11 @@ pub(super) struct OutputArgs {
     json: bool,
 }
 
-/// Files that are begun, so that what cannot be written is known before minutes are spent.
+/// Output files, created before measuring so that a file that cannot be written is an early error.
 pub(super) struct Outputs<'a> {
     args: &'a OutputArgs,
-    save: Option<WholeFile>,
-    csv: Option<WholeFile>,
+    save: Option<AtomicFile>,
+    csv: Option<AtomicFile>,
 }
 
 impl OutputArgs {
@@ -42,11 +42,11 @@ impl OutputArgs {
             && save == csv
         {
             return Err(CliError::usage(format!(
-                "--save and --csv name the same file, {}: give each one of its own",
+                "--save and --csv are the same file, {}; give each another name",
                 save.display()
             )));
         }
-        let begin = |path: &Option<PathBuf>| path.as_deref().map(WholeFile::create).transpose();
+        let begin = |path: &Option<PathBuf>| path.as_deref().map(AtomicFile::create).transpose();
         Ok(Outputs {
             args: self,
             save: begin(&self.save)?,
@@ -56,7 +56,7 @@ impl OutputArgs {
 }
 
 impl Outputs<'_> {
-    /// Writes the files and prints: JSON or markdown as they were asked for, or else `text`.
+    /// Writes the files, and prints JSON or markdown if requested, otherwise `text`.
     pub(super) fn tell(self, report: &impl Serialize, table: &Table, text: String) -> Result<()> {
         let whole = json(report)?;
         if let Some(file) = self.csv {

@@ -29,10 +29,10 @@ Examples:
   mirage bench resolution --model lsd-tiny --passes sdpa,fuse
   mirage bench resolution --model stress --sides 64..512,96 --time 5m --save growth.json
 
-Square frames, from the smallest to the largest, each compiled and measured by itself. It stops where
-memory, by an estimate before a side is compiled, or the time given ends, and says so. The exponent is the
-slope of the least-squares line through the logarithms of pixels and times. docs/expert/measuring-parts.md has the
-method and the fields.";
+Compiles and measures square frames from the smallest to the largest. Stops at the first side that
+would not fit into memory (by an estimate) or into the remaining time, and says so. The exponent
+is the slope of the least-squares line through the logarithms of pixels and times.
+docs/expert/measuring-parts.md has the method and the fields.";
 
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
@@ -40,10 +40,10 @@ pub(crate) struct ResolutionArgs {
     /// Sides of the frame in pixels; A..B doubles from A to B
     #[arg(long, value_name = "SIZES", default_value = "64..1024")]
     sides: Ladder,
-    /// Time for all sides
+    /// Time budget for all sides
     #[arg(long, value_name = "TIME", default_value = "2m", value_parser = time)]
     time: Duration,
-    /// Denoising steps a frame
+    /// Denoising steps per frame, 1 to 50
     #[arg(long, value_name = "N", default_value_t = SamplerConfig::default().steps)]
     steps: usize,
     #[command(flatten)]
@@ -138,7 +138,7 @@ fn text(report: &ResolutionReport) -> String {
         .growth()
         .map_or_else(String::new, |g| format!("\n{g}\n"));
     format!(
-        "{}, {} a frame, {passes}, on {} ({})\n\n{}{growth}{}",
+        "{}, {} per frame, {passes}, on {} ({})\n\n{}{growth}{}",
         report.model.name,
         units::plural(report.steps as u64, "step"),
         report.setting.backend.name,
@@ -148,7 +148,7 @@ fn text(report: &ResolutionReport) -> String {
     )
 }
 
-/// An error if a side failed or none was measured; the rows say the rest.
+/// Returns an error if a side failed or none was measured.
 fn ending(report: &ResolutionReport) -> Result<()> {
     let nothing = report.rows.iter().all(|r| r.times.is_none());
     if nothing && report.setting.stopped {
@@ -169,7 +169,7 @@ fn ending(report: &ResolutionReport) -> Result<()> {
                 .rows
                 .first()
                 .and_then(|r| r.outcome.reason())
-                .unwrap_or("there is no side")
+                .unwrap_or("no sides were given")
         ))),
         false => Ok(()),
     }

@@ -37,7 +37,7 @@ fn is_refused(place: &Place, plugin: &Path, words: &[&str]) {
 fn files_that_are_no_plugins() {
     let place = Place::new();
     let missing = with(&place, &place.path("nope.so"), &["passes", "list"]);
-    missing.fails(2, &["nope.so", "there is no such file"]);
+    missing.fails(2, &["nope.so", "no such file"]);
     fs::create_dir(place.path("folder.so")).unwrap();
     is_refused(&place, &place.path("folder.so"), &["no regular file"]);
     place.write("text.so", "#!/bin/sh\n");
@@ -199,7 +199,7 @@ fn a_backend_that_is_a_plugin_is_told_how_to_get() {
     }
     let place = Place::new();
     let words = [
-        "`tch` is not in this program",
+        "`tch` is not built into this program",
         "scripts/setup-libtorch.sh",
         "--manifest-path plugins/backend-tch/Cargo.toml",
         "--plugin target/tch/release/libmirage_backend_tch.so",
@@ -302,7 +302,7 @@ fn capabilities_that_cannot_be_read_are_none() {
         &["passes", "show", "fp16", "--backend", "zeros"],
     )
     .ok();
-    assert!(ended.text().contains("not there"), "{}", ended.text());
+    assert!(ended.text().contains("unsupported"), "{}", ended.text());
     for word in ["`zeros` is taken to have no capabilities", "f33"] {
         assert!(ended.stderr.contains(word), "{}", ended.stderr);
     }

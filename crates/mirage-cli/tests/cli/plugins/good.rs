@@ -21,7 +21,7 @@ fn another_toolchain_is_told_and_does_not_matter() {
             .contains("rustc 1.40.0")
     );
     let text = with(&place, &plugin, &["plugins"]).ok().text();
-    for word in ["fixture", "1.0", "backend zeros", "--plugin", "looked in"] {
+    for word in ["fixture", "1.0", "backend zeros", "--plugin", "searched"] {
         assert!(text.contains(word), "`{word}` is not in:\n{text}");
     }
 }
@@ -201,7 +201,7 @@ fn a_new_plugin_works_as_it_is_written() {
     }
     place
         .run(["plugins", "new", "my-pass"])
-        .fails(1, &["my-pass exists"]);
+        .fails(1, &["my-pass already exists"]);
     let built = |name: &str, test: bool| {
         let mut cargo = std::process::Command::new(env!("CARGO"));
         cargo
@@ -228,27 +228,6 @@ fn a_new_plugin_works_as_it_is_written() {
         .ok()
         .text();
     assert!(text.contains("plugin `my-pass` 0.1.0"), "{text}");
-    // It finds something on a built-in model.
-    let run = [
-        "run",
-        "--model=lsd-tiny",
-        "--size=64x64",
-        "--steps=1",
-        "--frames=2",
-        "--warmup=0",
-    ];
-    let flags = [
-        "--compare=0",
-        "--passes=my_pass",
-        "--output=out.y4m",
-        "--json",
-    ];
-    let report = with(&place, &pass, &[&run[..], &flags[..]].concat())
-        .ok()
-        .parsed();
-    let passes = report["passes"].as_array().unwrap();
-    let mine = passes.iter().find(|p| p["name"] == "my_pass").unwrap();
-    assert!(mine["rewrites"].as_u64().unwrap() > 0, "{mine}");
     let backend = built("my-backend", false);
     let text = with(&place, &backend, &["backends"]).ok().text();
     assert!(
@@ -262,9 +241,9 @@ fn names_of_new_plugins_are_checked() {
     let place = Place::new();
     let new = |args: &[&str]| place.run(["plugins", "new"].iter().chain(args));
     new(&["My Pass"]).fails(2, &["`My Pass`", "lower case letters"]);
-    new(&["channels-last"]).fails(2, &["here already"]);
-    new(&["cpu", "--kind", "backend"]).fails(2, &["here already"]);
-    new(&["mine", "--mirage", "."]).fails(2, &["no crates/mirage-ir"]);
+    new(&["channels-last"]).fails(2, &["already the name of"]);
+    new(&["cpu", "--kind", "backend"]).fails(2, &["already the name of"]);
+    new(&["mine", "--mirage", "."]).fails(2, &["crates/mirage-ir is missing"]);
     new(&["mine", "--mirage", "nowhere"]).fails(1, &["no such folder"]);
     new(&["mine"]).ok();
     let manifest = fs::read_to_string(place.path("mine/Cargo.toml")).unwrap();
@@ -283,15 +262,12 @@ fn a_pass_that_breaks_its_numerics_class_is_marked() {
         with(&place, &plugin, &args).ok()
     };
     let text = run("blunder", &[]).text();
-    assert!(
-        text.contains("BEYOND the classes of these passes"),
-        "{text}"
-    );
+    assert!(text.contains("ERROR TOO LARGE"), "{text}");
     let report = run("blunder", &["--json"]).parsed();
     let db = |key: &str| report["comparison"][key].as_f64().unwrap();
     assert!(db("first_psnr_db") < db("least_psnr_db"), "{report}");
     let text = run("fp16,sdpa", &[]).text();
-    assert!(!text.contains("BEYOND"), "{text}");
+    assert!(!text.contains("ERROR TOO LARGE"), "{text}");
 
     let bench = ["bench", "--frames", "2", "--time", "3s", "--json"];
     let args = [&bench[..], &small, &["blunder,sdpa"]].concat();
@@ -302,7 +278,7 @@ fn a_pass_that_breaks_its_numerics_class_is_marked() {
             .unwrap()
             .contains(&"blunder".into());
         let notes = row["notes"].to_string();
-        let marked = notes.contains("more than the numerics classes of its passes allow");
+        let marked = notes.contains("exceeds what the numerics classes of its passes allow");
         assert_eq!(has, marked, "{row}");
         assert!(row["error_bound"].as_f64().unwrap() >= 1e-4);
     }

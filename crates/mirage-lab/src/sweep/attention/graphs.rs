@@ -1,4 +1,4 @@
-//! Attention as one operation, and spelled out.
+//! Attention as one operation, and as separate ones.
 
 use mirage_ir::{
     DType, Graph, GraphError, Scalar, TensorType, ValueId,
@@ -10,11 +10,11 @@ use serde::{Deserialize, Serialize};
 /// A self-attention of one picture: q, k and v are `[1, heads, length, head_dim]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shape {
-    /// Tokens.
+    /// The number of tokens.
     pub length: usize,
     /// The dimension of a head.
     pub head_dim: usize,
-    /// Heads.
+    /// The number of heads.
     pub heads: usize,
     /// The dtype.
     pub dtype: DType,
@@ -25,8 +25,7 @@ impl Shape {
         TensorType::new(self.dtype, [1, self.heads, self.length, self.head_dim])
     }
 
-    /// The type of the scores, `[1, heads, length, length]`, has no more elements than memory can
-    /// address.
+    /// Builds a graph of the inputs q, k and v.
     fn graph(
         &self,
         name: &str,
@@ -39,18 +38,18 @@ impl Shape {
         b.finish()
     }
 
-    /// The operation.
+    /// Returns the graph of the fused operation.
     ///
     /// # Errors
-    /// A shape that memory cannot address.
+    /// If the scores have more elements than memory can address.
     pub fn op(&self) -> Result<Graph, GraphError> {
         self.graph("attention", |b, qkv| b.op(Attention::default(), &qkv))
     }
 
-    /// softmax(q·kᵀ/√d)·v, a node for each step.
+    /// Returns the graph of softmax(q·kᵀ/√d)·v, with one node per step.
     ///
     /// # Errors
-    /// A shape that memory cannot address.
+    /// If the scores have more elements than memory can address.
     pub fn naive(&self) -> Result<Graph, GraphError> {
         let factor = 1.0 / (self.head_dim as f64).sqrt();
         self.graph("naive", |b, [q, k, v]| {
@@ -67,7 +66,7 @@ impl Shape {
         })
     }
 
-    /// Floating-point operations of the operation.
+    /// Returns the floating-point operations of the attention.
     pub fn flops(&self) -> u64 {
         self.op().map_or(u64::MAX, |graph| graph_cost(&graph).flops)
     }

@@ -1,4 +1,4 @@
-//! Attention over lengths, head dimensions and dtypes: the operation against its spelled-out form.
+//! Measures attention over lengths, head dimensions and dtypes: the fused operation against separate ones.
 
 mod graphs;
 mod row;
@@ -16,10 +16,10 @@ pub use sweep::{At, AttentionOptions, sweep};
 /// The version of [`AttentionReport`]'s schema.
 pub const SCHEMA: u32 = 1;
 
-/// What tells an [`AttentionReport`] from other JSON.
+/// Identifies an [`AttentionReport`] among other JSON.
 pub const FORMAT: &str = "mirage-attention";
 
-/// Attention, measured.
+/// The report of `mirage bench attention`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AttentionReport {
     /// [`FORMAT`].
@@ -33,7 +33,7 @@ pub struct AttentionReport {
     pub rows: Vec<AttentionRow>,
 }
 
-/// Every shape of these lengths, head dimensions and dtypes.
+/// Returns every shape of these lengths, head dimensions and dtypes.
 pub fn grid(lengths: &[usize], head_dims: &[usize], heads: usize, dtypes: &[DType]) -> Vec<Shape> {
     let mut shapes = Vec::new();
     for &dtype in dtypes {

@@ -20,53 +20,53 @@ pub struct AttentionRow {
     pub shape: Shape,
     /// Floating-point operations of the operation; a multiply-add counts two.
     pub flops: u64,
-    /// The operation.
+    /// The fused operation.
     pub op: Side,
-    /// The same spelled out.
+    /// Separate operations.
     pub naive: Side,
-    /// The operation against the other; null where one of them was not measured.
+    /// The speed-up of the fused operation; null if one side was not measured.
     pub speed_up: Option<SpeedUp>,
-    /// How far the results are apart; null where one of them was not measured.
+    /// The difference of the results; null if one side was not measured.
     pub difference: Option<Difference>,
 }
 
-/// One of the two.
+/// The measurement of one side.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Side {
     /// Whether it was measured.
     pub outcome: Outcome,
     /// Times of one execution.
     pub times: Option<Times>,
-    /// The operation's operations by the median time, 10⁹ a second: of both sides the same work.
+    /// The attention's floating-point operations divided by the median time, 10⁹ per second.
     pub gflops: Option<f64>,
-    /// The most activations alive at once, as planned.
+    /// The planned peak of activations.
     pub planned_peak_bytes: Option<u64>,
-    /// What executions hold for activations; null where the engine does not tell.
+    /// Memory held for activations; null if the engine does not report it.
     pub held_bytes: Option<u64>,
 }
 
-/// How many times faster the operation is.
+/// The speed-up of the fused operation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SpeedUp {
-    /// The naive form's median time by the operation's: above 1 the operation is faster.
+    /// Median time of separate operations divided by that of the fused one; above 1, the fused is faster.
     pub ratio: f64,
     /// The 95 % interval, from samples taken in turn; null with fewer than 6.
     pub interval: Option<Interval>,
-    /// What it says; null without an interval.
+    /// The verdict on the interval; null without one.
     pub verdict: Option<Verdict>,
 }
 
-/// The operation's result against the naive one's, on the same inputs and in the same dtype.
+/// The difference of the results on the same inputs, in the same dtype.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Difference {
-    /// The largest of an element.
+    /// The largest absolute difference.
     pub max_abs: f64,
-    /// The norm of the difference by that of the naive result.
+    /// The norm of the difference divided by that of the separate operations' result.
     pub relative_l2: f64,
 }
 
 impl Side {
-    /// One that was not measured.
+    /// Returns a side that was not measured.
     pub(super) fn unmeasured(outcome: Outcome) -> Self {
         Side {
             outcome,
@@ -99,7 +99,7 @@ impl Side {
 }
 
 impl SpeedUp {
-    /// Of samples that were taken in turn; `None` if one of them has none.
+    /// Computes it from alternating samples; `None` if one side has none.
     pub(super) fn of(op: &Series, naive: &Series, resampling: &Resampling) -> Option<Self> {
         let (up, down) = (&naive.samples_ms, &op.samples_ms);
         let ratio = median(&up.concat())? / median(&down.concat())?;
@@ -113,7 +113,7 @@ impl SpeedUp {
 }
 
 impl Difference {
-    /// Of two results of one shape; `None` if they are not.
+    /// Computes it for two results; `None` if their shapes differ or it is not finite.
     pub(super) fn of(op: &TensorData, naive: &TensorData) -> Option<Self> {
         let (op, naive) = (Tensor::from_data(op).ok()?, Tensor::from_data(naive).ok()?);
         let (op, naive) = (op.floats().ok()?, naive.floats().ok()?);
@@ -130,7 +130,7 @@ impl Difference {
             true => 0.0,
             false => (apart / norm).sqrt(),
         };
-        // What is no number has no place in JSON.
+        // JSON has no representation of infinity and NaN.
         (max_abs.is_finite() && relative_l2.is_finite()).then_some(Difference {
             max_abs,
             relative_l2,
@@ -156,13 +156,13 @@ const COLUMNS: &[Cells<AttentionRow>] = &[
     (number("length", "length"), |r| {
         Some(r.shape.length.to_string())
     }),
-    (number("op_ms", "op ms"), |r| {
+    (number("op_ms", "fused ms"), |r| {
         r.op.times.map(|t| short(t.p50_ms))
     }),
-    (number("naive_ms", "naive ms"), |r| {
+    (number("naive_ms", "separate ms"), |r| {
         r.naive.times.map(|t| short(t.p50_ms))
     }),
-    (number("speed_up", "op against naive"), |r| {
+    (number("speed_up", "fused speed-up"), |r| {
         r.speed_up
             .as_ref()
             .map(|s| factor(s.ratio, s.interval.as_ref()))
@@ -170,19 +170,19 @@ const COLUMNS: &[Cells<AttentionRow>] = &[
     (words("verdict", "verdict"), |r| {
         r.speed_up.as_ref()?.verdict.map(|v| v.words().to_owned())
     }),
-    (number("op_gflops", "op GFLOP/s"), |r| {
+    (number("op_gflops", "fused GFLOP/s"), |r| {
         r.op.gflops.map(short)
     }),
-    (number("naive_gflops", "naive GFLOP/s"), |r| {
+    (number("naive_gflops", "separate GFLOP/s"), |r| {
         r.naive.gflops.map(short)
     }),
-    (number("op_peak_mb", "op peak MB"), |r| {
+    (number("op_peak_mb", "fused peak MB"), |r| {
         r.op.planned_peak_bytes.map(megabytes)
     }),
-    (number("naive_peak_mb", "naive peak MB"), |r| {
+    (number("naive_peak_mb", "separate peak MB"), |r| {
         r.naive.planned_peak_bytes.map(megabytes)
     }),
-    (number("max_abs", "largest difference"), |r| {
+    (number("max_abs", "max abs. difference"), |r| {
         r.difference.map(|d| short(d.max_abs))
     }),
     (number("relative_l2", "relative L2"), |r| {
@@ -196,8 +196,8 @@ fn not_measured(row: &AttentionRow) -> Option<String> {
         (None, None) => None,
         (Some(op), Some(naive)) if op == naive => Some(op.to_owned()),
         (op, naive) => {
-            let op = op.map(|why| format!("op: {why}"));
-            let naive = naive.map(|why| format!("naive: {why}"));
+            let op = op.map(|why| format!("fused: {why}"));
+            let naive = naive.map(|why| format!("separate: {why}"));
             Some(op.into_iter().chain(naive).collect::<Vec<_>>().join("; "))
         }
     }

@@ -1,4 +1,4 @@
-//! Measuring attention, shape by shape within one budget of time.
+//! Measures attention shape by shape within a time budget.
 
 use std::{collections::HashMap, ops::ControlFlow, time::Duration};
 
@@ -17,33 +17,32 @@ use crate::sweep::{
 
 /// How attention is measured.
 pub struct AttentionOptions<'a> {
-    /// What compiles and runs.
+    /// The backend.
     pub backend: &'a dyn Backend,
-    /// How it compiles.
+    /// The options to compile with.
     pub compile: CompileOptions,
-    /// The time for all shapes.
+    /// The time budget for all shapes.
     pub budget: Duration,
-    /// The most bytes that a program may take by estimate; `None` for what is free.
+    /// The limit of a program's estimated memory in bytes; `None` for the free memory.
     pub memory: Option<u64>,
-    /// Of inputs and order.
+    /// The seed of inputs and order.
     pub seed: u64,
 }
 
-/// Where a sweep is: told before each shape and each run of it.
+/// The progress of a sweep, reported before each shape and each of its runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct At {
-    /// Shapes that are done.
+    /// The number of shapes done.
     pub done: usize,
-    /// All shapes.
+    /// The number of all shapes.
     pub of: usize,
-    /// Since the beginning.
+    /// The time since the start.
     pub elapsed: Duration,
 }
 
-/// Measures the operation and its naive form in turn, shape by shape, the smallest first, since what
-/// a shape takes tells what larger ones will. A side that does not fit memory, or a shape that does
-/// not fit the time left, is a row that says so. The rows come in the order of `shapes`; when `watch`
-/// ends it, those that are left say so.
+/// Measures the fused and the separate operations in turn, from the smallest shape to the largest. A side
+/// that does not fit into memory, or a shape that does not fit into the remaining time, is a row that says
+/// so. The rows are in the order of `shapes`; if `watch` stops the sweep, the remaining rows say so.
 pub fn sweep(
     shapes: &[Shape],
     options: &AttentionOptions<'_>,
@@ -85,9 +84,9 @@ struct Sweep<'a, 'o> {
     clock: &'a dyn Clock,
     watch: &'a mut dyn FnMut(At) -> ControlFlow<()>,
     start: Duration,
-    /// Operations a second of the last shape that was measured, by form and dtype.
+    /// Operations per second of the last measured shape, by form and dtype.
     rates: HashMap<(Form, DType), f64>,
-    /// Shapes done, and all.
+    /// The number of shapes done, and of all.
     at: (usize, usize),
     stopped: bool,
 }
@@ -165,16 +164,16 @@ impl Sweep<'_, '_> {
         .with_difference(&mut op, &mut naive)
     }
 
-    /// Why a shape is not begun.
+    /// Returns why a shape is not measured.
     fn refused(&self, shape: Shape) -> Option<Outcome> {
         if self.stopped {
-            return Some(Outcome::Skipped("stopped before it".to_owned()));
+            return Some(Outcome::Skipped("interrupted".to_owned()));
         }
         let (need, left) = (self.need(shape), self.left());
         (left.is_zero() || need > left).then(|| no_time(need, left))
     }
 
-    /// What measuring both forms takes, by what the last shapes took.
+    /// Estimates the time to measure both forms, from the last shapes.
     fn need(&self, shape: Shape) -> Duration {
         let flops = shape.flops() as f64;
         let run = [Form::Op, Form::Naive].into_iter().filter_map(|form| {
@@ -184,7 +183,7 @@ impl Sweep<'_, '_> {
         measuring_time(run.sum())
     }
 
-    /// A graph that can be made and fits memory.
+    /// Returns the graph if it is valid and fits into memory.
     fn fitting(&self, graph: Result<Graph, GraphError>) -> Result<Graph, Outcome> {
         let graph = graph.map_err(|e| Outcome::Failed(e.to_string()))?;
         memory::fits(memory::needed(&graph), self.options.memory).map_err(Outcome::Skipped)?;
@@ -198,8 +197,8 @@ impl Sweep<'_, '_> {
             .map_err(|e| Outcome::Failed(e.to_string()))
     }
 
-    /// The series of the programs, in order. The time is an equal share of what is left, or more for
-    /// a shape that needs more.
+    /// Measures the programs and returns their series in order. The time is an equal share of the remaining
+    /// time, or more if the shape needs it.
     fn measure(
         &mut self,
         shape: Shape,
@@ -232,7 +231,7 @@ impl Sweep<'_, '_> {
         match measured {
             Ok(measured) => Ok(measured.series),
             Err(MeasureError::NoTime { round, .. }) => Err(no_time(2 * round, budget)),
-            Err(MeasureError::Stopped) => Err(Outcome::Skipped("stopped in it".to_owned())),
+            Err(MeasureError::Stopped) => Err(Outcome::Skipped("interrupted".to_owned())),
         }
     }
 
@@ -245,7 +244,7 @@ impl Sweep<'_, '_> {
 }
 
 impl AttentionRow {
-    /// With how far the results of both are apart, where both run.
+    /// Adds the difference of both results, if both ran.
     fn with_difference(
         mut self,
         op: &mut Result<Program, Outcome>,

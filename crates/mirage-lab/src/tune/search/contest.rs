@@ -1,4 +1,4 @@
-//! Sets against each other: the races of the search, and the last comparison.
+//! The races of the search, and the final comparison.
 
 use mirage_bench::{
     measure::{MeasureOptions, MonotonicClock, Subject, measure},
@@ -6,11 +6,11 @@ use mirage_bench::{
     stats::median,
 };
 
-use super::{Fate, Found, Running, SAMPLES, tell};
+use super::{Fate, Running, SAMPLES, SearchResult, tell};
 use crate::Result;
 
 impl Running<'_> {
-    /// Races the entries at these places, those that may, and makes the fastest the leader.
+    /// Races the entries with these indices, and makes the fastest the leader.
     pub(super) fn race(&mut self, places: &[usize]) -> Result<()> {
         let (budget, observer) = (self.with.budget, self.with.observer);
         let left = budget.left().saturating_sub(self.reserve());
@@ -46,8 +46,10 @@ impl Running<'_> {
         self.check_stop()?;
         match result {
             Ok(race) => self.learn(&raced, race),
-            // Whoever leads goes on leading: the last comparison decides.
-            Err(e) => self.skipped.push(format!("a race was not run: {e}")),
+            // The leader stays: the final comparison decides.
+            Err(e) => self
+                .skipped
+                .push(format!("a race between sets was skipped: {e}")),
         }
         self.drop_losers();
         Ok(())
@@ -67,7 +69,7 @@ impl Running<'_> {
                 entry.fate = Fate::Slower(by);
             }
         }
-        // Who cannot be told from the leader does not replace it: the search would wander.
+        // A set that is not significantly faster does not replace the leader, or the search would drift.
         let replaced = old.is_none_or(|old| {
             let (old, new) = (&race.runners[old], &race.runners[race.leader]);
             let faster = mirage_bench::race::ratio(
@@ -82,7 +84,7 @@ impl Running<'_> {
         }
     }
 
-    /// Frees what will not run again: all but the leader and those with names.
+    /// Frees the programs that will not run again: all but the leader and named pipelines.
     fn drop_losers(&mut self) {
         for (place, entry) in self.entries.iter_mut().enumerate() {
             if place != self.leader && entry.names.is_empty() {
@@ -91,7 +93,7 @@ impl Running<'_> {
         }
     }
 
-    /// Gives who was not in the last comparison a time, by what it took beside one that has a time.
+    /// Estimates the times of entries that were not in the final comparison, relative to one that was.
     fn settle(&mut self) {
         // A best set replaces an earlier one, so the way back to one that was compared is as long as the
         // search's climb at most.
@@ -105,8 +107,8 @@ impl Running<'_> {
         }
     }
 
-    /// Compares the leader with every named set once more, and chooses.
-    pub(super) fn finish(mut self, exhausted: bool) -> Result<Found> {
+    /// Compares the leader with every named pipeline again, and chooses.
+    pub(super) fn finish(mut self, exhausted: bool) -> Result<SearchResult> {
         let (budget, observer) = (self.with.budget, self.with.observer);
         let mut compared: Vec<usize> = Vec::new();
         let mut subjects: Vec<&mut dyn Subject> = Vec::new();
@@ -125,7 +127,11 @@ impl Running<'_> {
         };
         let clock = MonotonicClock::default();
         let last = measure(&mut subjects, &options, &clock, &mut |_| {
-            tell(observer, &budget, "comparing the best with the named sets");
+            tell(
+                observer,
+                &budget,
+                "comparing the best set with the named pipelines",
+            );
             observer.flow()
         });
         self.check_stop()?;
@@ -152,7 +158,7 @@ impl Running<'_> {
         for entry in &mut self.entries {
             entry.built = None;
         }
-        Ok(Found {
+        Ok(SearchResult {
             entries: self.entries,
             choice,
             last,
@@ -163,7 +169,7 @@ impl Running<'_> {
     }
 }
 
-/// One's median time by another's, over the legs that both ran.
+/// Returns the ratio of two median times, over the legs that both ran.
 fn time_ratio(mine: &[f64], its: &[f64]) -> Option<f64> {
     let legs = mine.len().min(its.len());
     Some(median(&mine[..legs])? / median(&its[..legs])?)

@@ -1,32 +1,30 @@
-//! Sets that were tried, and what became of them.
+//! Sets that were tried, and their outcome.
 
 use mirage_bench::{ledger::Errors, stats::Interval};
 use mirage_ir::Graph;
 use mirage_pass::PipelineSpec;
 
 use super::super::bound::Quality;
-use crate::subjects::Built;
+use crate::subjects::BuiltSet;
 
 /// A set that was tried.
 pub(in crate::tune) struct Entry {
-    /// The names that it has; sets that become the same program are one entry.
+    /// Its names; sets that compile to the same program share an entry.
     pub(in crate::tune) names: Vec<&'static str>,
     pub(in crate::tune) spec: PipelineSpec,
     pub(super) graph: Graph,
-    /// `None` once it is out of the race.
-    pub(super) built: Option<Built>,
+    /// `None` once it is dropped from the race.
+    pub(super) built: Option<BuiltSet>,
     pub(in crate::tune) errors: Option<Errors>,
-    /// What a frame takes, ms: the median of the last comparison, or for who was not in it, what it took
-    /// beside the best in its race.
+    /// Time of a frame, ms: the median of the final comparison, otherwise estimated from its race.
     pub(in crate::tune) median_ms: Option<f64>,
-    /// Its time by that of the entry at this place, in its race: the machine's speed in another race is
-    /// another.
+    /// The index of another entry, and the ratio of times to it in the same race.
     pub(super) beside: Option<(usize, f64)>,
     pub(in crate::tune) fate: Fate,
 }
 
 impl Entry {
-    /// Its names, or else its passes.
+    /// Returns its names, otherwise its passes.
     pub(in crate::tune) fn title(&self) -> String {
         match self.names.is_empty() {
             true => self.spec.to_string(),
@@ -39,15 +37,15 @@ impl Entry {
     }
 }
 
-/// What became of a set.
+/// The outcome of a set.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::tune) enum Fate {
-    /// It stayed in every race that it was in.
+    /// It was not dropped.
     Stayed,
-    /// It was wholly slower than the best so far: its time by that one's.
+    /// Its whole interval was slower than the best set; the ratio of times.
     Slower(Interval),
-    /// Its pictures differ too much.
+    /// Its error exceeds the bound.
     OutOfBound,
-    /// It does not run.
+    /// It does not run, with the message.
     Failed(String),
 }

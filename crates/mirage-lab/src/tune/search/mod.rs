@@ -1,5 +1,5 @@
-//! The search: named sets first, then one change at a time to the best, raced against each other, and
-//! at the end the best against all named sets once more.
+//! The search: named pipelines first, then variants of the best set with one change, raced against each
+//! other, and finally the best set against all named pipelines.
 
 mod contest;
 mod entry;
@@ -20,35 +20,35 @@ use super::{
 use crate::{
     LabError, Observer, Result,
     observer::Event,
-    subjects::{Bench, Built, Pictures, another_fits},
+    subjects::{Bench, BuiltSet, Pictures, another_fits},
 };
 
 pub(super) use entry::{Entry, Fate};
 
 /// The name of the set without passes.
 pub(super) const NONE: &str = "none";
-/// Sets that are built and raced at once: enough to share a warm-up, few enough to learn from.
+/// The number of sets per race: enough to share a warm-up, few enough to adapt quickly.
 const BATCH: usize = 4;
-/// The share of the budget that the last comparison has to itself.
+/// The fraction of the budget that is reserved for the final comparison.
 const RESERVE: f64 = 0.25;
-/// Samples of each set that a comparison should have.
+/// The number of samples per set in a comparison.
 const SAMPLES: u32 = 24;
 
-/// What a search found.
-pub(super) struct Found {
+/// The result of a search.
+pub(super) struct SearchResult {
     pub(super) entries: Vec<Entry>,
-    /// The best set's place.
+    /// The index of the best set.
     pub(super) choice: usize,
-    /// The last comparison, of these entries in this order.
+    /// The final comparison, of the entries `compared` in this order.
     pub(super) last: Measurement,
     pub(super) compared: Vec<usize>,
-    /// What could not be tried, and why.
+    /// What was skipped, and why.
     pub(super) skipped: Vec<String>,
-    /// Whether all that is one change away from the best was tried.
+    /// Whether all sets one change away from the best were tried.
     pub(super) exhausted: bool,
 }
 
-/// What a search works with.
+/// The input of a search.
 pub(super) struct Search<'a> {
     pub(super) bench: &'a Bench<'a>,
     pub(super) scene: Vec<Frame>,
@@ -60,28 +60,28 @@ pub(super) struct Search<'a> {
     pub(super) seed: u64,
 }
 
-/// A search under way.
+/// The state of a search.
 struct Running<'a> {
     with: Search<'a>,
     entries: Vec<Entry>,
     reference: Option<Pictures>,
     leader: usize,
-    /// The longest that passes, compilation and the closed loop took for a set.
+    /// The longest time for passes, compilation and closed loop of a set.
     longest_build: Duration,
-    /// The longest frame so far, a mean over a loop.
+    /// The longest mean frame time so far.
     frame: Duration,
     skipped: Vec<String>,
 }
 
-/// What trying a set led to.
-enum Tried {
-    /// A program of its own, at this place.
+/// The result of adding a set.
+enum Added {
+    /// A new program, at this index.
     New(usize),
-    /// A program that is known.
+    /// The same program as another set.
     Known,
-    /// No legal set.
+    /// An illegal set.
     Illegal(String),
-    /// A pass failed, or there is no time or memory.
+    /// A pass failed, or time or memory is insufficient.
     Skipped(String),
 }
 
@@ -89,9 +89,9 @@ impl<'a> Search<'a> {
     /// Finds the best set within the budget.
     ///
     /// # Errors
-    /// The budget does not suffice for the set without passes; that one fails; no set of passes is
-    /// within the bound; interrupted.
-    pub(super) fn run(self) -> Result<Found> {
+    /// If the budget is too short for the set without passes, if that set fails, if no set is within the
+    /// bound, or if interrupted.
+    pub(super) fn run(self) -> Result<SearchResult> {
         let mut running = Running {
             with: self,
             entries: Vec::new(),
@@ -110,16 +110,16 @@ impl<'a> Search<'a> {
 }
 
 impl Running<'_> {
-    /// The set without passes, which everything is compared with.
+    /// Adds the set without passes, the reference.
     fn none(&mut self) -> Result<()> {
         let tried = self.enter(Some(NONE), PipelineSpec::empty())?;
-        if let Tried::Illegal(why) | Tried::Skipped(why) = tried {
+        if let Added::Illegal(why) | Added::Skipped(why) = tried {
             return Err(LabError::Failed(why));
         }
         if let Fate::Failed(why) = &self.entries[0].fate {
             return Err(LabError::Failed(format!("the model does not run: {why}")));
         }
-        // The loop, a warm-up and a race of two at least.
+        // At least the loop, a warm-up and a race of two.
         match self.with.budget.left() >= self.frame * 8 {
             true => Ok(()),
             false => Err(self.no_time()),
@@ -143,18 +143,21 @@ impl Running<'_> {
         for pipeline in PIPELINES {
             let spec = pipeline
                 .spec()
-                .map_err(|e| LabError::Failed(format!("the named set {}: {e}", pipeline.name)))?;
+                .map_err(|e| LabError::Failed(format!("pipeline {}: {e}", pipeline.name)))?;
             let tried = self.enter(Some(pipeline.name), spec)?;
-            if let Tried::Illegal(why) | Tried::Skipped(why) = tried {
+            if let Added::Illegal(why) | Added::Skipped(why) = tried {
                 self.skipped
-                    .push(format!("{} was not tried: {why}", pipeline.name));
+                    .push(format!("pipeline {} was skipped: {why}", pipeline.name));
             }
         }
         let all: Vec<usize> = (0..self.entries.len()).collect();
         self.race(&all)
     }
 
-    /// What to say where no named set keeps the bound; the error where no set of passes does.
+    /// Adds a warning if no named pipeline is within the bound.
+    ///
+    /// # Errors
+    /// If no set of passes is within the bound.
     fn check_bound(&mut self) -> Result<()> {
         let Some(bound) = self.with.bound else {
             return Ok(());
@@ -167,23 +170,24 @@ impl Running<'_> {
             return Ok(());
         };
         let nearest = format!(
-            "the nearest is {} with {}",
+            "the closest is {} with {}",
             entry.title(),
             bound.measure(&quality)
         );
         if !sets().any(keeps) {
             return Err(LabError::Failed(format!(
-                "--max-error {bound}: no set of passes that was tried keeps it; {nearest}: allow that, or run without passes"
+                "--max-error {bound}: no set of passes is within the bound; {nearest}; relax the bound, or run without passes"
             )));
         }
         if !sets().any(|e| keeps(e) && !e.names.is_empty()) {
-            self.skipped.push(format!("no named set keeps {bound}"));
+            self.skipped
+                .push(format!("no named pipeline is within {bound}"));
         }
         Ok(())
     }
 
-    /// Changes the best set by one pass or option at a time for as long as there is time; whether all
-    /// changes of the last best one were tried.
+    /// Tries variants of the best set with one change while there is time. Returns whether all variants of the
+    /// final best set were tried.
     fn climb(&mut self) -> Result<bool> {
         'from_the_leader: loop {
             let spec = self.entries[self.leader].spec.clone();
@@ -195,15 +199,15 @@ impl Running<'_> {
                 let mut batch = vec![before];
                 for spec in around.by_ref() {
                     match self.enter(None, spec)? {
-                        Tried::New(place) => batch.push(place),
-                        Tried::Known | Tried::Illegal(_) => {}
-                        Tried::Skipped(why) if !self.has_time_to_build() => {
+                        Added::New(place) => batch.push(place),
+                        Added::Known | Added::Illegal(_) => {}
+                        Added::Skipped(why) if !self.has_time_to_build() => {
                             self.skipped.push(format!("the search ended early: {why}"));
                             self.race(&batch)?;
                             return Ok(false);
                         }
-                        Tried::Skipped(why) => {
-                            self.skipped.push(format!("a set was not tried: {why}"));
+                        Added::Skipped(why) => {
+                            self.skipped.push(format!("a set was skipped: {why}"));
                             left_out = true;
                         }
                     }
@@ -222,29 +226,29 @@ impl Running<'_> {
         }
     }
 
-    /// Runs a set's passes, and if the program is new, compiles it and compares its pictures.
-    fn enter(&mut self, name: Option<&'static str>, spec: PipelineSpec) -> Result<Tried> {
+    /// Runs the passes of a set, and if the program is new, compiles it and computes its error.
+    fn enter(&mut self, name: Option<&'static str>, spec: PipelineSpec) -> Result<Added> {
         self.check_stop()?;
         let plan = match mirage_pass::plan(self.with.registry, &spec) {
             Ok(plan) => plan,
-            Err(e) => return Ok(Tried::Illegal(e.to_string())),
+            Err(e) => return Ok(Added::Illegal(e.to_string())),
         };
         let captured = &self.with.bench.captured.graph;
         let ran = Manager::new().run(&plan, captured, &self.with.capabilities);
         let graph = match ran {
             Ok((graph, _)) => graph,
-            Err(e) => return Ok(Tried::Skipped(format!("{spec}: {e}"))),
+            Err(e) => return Ok(Added::Skipped(format!("{spec}: {e}"))),
         };
         if let Some(known) = self.entries.iter_mut().find(|e| e.graph == graph) {
             known.names.extend(name);
-            return Ok(Tried::Known);
+            return Ok(Added::Known);
         }
         if !self.entries.is_empty() && !self.has_time_to_build() {
-            return Ok(Tried::Skipped("no time is left to compile it".to_owned()));
+            return Ok(Added::Skipped("not enough time to compile it".to_owned()));
         }
         if !self.has_memory() {
-            return Ok(Tried::Skipped(format!(
-                "{spec}: its weights do not fit in free memory"
+            return Ok(Added::Skipped(format!(
+                "{spec}: the weights do not fit into free memory"
             )));
         }
         self.tell(match name {
@@ -272,10 +276,10 @@ impl Running<'_> {
             beside: None,
             fate,
         });
-        Ok(Tried::New(self.entries.len() - 1))
+        Ok(Added::New(self.entries.len() - 1))
     }
 
-    fn errors(&mut self, built: &mut Built) -> std::result::Result<Errors, String> {
+    fn errors(&mut self, built: &mut BuiltSet) -> std::result::Result<Errors, String> {
         let bench = self.with.bench;
         let start = Instant::now();
         let pictures = bench.pictures(built, &self.with.scene)?;
@@ -285,7 +289,7 @@ impl Running<'_> {
         bench.errors(&pictures, reference)
     }
 
-    /// Whether another set can be built and the last comparison still be made.
+    /// Returns whether another set can be compiled before the final comparison.
     fn has_time_to_build(&self) -> bool {
         self.with.budget.left() > self.longest_build.mul_f64(1.5) + self.reserve()
     }
@@ -294,11 +298,11 @@ impl Running<'_> {
         another_fits(self.entries.iter().filter_map(|e| e.built.as_ref()))
     }
 
-    /// The time of the last comparison.
+    /// Returns the time reserved for the final comparison.
     fn reserve(&self) -> Duration {
         let samples = self.frame * SAMPLES * (PIPELINES.len() as u32 + 2);
         let share = self.with.budget.total().mul_f64(RESERVE);
-        // A tiny model needs no quarter of the time, a large one has no more.
+        // A tiny model needs less than its share.
         share.min(samples.max(share / 4))
     }
 
