@@ -93,7 +93,7 @@ def main():
         return
     for library, (version, symbols) in wanted_symbols(folder, libraries).items():
         build(folder, library, version, symbols)
-    print(f"no CUDA here: {len(libraries)} stand-ins for NVIDIA's libraries in {folder}", file=sys.stderr)
+    print(f"CUDA is not installed: created {len(libraries)} stand-ins for NVIDIA's libraries in {folder}", file=sys.stderr)
 
 
 if __name__ == "__main__":

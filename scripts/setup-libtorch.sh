@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Makes a folder with libtorch 2.9.0, which backend-tch links, from PyTorch's wheel, and prints the two
-# exports that its build needs. Done before: only prints them.
+# Creates a folder with libtorch 2.9.0, which backend-tch links, from PyTorch's wheel, and prints the two
+# exports that its build needs. If the folder already exists, only prints them.
 #
 #   scripts/setup-libtorch.sh [--cuda] [FOLDER]
 #
 # FOLDER is ~/.cache/mirage/libtorch by default, with --cuda ~/.cache/mirage/libtorch-cuda. Needs Python
 # with pip, gcc and binutils. A package index may serve only the CUDA build: its code for processors is
 # the same, and the libraries of NVIDIA's that it asks for are replaced by empty ones. With --cuda
-# NVIDIA's own come along: some gigabytes.
+# NVIDIA's own libraries are included: several gigabytes.
 set -euo pipefail
 
 version=2.9.0
@@ -35,7 +35,7 @@ if [ "$(cat "$folder/build-version" 2>/dev/null)" = "$version" ]; then
 fi
 
 for tool in python3 gcc readelf nm; do
-  command -v "$tool" >/dev/null || { echo "error: $tool is not here, which this script needs" >&2; exit 1; }
+  command -v "$tool" >/dev/null || { echo "error: $tool is not installed; this script needs it" >&2; exit 1; }
 done
 mkdir -p "$(dirname "$folder")"
 work=$(mktemp -d "$(dirname "$folder")/libtorch.XXXXXX")

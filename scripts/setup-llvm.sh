@@ -18,9 +18,9 @@ fail() { echo "setup-llvm: $*" >&2; exit 1; }
 say() { echo "setup-llvm: $*"; }
 
 [ ! -f "$done_mark" ] || { say "there already: $prefix"; exit 0; }
-[ "$(uname -m)" = x86_64 ] || fail "this makes an LLVM for x86_64 alone"
+[ "$(uname -m)" = x86_64 ] || fail "unsupported architecture $(uname -m): only x86_64 is supported"
 for tool in apt-get dpkg-deb ar nm objcopy gcc g++; do
-  command -v "$tool" >/dev/null || fail "$tool is missing"
+  command -v "$tool" >/dev/null || fail "$tool is not installed; this script needs it"
 done
 mkdir -p "$cache" "$(dirname "$prefix")"
 work=$(mktemp -d "$prefix.XXXX")
@@ -30,7 +30,7 @@ trap 'rm -rf "$work"' EXIT
 package() {
   local mirror apt=$work/apt version
   mirror=${DEBIAN_MIRROR:-$(apt-get indextargets --format '$(SITE)' | grep -m1 -E '/debian/?$' || true)}
-  [ -n "$mirror" ] || fail "no Debian mirror is known: set DEBIAN_MIRROR"
+  [ -n "$mirror" ] || fail "no Debian mirror found; set DEBIAN_MIRROR"
   mkdir -p "$apt"/{lists,archives}/partial "$apt/empty"
   : >"$apt/status"
   echo "deb [arch=amd64 signed-by=$keyring] $mirror $suite main" >"$apt/sources.list"
@@ -43,14 +43,14 @@ CONF
   export APT_CONFIG=$apt/apt.conf
   if ! apt-get -q -o APT::Update::Error-Mode=any update >"$apt/log" 2>&1; then
     # A mirror may lag behind the clock: its signed index is then past its date, and still signed.
-    grep -q 'is expired' "$apt/log" || { cat "$apt/log"; fail "apt-get update"; }
+    grep -q 'is expired' "$apt/log" || { cat "$apt/log"; fail "apt-get update failed"; }
     say "the mirror's index is past its date: going on without that check"
     echo 'Acquire::Check-Valid-Until "false";' >>"$apt/apt.conf"
-    apt-get -q -o APT::Update::Error-Mode=any update >"$apt/log" 2>&1 || { cat "$apt/log"; fail "apt-get update"; }
+    apt-get -q -o APT::Update::Error-Mode=any update >"$apt/log" 2>&1 || { cat "$apt/log"; fail "apt-get update failed"; }
   fi
   version=$(apt-cache policy llvm-23-dev | awk '/Candidate:/ {print $2}')
   case $version in 1:23.1.*) ;; *) fail "$suite has llvm-23-dev '${version:-none}', wanted 1:23.1.*" ;; esac
-  (cd "$cache" && apt-get -q download "llvm-23-dev=$version" >>"$apt/log" 2>&1) || { cat "$apt/log"; fail "apt-get download"; }
+  (cd "$cache" && apt-get -q download "llvm-23-dev=$version" >>"$apt/log" 2>&1) || { cat "$apt/log"; fail "apt-get download failed"; }
   unset APT_CONFIG
 }
 # Nothing where there is none yet, which is no failure.
@@ -137,9 +137,9 @@ C
 config() { "$work/bin/llvm-config" --link-static "$1"; }
 gcc $(config --cflags) -ffunction-sections -c "$work/x/proof.c" -o "$work/x/proof.o"
 g++ -Wl,--gc-sections "$work/x/proof.o" -L"$(config --libdir)" $(config --libs) $(config --system-libs) -o "$work/x/proof"
-"$work/x/proof" >"$work/x/proof.ptx" || { cat "$work/x/proof.ptx"; fail "the proof does not run"; }
+"$work/x/proof" >"$work/x/proof.ptx" || { cat "$work/x/proof.ptx"; fail "the test program failed"; }
 grep -q '^.target sm_90' "$work/x/proof.ptx" && grep -q '\.visible \.entry k' "$work/x/proof.ptx" ||
-  { cat "$work/x/proof.ptx"; fail "no PTX for sm_90"; }
+  { cat "$work/x/proof.ptx"; fail "the test program generated no PTX for sm_90"; }
 
 # Into place, the mark last.
 rm -rf "$work/x" "$work/apt" "$prefix"

@@ -106,17 +106,17 @@ work() {
     ledger-*)
       IFS=' ' read -r model size dtype <<<"$(parts "${stage#ledger-}")"
       local known=()
-      [ ! -s "$out/floor.json" ] || known=(--reaches "$(reaches "$dtype")")
+      [ ! -s "$out/floor.json" ] || known=(--peak "$(peak "$dtype")")
       # Sets that do not fit into the card's memory fail, the ledger says why, and the others are measured.
       "$binary" bench "${known[@]}" --backend "$backend" --model "$model" --size "${size}x$size" --steps 1 \
         --time "$(seconds_for "$size")s" --passes "$(set_in "$dtype")" --save "$out/$stage.json" --markdown ||
         { [ $? = 1 ] && [ -s "$out/$stage.json" ]; }
       ;;
     profile-*)
-      # Percent of what the card reaches, where the stage floor has measured it.
+      # Percent of the card's peak performance, if the stage floor has measured it.
       dtype=${stage#profile-}
       local profile=(profile --backend "$backend" --model "$profiled" --steps 1 --passes "$(set_in "$dtype")")
-      [ ! -s "$out/floor.json" ] || profile+=(--reaches "$(reaches "$dtype")")
+      [ ! -s "$out/floor.json" ] || profile+=(--peak "$(peak "$dtype")")
       "$binary" "${profile[@]}" --by node --sort gap --html "$out/$stage.html" --json >"$out/$stage.json" &&
         "$binary" "${profile[@]}" --by op --sort gap && echo &&
         "$binary" "${profile[@]}" --by node --sort gap --top 30
@@ -130,7 +130,7 @@ work() {
   esac
 }
 # GFLOPS,GBYTES of a dtype; f32 is multiplied as three products of tf32.
-reaches() {
+peak() {
   python3 -c 'import json, sys
 floor, dtype = json.load(open(sys.argv[1])), sys.argv[2]
 share = 1 / 3 if dtype == "f32" else 1
@@ -140,7 +140,7 @@ print("%.0f,%.0f" % (1e3 * share * rate, floor["copy_gb_per_s"]))' "$out/floor.j
 # MODEL-SIZE-DTYPE as three words; the model may have dashes.
 parts() { sed -E 's/^(.*)-([0-9]+)-([a-z0-9]+)$/\1 \2 \3/' <<<"$1"; }
 
-export -f work parts set_in seconds_for reaches
+export -f work parts set_in seconds_for peak
 export binary out seconds backend here passes profiled
 failed=0 left=0 skipped=0
 while read -r stage limit; do
@@ -199,6 +199,6 @@ done < <(all_stages)
   echo '}'
 } >"$out/results.json"
 
-echo "$(find "$out/done" -type f | wc -l) stages done ($skipped before), $failed failed, $left left"
+echo "$(find "$out/done" -type f | wc -l) stages done ($skipped in earlier runs), $failed failed, $left left"
 [ $failed = 0 ] || exit 1
 [ $left = 0 ] || exit 75
