@@ -11,6 +11,7 @@ mod doctor;
 mod export;
 mod graphs;
 mod infer;
+mod messages;
 mod parity;
 mod pipelines;
 mod plugins;
