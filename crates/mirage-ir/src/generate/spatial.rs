@@ -118,7 +118,7 @@ fn grid_sample(g: &mut Generator) -> Result<bool, GraphError> {
     };
     let ty = g.ty(x);
     let shape = [ty.shape[0], g.rng.between(1, 6), g.rng.between(1, 6), 2];
-    // Some places are outside the picture.
+    // Some coordinates are outside of the tensor.
     let grid = g.floats(TensorType::new(ty.dtype, shape), -1.5, 1.5)?;
     let Some(&padding) = g.rng.choose(&[Border, Reflection, Zeros]) else {
         return Ok(false);

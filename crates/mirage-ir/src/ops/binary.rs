@@ -15,7 +15,7 @@ use crate::{
     op_bail, op_ensure,
 };
 
-/// For the table of operations.
+/// The kinds of this file, for the table of operations.
 pub(super) const KINDS: &[Kind] = &[kind::<Binary>(), kind::<Select>(), kind::<WithScalar>()];
 
 macro_rules! binary {
