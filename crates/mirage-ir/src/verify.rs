@@ -377,7 +377,7 @@ mod tests {
         graph.nodes.push(graph.nodes[0].clone());
         assert_eq!(
             complaint(&graph),
-            "graph `g`, node 1 (relu): output %1 is not this node's to define"
+            "graph `g`, node 1 (relu): output %1 is defined elsewhere"
         );
     }
 
@@ -387,7 +387,7 @@ mod tests {
         broken.values[0].source = Source::Param(0);
         assert_eq!(
             complaint(&broken),
-            "graph `g`: %0 is not input `x`'s to define"
+            "graph `g`: %0 of input `x` is defined elsewhere"
         );
         let mut broken = graph();
         broken.values[1].source = Source::Node {
@@ -396,13 +396,13 @@ mod tests {
         };
         assert_eq!(
             complaint(&broken),
-            "graph `g`, node 0 (relu): output %1 is not this node's to define"
+            "graph `g`, node 0 (relu): output %1 is defined elsewhere"
         );
         let mut broken = graph();
         broken.nodes[0].outputs[0] = ValueId(9);
         assert_eq!(
             complaint(&broken),
-            "graph `g`, node 0 (relu): output %9 is not this node's to define"
+            "graph `g`, node 0 (relu): output %9 is defined elsewhere"
         );
     }
 }

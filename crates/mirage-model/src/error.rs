@@ -1,4 +1,4 @@
-//! What can go wrong between a configuration, a weight file and a network. Every message is one line: what, where, what to do.
+//! Errors of configurations, weight files and networks. Every message is one line: what, where, what to do.
 
 use std::path::PathBuf;
 

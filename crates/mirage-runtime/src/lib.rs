@@ -1,16 +1,16 @@
-//! Compiles a verified graph and runs it, for any engine.
+//! Compiles and runs verified graphs on any engine.
 //!
-//! An engine brings tensors and kernels ([`Engine`]). The runtime does the rest, once for all of them:
-//! it replaces regions without a kernel by their bodies, computes what depends on parameters alone,
-//! packs weights, decides where values live and when they die, compiles called bodies once, holds the
-//! states, times nodes, and turns an engine's panic into an error that names the node.
+//! An engine provides tensors and kernels ([`Engine`]). The runtime does the rest: it replaces regions
+//! without a kernel by their bodies, computes what depends on parameters alone, packs weights, plans where
+//! values are stored and when they are freed, compiles called bodies once, holds the states, times nodes,
+//! and turns an engine's panic into an error that names the node.
 //!
-//! Values live in one of two ways:
+//! There are two modes:
 //!
 //! - [`Slots`]: kernels take and return tensors, which the engine allocates.
-//! - [`Planned`]: every buffer has a fixed place in one piece of host memory, and kernels go from slices
-//!   to slices ([`HostKernels`]). An execution allocates nothing, except in nodes for which there is only
-//!   a kernel on tensors.
+//! - [`Planned`]: every buffer has a fixed offset in one allocation of host memory, and kernels read and
+//!   write slices ([`HostKernels`]). An execution allocates nothing, except in nodes for which there is
+//!   only a kernel on tensors.
 
 mod bodies;
 mod catch;

@@ -41,7 +41,11 @@ fn linked_and_added_passes_are_found() {
     let names = || -> Vec<&str> { Registry::linked().expect("is right").names().collect() };
     let later = || idle(info("later", Phase::Simplify));
     let error = extend([later(), idle(info("linked", Phase::Simplify))]).unwrap_err();
-    assert!(error.to_string().contains("two passes are called `linked`"));
+    assert!(
+        error
+            .to_string()
+            .contains("two passes have the name `linked`")
+    );
     assert_eq!(names(), ["linked"]);
     extend([later()]).expect("its name is free");
     assert_eq!(names(), ["later", "linked"]);

@@ -13,7 +13,7 @@ fn backend(number: u32) -> Result<&'static dyn Backend, ErrorForm> {
     let known = session()?.plugin.backends;
     known.get(number as usize).copied().ok_or_else(|| {
         argument(format!(
-            "there is no backend {number}: the plugin has {}",
+            "no backend has the index {number}: the plugin has {}",
             known.len()
         ))
     })

@@ -1,4 +1,4 @@
-//! Loading what was found, and making it known.
+//! Loads plugins and registers their passes and backends.
 
 use std::{
     fmt,
@@ -18,21 +18,21 @@ use super::{
     pass::PluginPass,
 };
 
-/// A file and what became of it.
+/// A file, and whether it was loaded.
 #[derive(Debug)]
 pub struct Found {
     /// The file, and where it was found.
     pub candidate: Candidate,
-    /// The plugin, or why it is none.
+    /// The plugin, or why it was not loaded.
     pub outcome: Result<&'static Plugin, Refusal>,
 }
 
-/// Where a pass or a backend is from.
+/// The origin of a pass or a backend.
 #[derive(Clone, Copy, Debug)]
 pub enum Origin {
-    /// It is linked into the program.
+    /// Linked into the program.
     BuiltIn,
-    /// A plugin brings it.
+    /// Loaded from a plugin.
     Plugin(&'static Plugin),
 }
 
@@ -47,10 +47,10 @@ impl fmt::Display for Origin {
 
 static FOUND: Mutex<Vec<&'static Found>> = Mutex::new(Vec::new());
 
-/// Loads the plugins of a search, in order, and makes what they bring known to the registries. Gives
-/// what became of each file that was not met before.
+/// Loads the plugins of a search in order and registers their passes and backends. Returns the result for
+/// each file that was not loaded before.
 ///
-/// Of two plugins that bring one name the first is loaded and the second refused.
+/// If two plugins have a pass or backend of the same name, the first is loaded and the second refused.
 pub fn load(search: &Search) -> Vec<&'static Found> {
     let mut known = FOUND.lock().unwrap_or_else(PoisonError::into_inner);
     let mut new: Vec<&'static Found> = Vec::new();
@@ -71,17 +71,17 @@ pub fn load(search: &Search) -> Vec<&'static Found> {
     new
 }
 
-/// Everything that [`load`] met so far.
+/// Returns the result for each file that [`load`] has found so far.
 pub fn found() -> Vec<&'static Found> {
     FOUND.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
-/// Where the backend of this name is from.
+/// Returns the origin of the backend of this name.
 pub fn origin_of_backend(name: &str) -> Origin {
     origin(&found(), |plugin| plugin.backends(), name)
 }
 
-/// Where the pass of this name is from.
+/// Returns the origin of the pass of this name.
 pub fn origin_of_pass(name: &str) -> Origin {
     origin(&found(), |plugin| plugin.passes(), name)
 }
@@ -108,14 +108,14 @@ fn load_one(
     let plugin: &'static Plugin = Box::leak(Box::new(Plugin::new(path, &opened)));
     let passes = passes(plugin, &opened)?;
     let backends = backends(plugin, &opened)?;
-    // All or nothing: a pass may be refused for its metadata, a backend for its name alone, which
-    // was looked at above.
+    // Passes come first, because they may be rejected for their metadata; the names of backends were checked
+    // above.
     mirage_pass::extend(passes).map_err(|e| Refusal::Wrong(e.to_string()))?;
     mirage_backend::extend(backends).map_err(|e| Refusal::Wrong(e.to_string()))?;
     Ok(plugin)
 }
 
-/// Refuses names that are here already, and names that the plugin itself brings twice.
+/// Rejects names that are registered already, and names that the plugin has twice.
 fn refuse_duplicates(opened: &Opened, known: &[&'static Found]) -> Result<(), Refusal> {
     let about = &opened.description;
     let here = Registry::linked().map_err(|e| Refusal::Wrong(e.to_string()))?;

@@ -103,7 +103,7 @@ pub fn wrong_arguments_are_named(suite: &Suite<'_>) {
     assert_eq!(argument(dtype), "input `x` must be f32[2,3], got f64[2,3]");
     let foreign = Buffer::new(ty("f32[2,3]"), ());
     let foreign = executable.execute(&[foreign]).unwrap_err();
-    assert!(argument(foreign).starts_with("input `x` lies on another backend"));
+    assert!(argument(foreign).starts_with("input `x` is on another backend"));
     let unknown = executable.export_state("man").unwrap_err();
     assert_eq!(
         argument(unknown),

@@ -37,7 +37,7 @@ fn is_refused(place: &Place, plugin: &Path, words: &[&str]) {
 fn files_that_are_no_plugins() {
     let place = Place::new();
     let missing = with(&place, &place.path("nope.so"), &["passes", "list"]);
-    missing.fails(2, &["nope.so", "there is no such file"]);
+    missing.fails(2, &["nope.so", "the file does not exist"]);
     fs::create_dir(place.path("folder.so")).unwrap();
     is_refused(&place, &place.path("folder.so"), &["no regular file"]);
     place.write("text.so", "#!/bin/sh\n");
@@ -93,7 +93,7 @@ fn libraries_that_are_not_as_they_should_be() {
         ("SILENT", &["does not describe itself"]),
         ("GARBAGE", &["its description cannot be read"]),
         ("ENDLESS", &["it writes more than"]),
-        ("EMPTY", &["it brings no pass and no backend"]),
+        ("EMPTY", &["it has neither a pass nor a backend"]),
         (
             "DECLINES",
             &["cannot be used here: the library libengine 3 is not installed: install it"],
@@ -259,11 +259,11 @@ fn backends_that_break_the_contract() {
         ),
         (
             "NO_EXECUTABLE",
-            &["says it compiled and gives no executable"],
+            &["reported success of a compilation without an executable"],
         ),
         (
             "SPEECHLESS",
-            &["plugin `fixture` 1.0 fails and does not say why"],
+            &["plugin `fixture` 1.0 failed without an error message"],
         ),
     ];
     let args = [&RUN[..], &["--backend", "zeros"]].concat();
