@@ -30,9 +30,11 @@ impl WeightLayout {
     pub fn detect(path: &Path) -> Result<Self, ModelError> {
         let unreadable = |reason: String| unreadable(path, reason);
         std::fs::File::open(path).map_err(|error| unreadable(error.to_string()))?;
-        let keys = SafetensorsStore::from_file(path)
-            .keys()
-            .map_err(|error| unreadable(format!("{error}; the file may be truncated or not safetensors")))?;
+        let keys = SafetensorsStore::from_file(path).keys().map_err(|error| {
+            unreadable(format!(
+                "{error}; the file may be truncated or not safetensors"
+            ))
+        })?;
         let gammas = keys.iter().any(|key| key.ends_with(".gamma"));
         Ok(if gammas { Self::Burn } else { Self::PyTorch })
     }
@@ -147,9 +149,11 @@ impl AnyModel {
         std::fs::File::open(path).map_err(|error| unreadable(error.to_string()))?;
 
         let mut loaded = self.clone();
-        let result = loaded
-            .load_from(&mut store)
-            .map_err(|error| unreadable(format!("{error}; the file may be truncated or not safetensors")))?;
+        let result = loaded.load_from(&mut store).map_err(|error| {
+            unreadable(format!(
+                "{error}; the file may be truncated or not safetensors"
+            ))
+        })?;
         let misfit = Misfit::of(result, layout);
         if !misfit.is_empty() {
             return Err(ModelError::WeightsMisfit {

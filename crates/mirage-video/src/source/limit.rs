@@ -1,11 +1,11 @@
-//! Sources made of sources: the first so many frames, and no faster than real time.
+//! Sources that limit another source to a number of frames or to real time.
 
 use std::time::{Duration, Instant};
 
 use super::Source;
 use crate::{Frame, Result, VideoInfo};
 
-/// `inner`, ended after `frames` and held to its frame rate, as asked.
+/// Limits `inner` to `frames` and to its frame rate, as requested.
 pub(super) fn wrap(
     inner: Box<dyn Source + Send>,
     frames: Option<u64>,

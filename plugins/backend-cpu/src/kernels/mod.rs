@@ -1,8 +1,8 @@
-//! Kernels of this backend's own, for f32; a file for each family. What they do not take, the
-//! generic instructions of burn-flex do.
+//! This backend's own kernels for f32, a file for each family. Operations that they do not support are run
+//! by the generic kernels of burn-flex.
 //!
-//! All are safe Rust: loops over slices that are compiled for several instruction sets, of which
-//! the widest that the processor has is picked at run time ([`vector`]).
+//! All are safe Rust: loops over slices that are compiled for several instruction sets, of which the widest
+//! that the processor supports is selected at run time ([`vector`]).
 
 mod activation;
 pub(crate) mod attention;
@@ -47,7 +47,7 @@ use self::{
     memory::Pool,
 };
 
-/// What this backend adds to the generic executor; one for each executable.
+/// This backend's own kernels; one for each executable.
 #[derive(Default)]
 pub(crate) struct CpuKernels {
     pool: Arc<Pool>,
