@@ -94,7 +94,7 @@ use mirage_pass::{
 };
 
 use layer::Side;
-use site::{Site, Step};
+use site::{AffineStep, Site};
 
 /// See the module.
 pub(crate) struct FoldBatchNorm;
@@ -233,7 +233,7 @@ fn left(graph: &Graph) -> Vec<String> {
         };
         let verdicts = [site.producer().err(), site.consumer().err()];
         let because = verdicts.into_iter().flatten().find_map(|refusal| refusal.0);
-        let is_norm = matches!(site.step, Step::Norm { .. });
+        let is_norm = matches!(site.step, AffineStep::Norm { .. });
         let alone = is_norm.then_some("no convolution or linear layer directly before or after");
         if let Some(reason) = because.or(alone) {
             left.entry(reason).or_default().insert(node.path.clone());

@@ -37,29 +37,29 @@ fn named<'a>(
 ) -> Vec<Option<&'a str>> {
     /// The module of a value that is computed from parameters alone.
     #[derive(Clone, Copy)]
-    enum Made<'a> {
+    enum Source<'a> {
         Parameters(&'a str),
         Constants,
     }
-    let mut made: HashMap<TensorId, Made> = parameters
+    let mut made: HashMap<TensorId, Source> = parameters
         .iter()
-        .map(|(id, name)| (*id, Made::Parameters(module(name))))
+        .map(|(id, name)| (*id, Source::Parameters(module(name))))
         .collect();
     let mut paths = Vec::with_capacity(operations.len());
     for operation in operations {
-        let operands: Vec<Option<Made>> = operation
+        let operands: Vec<Option<Source>> = operation
             .inputs()
             .map(|t| made.get(&t.id).copied())
             .collect();
         let path = operands
             .iter()
             .filter_map(|m| match m {
-                Some(Made::Parameters(path)) => Some(*path),
+                Some(Source::Parameters(path)) => Some(*path),
                 _ => None,
             })
             .reduce(|a, b| enclosing(a, b));
         if operands.iter().all(Option::is_some) && !matches!(operation, OperationIr::Init(_)) {
-            let value = path.map_or(Made::Constants, Made::Parameters);
+            let value = path.map_or(Source::Constants, Source::Parameters);
             made.extend(operation.outputs().map(|t| (t.id, value)));
         }
         paths.push(path);

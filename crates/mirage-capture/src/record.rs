@@ -103,9 +103,10 @@ fn panic_error(payload: Box<dyn Any + Send>) -> CaptureError {
         .cloned()
         .or_else(|| payload.downcast_ref::<&str>().map(|s| (*s).to_owned()))
         .unwrap_or_else(|| "no message".to_owned());
-    match message.contains(NO_VALUE) {
-        true => CaptureError::ReadsValues(message),
-        false => CaptureError::Panicked(message),
+    if message.contains(NO_VALUE) {
+        CaptureError::ReadsValues(message)
+    } else {
+        CaptureError::Panicked(message)
     }
 }
 

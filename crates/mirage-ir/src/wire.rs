@@ -57,9 +57,10 @@ pub fn version(graph: &Graph) -> u32 {
             .iter()
             .any(|n| calls(n) || n.op.body().is_some_and(|body| has_calls(body)))
     }
-    match has_calls(graph) {
-        true => SCHEMA_VERSION,
-        false => WITHOUT_CALLS,
+    if has_calls(graph) {
+        SCHEMA_VERSION
+    } else {
+        WITHOUT_CALLS
     }
 }
 
@@ -76,9 +77,12 @@ pub fn encode(graph: &Graph) -> Vec<u8> {
     let mut serializer = rmp_serde::Serializer::new(&mut bytes).with_struct_map();
     header
         .serialize(&mut serializer)
-        .and_then(|()| match has_calls {
-            true => bodies.forms.serialize(&mut serializer),
-            false => Ok(()),
+        .and_then(|()| {
+            if has_calls {
+                bodies.forms.serialize(&mut serializer)
+            } else {
+                Ok(())
+            }
         })
         .and_then(|()| form.serialize(&mut serializer))
         .expect("memory takes every write, and every part of a graph has a form");

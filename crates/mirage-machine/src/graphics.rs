@@ -156,9 +156,10 @@ fn ask_nvidia_smi(program: &Path) -> Result<Vec<Card>, String> {
     }
     let output = child.wait_with_output().map_err(|e| e.to_string())?;
     let text = String::from_utf8_lossy(&output.stdout);
-    match output.status.success() {
-        true => Ok(text.lines().filter_map(smi_card).collect()),
-        false => Err(text.lines().next().unwrap_or("it failed").trim().to_owned()),
+    if output.status.success() {
+        Ok(text.lines().filter_map(smi_card).collect())
+    } else {
+        Err(text.lines().next().unwrap_or("it failed").trim().to_owned())
     }
 }
 

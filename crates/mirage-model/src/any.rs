@@ -10,7 +10,7 @@ use crate::{
     StreamModel, StressNetwork, TensorSpec,
     config::NetworkConfig,
     forward::NamedForward,
-    lazy::{Kept, keep, with_kept, zeroed},
+    lazy::{SharedData, keep, with_kept, zeroed},
     parameters::parameter_count,
     seed::seeded,
 };
@@ -40,7 +40,7 @@ enum Network {
 enum Weights {
     Seeded(u64),
     Zero,
-    Loaded(Kept),
+    Loaded(SharedData),
     /// Known to the network alone.
     Own,
 }

@@ -45,17 +45,17 @@ impl ModuleMapper for Zeroer {
 }
 
 /// The data of a network's parameters by path, shared by all users.
-pub(crate) type Kept = Arc<HashMap<String, TensorData>>;
+pub(crate) type SharedData = Arc<HashMap<String, TensorData>>;
 
 /// Returns the data of all parameters of a module, without a copy if the module is their only user.
-pub(crate) fn keep<M: Module>(module: M) -> Kept {
+pub(crate) fn keep<M: Module>(module: M) -> SharedData {
     let mut keeper = Keeper::default();
     module.map(&mut keeper);
     Arc::new(keeper.data)
 }
 
 /// Returns the module with the kept data; parameters without data do not change.
-pub(crate) fn with_kept<M: Module>(module: M, kept: &Kept) -> M {
+pub(crate) fn with_kept<M: Module>(module: M, kept: &SharedData) -> M {
     module.map(&mut Giver {
         path: Vec::new(),
         kept,
@@ -88,7 +88,7 @@ impl ModuleMapper for Keeper {
 
 struct Giver<'a> {
     path: Vec<String>,
-    kept: &'a Kept,
+    kept: &'a SharedData,
 }
 
 impl ModuleMapper for Giver<'_> {

@@ -58,9 +58,10 @@ impl ModuleVisitor for Collector {
         let shape = param.lazy_shape();
         let path = self.path.join(".");
         // A lazy parameter that is not computed yet will be f32; asking it would compute it.
-        let dtype = match param.is_initialized() {
-            true => param.base().dtype(),
-            false => DType::F32,
+        let dtype = if param.is_initialized() {
+            param.base().dtype()
+        } else {
+            DType::F32
         };
         self.parameters.push(ParameterInfo {
             is_statistic: BatchNorm::is_statistic(&path),

@@ -7,8 +7,22 @@
 //!
 //! A plugin in Rust only needs [`export!`]:
 //!
-//! ```ignore
-//! mirage_plugin::export! { passes: [&MyPass], backends: [&MyBackend] }
+//! ```
+//! # struct MyPass;
+//! # impl mirage_pass::Pass for MyPass {
+//! #     fn info(&self) -> &'static mirage_pass::PassInfo {
+//! #         static INFO: mirage_pass::PassInfo = mirage_pass::PassInfo::new(
+//! #             "my_pass", 1, "changes nothing",
+//! #             mirage_pass::Phase::Simplify, mirage_pass::Numerics::BitIdentical);
+//! #         &INFO
+//! #     }
+//! #     fn run(&self, _: &mut mirage_ir::Graph, _: &mirage_pass::PassContext<'_>)
+//! #         -> Result<mirage_pass::Outcome, mirage_pass::PassError> {
+//! #         Ok(mirage_pass::Outcome::unchanged("it never changes anything"))
+//! #     }
+//! # }
+//! mirage_plugin::export! { passes: [&MyPass], backends: [] }
+//! # fn main() {}
 //! ```
 //!
 //! A program that loads plugins uses the feature `host`.

@@ -4,8 +4,31 @@
 //! invalid arguments, and compare every operation, region, dtype and memory order with its definition in
 //! f64, with and without a static plan.
 //!
-//! ```ignore
+//! ```
+//! # use mirage_backend::{Backend, BackendError, BackendInfo, CompileOptions, DeviceInfo, Executable};
+//! # use mirage_ir::{Graph, Params, target::Capabilities};
+//! # struct MyBackend;
+//! # impl Backend for MyBackend {
+//! #     fn info(&self) -> BackendInfo {
+//! #         BackendInfo { name: "mine", version: "1", engine: "none", summary: "has no device" }
+//! #     }
+//! #     fn devices(&self) -> Result<Vec<DeviceInfo>, BackendError> {
+//! #         Ok(Vec::new())
+//! #     }
+//! #     fn capabilities(&self, _device: usize) -> Capabilities {
+//! #         Capabilities::default()
+//! #     }
+//! #     fn tolerance(&self) -> f64 {
+//! #         1e-5
+//! #     }
+//! #     fn compile(&self, _: &Graph, _: &Params, _: &CompileOptions) -> Result<Box<dyn Executable>, BackendError> {
+//! #         Err(BackendError::Argument("has no device".to_owned()))
+//! #     }
+//! # }
 //! mirage_testkit::conformance!(&MyBackend);
+//! # fn main() {
+//! # assert!(mirage_testkit::Suite::new(&MyBackend, mirage_testkit::Expectations::default()).is_none());
+//! # }
 //! ```
 
 #![allow(

@@ -157,9 +157,10 @@ impl ByGroups {
         parameters: &[ValueId],
     ) -> Result<(), GraphError> {
         let mut at = patch.at(id);
-        let x = match at.ty(self.x).shape == self.picture {
-            true => self.x,
-            false => at.op(Reshape::to(self.picture), &[self.x])?,
+        let x = if at.ty(self.x).shape == self.picture {
+            self.x
+        } else {
+            at.op(Reshape::to(self.picture), &[self.x])?
         };
         let raised = at.op(self.norm, &[&[x], parameters].concat())?;
         at.replace(node.output(), raised)

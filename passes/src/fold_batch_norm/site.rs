@@ -26,13 +26,13 @@ pub(super) struct Site<'v> {
     prologue: &'v Prologue,
     pub(super) x: ValueId,
     pub(super) out: ValueId,
-    pub(super) step: Step,
+    pub(super) step: AffineStep,
     /// The channel dimension; `None` if all channels have the same value.
     axis: Option<usize>,
 }
 
 /// The scale or shift of each channel.
-pub(super) enum Step {
+pub(super) enum AffineStep {
     Norm {
         eps: f64,
         /// gamma, beta, mean, variance
@@ -52,7 +52,7 @@ impl<'v> Site<'v> {
                 return None;
             };
             let params = [gamma, beta, mean, variance];
-            let step = Step::Norm {
+            let step = AffineStep::Norm {
                 eps: norm.eps,
                 params,
             };
@@ -70,7 +70,7 @@ impl<'v> Site<'v> {
                 }
                 _ => return None,
             };
-            (x, Step::With(f, by), channel_axis(view.ty(by))?)
+            (x, AffineStep::With(f, by), channel_axis(view.ty(by))?)
         };
         (view.ty(x) == view.ty(out)).then_some(Site {
             view,
@@ -145,11 +145,11 @@ fn channel_axis(ty: &TensorType) -> Option<Option<usize>> {
     wide.next().is_none().then_some(axis)
 }
 
-impl Step {
+impl AffineStep {
     fn shifts(&self) -> bool {
         matches!(
             self,
-            Step::Norm { .. } | Step::With(Binary::Add | Binary::Sub, _)
+            AffineStep::Norm { .. } | AffineStep::With(Binary::Add | Binary::Sub, _)
         )
     }
 
@@ -160,7 +160,7 @@ impl Step {
         channels: usize,
     ) -> Result<(Option<ValueId>, Option<ValueId>), GraphError> {
         match *self {
-            Step::Norm {
+            AffineStep::Norm {
                 eps,
                 params: [gamma, beta, mean, variance],
             } => {
@@ -171,7 +171,7 @@ impl Step {
                 let shift = at.op(Binary::Sub, &[beta, mean])?;
                 Ok((Some(scale), Some(shift)))
             }
-            Step::With(f, by) => {
+            AffineStep::With(f, by) => {
                 let count = at.ty(by).numel();
                 let mut v = at.op(Reshape::to([count]), &[by])?;
                 if count != channels {

@@ -130,9 +130,10 @@ fn group_norm<B: Backend>(op: &GroupNorm, cx: &NodeContext<'_, B>) -> Kernel<B> 
             places,
         },
     };
-    let (view, shape) = match last {
-        true => (crate::Align::Same, cx.outputs[0].physical_shape()),
-        false => (cx.logical(0), cx.outputs[0].shape.clone()),
+    let (view, shape) = if last {
+        (crate::Align::Same, cx.outputs[0].physical_shape())
+    } else {
+        (cx.logical(0), cx.outputs[0].shape.clone())
     };
     let out = if last {
         crate::Align::Same

@@ -86,9 +86,10 @@ fn arg_reduce<B: Backend>(op: &ArgReduce, cx: &NodeContext<'_, B>) -> Kernel<B> 
     kernel(move |args| match args.take(0) {
         Tensor::Float(x) => {
             let out = storage.int(dtype);
-            Tensor::Int(match max {
-                true => B::float_argmax(x, dim, out),
-                false => B::float_argmin(x, dim, out),
+            Tensor::Int(if max {
+                B::float_argmax(x, dim, out)
+            } else {
+                B::float_argmin(x, dim, out)
             })
         }
         x => {

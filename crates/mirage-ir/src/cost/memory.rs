@@ -23,9 +23,12 @@ impl ActivationMemory {
     pub fn of(graph: &Graph) -> Self {
         let prologue = Prologue::of(graph);
         let mut program = Program::default();
-        let inside = |node| match prologue.is_fixed(Node::output(node)) {
-            true => 0,
-            false => program.node(graph, node).1,
+        let inside = |node| {
+            if prologue.is_fixed(Node::output(node)) {
+                0
+            } else {
+                program.node(graph, node).1
+            }
         };
         let inside = graph.nodes().iter().map(inside).collect();
         Self::sweep(graph, &prologue, inside)

@@ -125,9 +125,10 @@ fn grid_sample(g: &mut Generator) -> Result<bool, GraphError> {
     };
     let jumps = !g.options.continuous && g.rng.chance(0.3);
     let op = GridSample {
-        mode: match jumps {
-            true => SampleMode::Nearest,
-            false => SampleMode::Bilinear,
+        mode: if jumps {
+            SampleMode::Nearest
+        } else {
+            SampleMode::Bilinear
         },
         padding,
         align_corners: g.rng.chance(0.5),

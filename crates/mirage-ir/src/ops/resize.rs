@@ -249,9 +249,10 @@ impl GridSample {
     /// Returns the position of a coordinate of the grid among `n` elements: inside, or at most half an element
     /// outside, unless the outside is zeros.
     fn place(&self, coordinate: f64, n: f64) -> f64 {
-        let (at, low, high) = match self.align_corners {
-            true => ((coordinate + 1.0) * (n - 1.0) / 2.0, 0.0, n - 1.0),
-            false => ((coordinate + 1.0) * n / 2.0 - 0.5, -0.5, n - 0.5),
+        let (at, low, high) = if self.align_corners {
+            ((coordinate + 1.0) * (n - 1.0) / 2.0, 0.0, n - 1.0)
+        } else {
+            ((coordinate + 1.0) * n / 2.0 - 0.5, -0.5, n - 0.5)
         };
         match self.padding {
             SamplePadding::Zeros => at,

@@ -38,9 +38,12 @@ pub(super) fn norm(
 ) -> Result<ValueId, GraphError> {
     let own = b.ty(x).dtype;
     let wide = parameters.first().map_or(own, |&p| b.ty(p).dtype);
-    let cast = |b: &mut GraphBuilder, value, dtype| match own == wide {
-        true => Ok(value),
-        false => b.op(Cast { dtype }, &[value]),
+    let cast = |b: &mut GraphBuilder, value, dtype| {
+        if own == wide {
+            Ok(value)
+        } else {
+            b.op(Cast { dtype }, &[value])
+        }
     };
     let x = cast(b, x, wide)?;
     let normed = b.op(norm, &[&[x], parameters].concat())?;

@@ -31,9 +31,10 @@ impl KnownRegion for ConvNormAct {
         "convolution, group norm with scale and shift, optional activation";
 
     fn expand(&self, inputs: &[&TensorType]) -> Result<Graph, OpError> {
-        let names: &[_] = match self.bias {
-            true => &["x", "weight", "bias", "gamma", "beta"],
-            false => &["x", "weight", "gamma", "beta"],
+        let names: &[_] = if self.bias {
+            &["x", "weight", "bias", "gamma", "beta"]
+        } else {
+            &["x", "weight", "gamma", "beta"]
         };
         body::body(Self::KIND, names, inputs, |b, values| {
             let (operands, parameters) = values.split_at(values.len() - 2);

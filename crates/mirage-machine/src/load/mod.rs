@@ -103,9 +103,10 @@ impl Load {
         let mut warnings = Vec::new();
         if let Some(others) = self.others.filter(|&share| share >= OTHERS) {
             let names: Vec<String> = self.busiest.iter().map(BusyProcess::to_string).collect();
-            let names = match names.is_empty() {
-                true => String::new(),
-                false => format!(" ({})", names.join(", ")),
+            let names = if names.is_empty() {
+                String::new()
+            } else {
+                format!(" ({})", names.join(", "))
             };
             warnings.push(format!(
                 "other processes used {:.0} % of the time of {}{names}: times are longer and vary more; \

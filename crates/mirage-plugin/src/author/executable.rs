@@ -1,6 +1,6 @@
 //! Executables and buffers, as C calls them.
 //!
-//! An executable's handle is a `Box<Live>`, a buffer's a `Box<Option<Buffer>>`, which is empty while an
+//! An executable's handle is a `Box<LiveExecutable>`, a buffer's a `Box<Option<Buffer>>`, which is empty while an
 //! execution has the buffer in its list of arguments.
 
 use mirage_backend::{Buffer, Executable, NodeTime};
@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// An executable, and its lists of arguments, whose memory is reused in every call.
-pub(super) struct Live {
+pub(super) struct LiveExecutable {
     executable: Box<dyn Executable>,
     inputs: Vec<Buffer>,
     outputs: Vec<Buffer>,
@@ -24,9 +24,9 @@ pub(super) struct Live {
     is_broken: bool,
 }
 
-impl Live {
+impl LiveExecutable {
     pub(super) fn new(executable: Box<dyn Executable>) -> Self {
-        Live {
+        LiveExecutable {
             executable,
             inputs: Vec::new(),
             outputs: Vec::new(),
@@ -42,11 +42,11 @@ impl Live {
 unsafe fn call(
     handle: ExecutableHandle,
     out: *const Writer,
-    f: impl FnOnce(&mut Live, &Out) -> Result<(), ErrorForm>,
+    f: impl FnOnce(&mut LiveExecutable, &Out) -> Result<(), ErrorForm>,
 ) -> i32 {
     answer(out, |out| {
-        // SAFETY: the caller's promise: a `Box<Live>` that nobody else looks at now.
-        let live = unsafe { handle.cast::<Live>().as_mut() };
+        // SAFETY: the caller's promise: a `Box<LiveExecutable>` that nobody else looks at now.
+        let live = unsafe { handle.cast::<LiveExecutable>().as_mut() };
         let live = live.ok_or_else(|| argument("the host gave no executable"))?;
         if live.is_broken {
             return Err(argument("an earlier call panicked: compile again"));
@@ -119,9 +119,9 @@ unsafe fn list<'a>(data: *const BufferHandle, count: usize) -> &'a [BufferHandle
 /// # Safety
 /// The handles are buffers', in no other call now.
 unsafe fn with_inputs<T>(
-    live: &mut Live,
+    live: &mut LiveExecutable,
     handles: &[BufferHandle],
-    run: impl FnOnce(&mut Live) -> Result<T, ErrorForm>,
+    run: impl FnOnce(&mut LiveExecutable) -> Result<T, ErrorForm>,
 ) -> Result<T, ErrorForm> {
     // SAFETY: the caller's promise.
     unsafe { take(handles, &mut live.inputs) }?;
@@ -158,7 +158,7 @@ unsafe fn hand_over(
 pub(super) unsafe extern "C" fn free(executable: ExecutableHandle) {
     if !executable.is_null() {
         // SAFETY: the caller's promise.
-        let live = unsafe { Box::from_raw(executable.cast::<Live>()) };
+        let live = unsafe { Box::from_raw(executable.cast::<LiveExecutable>()) };
         dropped(live);
     }
 }
@@ -186,7 +186,7 @@ fn dropped<T>(value: T) {
 
 /// Checks that the host has space for each output, before anything runs, so that an error leaves the
 /// states unchanged.
-fn check_places(live: &Live, count: usize) -> Result<(), ErrorForm> {
+fn check_places(live: &LiveExecutable, count: usize) -> Result<(), ErrorForm> {
     match live.executable.outputs().len() {
         wanted if wanted == count => Ok(()),
         wanted => Err(argument(format!(
@@ -313,7 +313,7 @@ pub(super) unsafe extern "C" fn execute_into(
             with_inputs(live, list(inputs, input_count), |live| {
                 take(places, &mut live.outputs)?;
                 let result = catch(|| {
-                    let Live {
+                    let LiveExecutable {
                         executable,
                         inputs,
                         outputs,

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Elements of the host, retained until this is dropped.
-struct Lent {
+struct BorrowedElements {
     data: *const u8,
     len: usize,
     owner: *const c_void,
@@ -20,11 +20,11 @@ struct Lent {
 
 // SAFETY: the bytes are not written while they are lent, and the header lets any thread release
 // them.
-unsafe impl Send for Lent {}
+unsafe impl Send for BorrowedElements {}
 // SAFETY: as above.
-unsafe impl Sync for Lent {}
+unsafe impl Sync for BorrowedElements {}
 
-impl AsRef<[u8]> for Lent {
+impl AsRef<[u8]> for BorrowedElements {
     fn as_ref(&self) -> &[u8] {
         if self.len == 0 {
             return &[];
@@ -34,7 +34,7 @@ impl AsRef<[u8]> for Lent {
     }
 }
 
-impl Drop for Lent {
+impl Drop for BorrowedElements {
     fn drop(&mut self) {
         if let Some(release) = self.host.release {
             // SAFETY: what was retained once is released once.
@@ -62,7 +62,7 @@ pub(super) unsafe fn borrow(
         (Some(retain), Some(_)) => {
             // SAFETY: the owner is the host's own.
             unsafe { retain(tensor.owner) };
-            let lent = Lent {
+            let lent = BorrowedElements {
                 data: tensor.data.data,
                 len: tensor.data.len,
                 owner: tensor.owner,

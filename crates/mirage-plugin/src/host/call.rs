@@ -38,9 +38,10 @@ impl Sink {
 
     /// Returns what was written.
     pub(super) fn finish(self) -> Result<Vec<u8>, String> {
-        match self.is_over {
-            true => Err(format!("it wrote more than {} bytes", self.limit)),
-            false => Ok(self.bytes),
+        if self.is_over {
+            Err(format!("it wrote more than {} bytes", self.limit))
+        } else {
+            Ok(self.bytes)
         }
     }
 }
@@ -159,8 +160,9 @@ pub(super) fn error_text(bytes: &[u8]) -> String {
 fn plain(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    match line.is_empty() {
-        true => "it failed without an error message".to_owned(),
-        false => line,
+    if line.is_empty() {
+        "it failed without an error message".to_owned()
+    } else {
+        line
     }
 }

@@ -10,7 +10,7 @@ use super::{
     backend::PluginBackend,
     call::Trouble,
     functions::BackendFunctions,
-    guard::{Guarded, GuardedHandles},
+    guard::{GuardedBytes, GuardedHandles},
     lend::Loan,
 };
 use crate::{
@@ -141,7 +141,7 @@ impl PluginExecutable {
         f: impl FnOnce(*mut u8, usize, *const Writer) -> i32,
     ) -> Result<TensorData, BackendError> {
         let len = ty.bytes();
-        let mut place = Guarded::new(len);
+        let mut place = GuardedBytes::new(len);
         let filled = self.plugin.call(|out| f(place.place(), len, out));
         if !place.is_whole() {
             return Err(self.error(self.plugin.damage()));

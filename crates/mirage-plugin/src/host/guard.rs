@@ -12,9 +12,9 @@ fn mark(i: usize) -> u8 {
 }
 
 /// Bytes between guards.
-pub(super) struct Guarded(Vec<u8>);
+pub(super) struct GuardedBytes(Vec<u8>);
 
-impl Guarded {
+impl GuardedBytes {
     /// Returns this many zeros between guards.
     pub(super) fn new(len: usize) -> Self {
         let mut memory = vec![0; len + 2 * MARK];
@@ -25,7 +25,7 @@ impl Guarded {
                 .enumerate()
                 .for_each(|(i, byte)| *byte = mark(i));
         }
-        Guarded(memory)
+        GuardedBytes(memory)
     }
 
     /// Returns a pointer to the bytes between the guards.
@@ -42,7 +42,7 @@ impl Guarded {
     }
 }
 
-impl AsRef<[u8]> for Guarded {
+impl AsRef<[u8]> for GuardedBytes {
     /// Returns the bytes between the guards.
     fn as_ref(&self) -> &[u8] {
         &self.0[MARK..self.0.len() - MARK]
@@ -91,7 +91,7 @@ mod tests {
     #[test]
     fn a_byte_past_either_end_shows() {
         for at in [0, MARK - 1, MARK + 3, MARK + 3 + MARK - 1] {
-            let mut bytes = Guarded::new(3);
+            let mut bytes = GuardedBytes::new(3);
             assert!(bytes.is_whole());
             bytes.0[MARK..MARK + 3].fill(7);
             assert!(bytes.is_whole());

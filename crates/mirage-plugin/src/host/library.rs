@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// A library with its description.
-pub(super) struct Opened {
+pub(super) struct OpenLibrary {
     pub(super) table: Table,
     pub(super) description: Description,
 }
@@ -29,7 +29,7 @@ const MAX_DESCRIPTION: usize = 16 << 20;
 
 /// Loads a library, checks versions and reads its description; waits at most `patience`. A library that
 /// takes longer keeps its thread, which ends with the process.
-pub(super) fn open(path: &Path, patience: Duration) -> Result<Opened, Refusal> {
+pub(super) fn open(path: &Path, patience: Duration) -> Result<OpenLibrary, Refusal> {
     file::check(path)?;
     let (said, answer) = mpsc::channel();
     let here = path.to_owned();
@@ -49,7 +49,7 @@ pub(super) fn open(path: &Path, patience: Duration) -> Result<Opened, Refusal> {
     }
 }
 
-fn open_here(path: PathBuf) -> Result<Opened, Refusal> {
+fn open_here(path: PathBuf) -> Result<OpenLibrary, Refusal> {
     let library = load(&path)?;
     // SAFETY: a function of this name is a plugin's entry; there is no way to know more.
     let entry = match unsafe { library.get::<EntryFn>(b"mirage_plugin\0") } {
@@ -75,7 +75,7 @@ fn open_here(path: PathBuf) -> Result<Opened, Refusal> {
         return Err(Refusal::Declines(super::call::error_text(&bytes)));
     }
     let description = describe::read(&bytes)?;
-    Ok(Opened { table, description })
+    Ok(OpenLibrary { table, description })
 }
 
 /// A library is never unloaded, because threads, handles and messages of a plugin may be in use.

@@ -21,7 +21,7 @@ mod plugin;
 mod refusal;
 mod search;
 
-pub use load::{Found, Origin, found, load, origin_of_backend, origin_of_pass};
+pub use load::{LoadAttempt, Origin, found, load, origin_of_backend, origin_of_pass};
 pub use plugin::Plugin;
 pub use refusal::Refusal;
 pub use search::{Candidate, FOLDER, PATH_VARIABLE, Place, Search};

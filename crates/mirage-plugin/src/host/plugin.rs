@@ -11,7 +11,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     call::{Sink, Trouble},
-    library::Opened,
+    library::OpenLibrary,
 };
 use crate::{
     abi::{FLAG_TEXT, OK, Writer},
@@ -39,7 +39,7 @@ pub struct Plugin {
 }
 
 impl Plugin {
-    pub(super) fn new(file: &Path, opened: &Opened) -> Self {
+    pub(super) fn new(file: &Path, opened: &OpenLibrary) -> Self {
         let about = &opened.description;
         Plugin {
             file: file.to_owned(),
@@ -121,9 +121,10 @@ impl Plugin {
 
     /// Encodes a message in the form that the plugin reads.
     pub(super) fn message<T: Serialize>(&self, content: &T) -> Result<Vec<u8>, Trouble> {
-        match self.takes_text {
-            true => message::encode_text(content),
-            false => message::encode(content),
+        if self.takes_text {
+            message::encode_text(content)
+        } else {
+            message::encode(content)
         }
         .map_err(|e| Trouble::Breach(format!("cannot be sent this message: {e}")))
     }

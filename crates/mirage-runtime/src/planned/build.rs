@@ -21,7 +21,7 @@ use super::{
 use crate::{Engine, Prepared, Tensor, bodies};
 
 /// A program, and where the graph's results are after a run.
-pub(super) struct Built<E: Engine> {
+pub(super) struct PlannedProgram<E: Engine> {
     pub(super) program: Program<E>,
     pub(super) outputs: Vec<Place>,
     pub(super) states: Vec<Place>,
@@ -51,7 +51,7 @@ pub(super) fn build<E: Engine>(
     prepared: &mut Prepared<E>,
     kernels: &Arc<dyn HostKernels<E::Tensor>>,
     bodies: &mut Bodies<'_, E>,
-) -> Result<Built<E>, BackendError> {
+) -> Result<PlannedProgram<E>, BackendError> {
     let mut roots = HashMap::new();
     let mut weights = Vec::new();
     for (value, tensor) in prepared.take_weights() {
@@ -116,7 +116,7 @@ pub(super) fn build<E: Engine>(
         bytes: vec![0; bytes],
         lists: Bump::with_capacity(LISTS),
     };
-    Ok(Built {
+    Ok(PlannedProgram {
         program,
         outputs,
         states,

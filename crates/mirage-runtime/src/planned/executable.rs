@@ -11,9 +11,9 @@ use mirage_ir::{Graph, Params, TensorData, TensorType};
 
 use super::{
     HostKernels,
-    build::{Bodies, Built, build},
+    build::{Bodies, PlannedProgram, build},
     data::Data,
-    program::{Given, LISTS, Place, Program},
+    program::{Arguments, LISTS, Place, Program},
 };
 use crate::{
     Engine, Prepared,
@@ -54,7 +54,7 @@ impl<E: Engine> Planned<E> {
     ) -> Result<Self, BackendError> {
         let mut prepared = Prepared::new(engine, graph, params)?;
         let mut bodies = Bodies::new(params);
-        let Built {
+        let PlannedProgram {
             program,
             outputs,
             states: becomes,
@@ -98,7 +98,7 @@ impl<E: Engine> Planned<E> {
             watch: Box::new(HostStopwatch::new(|| Ok(()))),
         });
         let mut result = Ok(());
-        let given = Given { inputs, states };
+        let given = Arguments { inputs, states };
         self.engine
             .run(&mut || result = program.run(given, timed.take()));
         result
@@ -129,7 +129,7 @@ impl<E: Engine> Planned<E> {
         let inputs = lists.alloc_slice_fill_iter(inputs.iter().map(content));
         self.run(inputs, times)?;
         let states = &self.states;
-        let given = Given { inputs, states };
+        let given = Arguments { inputs, states };
         for (place, output) in self.outputs.iter().zip(outputs) {
             if let Some(to) = output.content_mut::<Data>() {
                 self.program.copy(place, &given, to.elements());

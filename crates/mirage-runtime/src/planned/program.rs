@@ -86,7 +86,7 @@ pub(super) struct Own {
 
 /// The values that are given for each execution.
 #[derive(Clone, Copy)]
-pub(super) struct Given<'a> {
+pub(super) struct Arguments<'a> {
     pub(super) inputs: &'a [&'a Data],
     pub(super) states: &'a [Data],
 }
@@ -109,7 +109,11 @@ pub(super) struct Program<E: Engine> {
 
 impl<E: Engine> Program<E> {
     /// Runs every step.
-    pub(super) fn run(&mut self, given: Given<'_>, timed: Option<Timed<'_>>) -> Result<(), String> {
+    pub(super) fn run(
+        &mut self,
+        given: Arguments<'_>,
+        timed: Option<Timed<'_>>,
+    ) -> Result<(), String> {
         run::run(
             &self.steps,
             |step| &step.label,
@@ -134,7 +138,7 @@ impl<E: Engine> Program<E> {
     }
 
     /// Copies a stored value after a run.
-    pub(super) fn copy(&self, place: &Place, given: &Given<'_>, to: Elements<'_>) {
+    pub(super) fn copy(&self, place: &Place, given: &Arguments<'_>, to: Elements<'_>) {
         let weights = Weights {
             engine: &self.engine,
             kernels: &*self.kernels,
@@ -195,7 +199,7 @@ fn copy<E: Engine>(
     bytes: &[u8],
     weights: Weights<'_, E>,
     place: &Place,
-    given: &Given<'_>,
+    given: &Arguments<'_>,
     to: Elements<'_>,
 ) {
     let ty = &place.ty;
@@ -224,7 +228,7 @@ struct Memory<'m, 'g, E: Engine> {
     floats: &'m mut [f32],
     bytes: &'m mut [u8],
     weights: Weights<'m, E>,
-    given: &'m Given<'g>,
+    given: &'m Arguments<'g>,
     lists: &'m Bump,
 }
 
@@ -347,7 +351,7 @@ impl<E: Engine> Memory<'_, '_, E> {
         }
         let inputs = self.lists.alloc_slice_fill_iter(body.inputs.iter());
         let states = &[];
-        let given = Given { inputs, states };
+        let given = Arguments { inputs, states };
         body.program.run(given, None)?;
         for ((ty, at), place) in step.results.iter().zip(&body.outputs) {
             let to = match ty.dtype {

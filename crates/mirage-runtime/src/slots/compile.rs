@@ -7,7 +7,7 @@ use super::{Body, Instruction};
 use crate::{Engine, Prepared, bodies::Bodies};
 
 /// A program, and its slots with the weights in place.
-pub(super) struct Compiled<T> {
+pub(super) struct CompiledProgram<T> {
     pub(super) instructions: Vec<Instruction<T>>,
     /// The first `weights` slots have the weights; the rest is empty between executions.
     pub(super) slots: Vec<Option<T>>,
@@ -21,7 +21,7 @@ pub(super) struct Compiled<T> {
 pub(super) fn compile<E: Engine>(
     prepared: &mut Prepared<E>,
     bodies: &mut Bodies<'_, Body<E::Tensor>>,
-) -> Result<Compiled<E::Tensor>, BackendError> {
+) -> Result<CompiledProgram<E::Tensor>, BackendError> {
     let mut plan = SlotPlan::new(prepared.graph().values().len());
     let mut slots = Vec::new();
     for (value, tensor) in prepared.take_weights() {
@@ -42,7 +42,7 @@ pub(super) fn compile<E: Engine>(
         frees.iter().for_each(|&v| plan.release(v));
     }
     slots.resize(plan.count, None);
-    Ok(Compiled {
+    Ok(CompiledProgram {
         instructions,
         slots,
         weights,

@@ -7,7 +7,7 @@ use mirage_ir::{Graph, Params, TensorData, TensorType, ValueId, cost::graph_cost
 
 use super::{
     Instruction,
-    compile::{Compiled, compile},
+    compile::{CompiledProgram, compile},
     run,
 };
 use crate::{
@@ -51,7 +51,7 @@ impl<E: Engine> Slots<E> {
     pub fn compile(engine: &E, graph: &Graph, params: &Params) -> Result<Self, BackendError> {
         let mut prepared = Prepared::new(engine, graph, params)?;
         let mut bodies = Bodies::new(params);
-        let Compiled {
+        let CompiledProgram {
             instructions,
             slots,
             weights,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use mirage_backend::BackendError;
 use mirage_ir::{Graph, ValueId};
 
-use super::compile::{Compiled, compile};
+use super::compile::{CompiledProgram, compile};
 use crate::{
     Engine, Tensor,
     bodies::{Bodies, lock},
@@ -118,7 +118,7 @@ pub(crate) fn run<T: Clone>(
 
 /// A compiled body of a call.
 pub(crate) struct Body<T> {
-    compiled: Compiled<T>,
+    compiled: CompiledProgram<T>,
     /// The slot of each input and its physical shape, from which an argument's may differ in dimensions of
     /// size 1.
     inputs: Vec<(usize, Vec<usize>)>,
@@ -127,7 +127,7 @@ pub(crate) struct Body<T> {
 
 impl<T: Tensor> Body<T> {
     fn run(&mut self, inputs: Vec<T>) -> Result<Vec<T>, String> {
-        let Compiled {
+        let CompiledProgram {
             instructions,
             slots,
             weights,

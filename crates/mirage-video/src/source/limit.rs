@@ -20,7 +20,7 @@ pub(super) fn wrap(
         (have, want) => have.or(want),
     };
     let left = frames.unwrap_or(u64::MAX);
-    Box::new(Limited {
+    Box::new(LimitedSource {
         inner,
         info,
         left,
@@ -29,7 +29,7 @@ pub(super) fn wrap(
     })
 }
 
-struct Limited {
+struct LimitedSource {
     inner: Box<dyn Source + Send>,
     info: VideoInfo,
     left: u64,
@@ -37,7 +37,7 @@ struct Limited {
     started: Option<Instant>,
 }
 
-impl Source for Limited {
+impl Source for LimitedSource {
     fn info(&self) -> &VideoInfo {
         &self.info
     }

@@ -31,9 +31,10 @@ pub(crate) fn lower(cx: &NodeContext<'_>) -> Option<HostKernel> {
     let (taps, combine) = taps(cx, x, out)?;
     let [rows, columns] = taps;
     // Channels last is one plane of elements of `group` floats.
-    let (planes, group) = match last {
-        true => (x.shape[0], x.shape[1]),
-        false => (x.shape[0] * x.shape[1], 1),
+    let (planes, group) = if last {
+        (x.shape[0], x.shape[1])
+    } else {
+        (x.shape[0] * x.shape[1], 1)
     };
     let window = Window {
         planes,

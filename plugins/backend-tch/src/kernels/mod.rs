@@ -59,9 +59,10 @@ impl Kernels<LibTorch> for TchKernels {
         }
         let (x, weight) = (graph.ty(node.inputs[0]), graph.ty(node.inputs[1]));
         let last = Order::channels_last(x.rank());
-        Some(match x.rank() == 4 && x.order == last {
-            true => last,
-            false => Order::row_major(weight.rank()),
+        Some(if x.rank() == 4 && x.order == last {
+            last
+        } else {
+            Order::row_major(weight.rank())
         })
     }
 

@@ -241,9 +241,10 @@ fn output(shape: &[usize]) -> Distribution {
     Box::new(move |at| {
         let (to, from) = (at / inputs, at % inputs);
         Gaussian {
-            mean: match from < CARRIERS && from % COLOURS == to {
-                true => sign(from) / SWING,
-                false => 0.0,
+            mean: if from < CARRIERS && from % COLOURS == to {
+                sign(from) / SWING
+            } else {
+                0.0
             },
             std: if from < CARRIERS { 0.001 } else { random },
         }

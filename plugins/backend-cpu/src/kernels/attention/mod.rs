@@ -245,9 +245,10 @@ impl WithSimd for Run<'_> {
                     let first = first + group * ROWS;
                     block.change(extra, head, first..first + state.0.len(), scores);
                 }
-                match tame {
-                    true => block.tame_exponentials(scores, state.1),
-                    false => block.exponentials::<S>(scores, state, out),
+                if tame {
+                    block.tame_exponentials(scores, state.1)
+                } else {
+                    block.exponentials::<S>(scores, state, out)
                 }
                 match shape.narrow {
                     Some(narrow) => block.weigh_narrow(simd, narrow, scores, out),
