@@ -55,7 +55,7 @@ pub(crate) fn exp_of_tame(x: f32) -> f32 {
     let p = p.mul_add(r, 1.666_666_5e-1);
     let p = p.mul_add(r, 0.5);
     let p = p.mul_add(r * r, r + 1.0);
-    // The low bits of `shifted` are n; what stands above them is shifted out.
+    // The low bits of `shifted` are n; the bits above them are shifted out.
     p * f32::from_bits((shifted.to_bits() << 23).wrapping_add(127 << 23))
 }
 

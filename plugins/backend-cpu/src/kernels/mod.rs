@@ -70,7 +70,7 @@ const FAMILIES: [Family; 9] = [
     softmax::lower,
 ];
 
-/// The kernel for a node, if there is one.
+/// Returns the kernel for a node, if there is one.
 pub(crate) fn computation(cx: &NodeContext<'_>) -> Option<HostKernel> {
     FAMILIES.iter().find_map(|family| family(cx))
 }
@@ -111,7 +111,7 @@ impl Kernels<Flex> for CpuKernels {
         views || node.op.get::<Attention>().is_some_and(by_kernel)
     }
 
-    /// On a thread of the pool: entering it anew costs some microseconds for every kernel.
+    /// Runs on a thread of the pool, because entering the pool for every kernel costs some microseconds.
     fn run(&self, execution: &mut (dyn FnMut() + Send)) {
         rayon::scope(|_| execution());
     }
@@ -135,7 +135,7 @@ impl Kernels<Flex> for CpuKernels {
 }
 
 impl HostKernels<Tensor<Flex>> for CpuKernels {
-    /// Also of what the generic executor does without moving elements, or leaves to burn-flex.
+    /// Includes operations that are views or run by burn-flex in the slots mode.
     fn kernel(&self, cx: &NodeContext<'_>) -> Option<HostKernel> {
         let more: [Family; 3] = [rearrange::lower, reduction::lower, spatial::lower];
         computation(cx).or_else(|| more.iter().find_map(|family| family(cx)))
