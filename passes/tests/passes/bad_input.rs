@@ -138,6 +138,6 @@ fn layers_that_a_pass_has_to_leave() {
     merge_qkv: 0 matches: the graph has no two linear layers with fixed weights on the same input
     pad_channels: the backend states no preferred multiple for these layers; set one, such as `multiple=8`
     pad_channels: padding 2 channel counts (the first: 3 input channels of `` to 8) would cost 0.000 MFLOP (+163.3 %) and 0.000 MiB (+182.3 %), more than the option `max_overhead` allows (0.0 %)
-    fuse: the backend has no kernel for conv_norm_act, layer_norm_linear, group_norm_silu, conv_act, linear_act, add_layer_norm, act_group_norm, act_layer_norm, elementwise (force forms the regions all the same)
+    fuse: the backend has no kernel for conv_norm_act, layer_norm_linear, group_norm_silu, conv_act, linear_act, add_layer_norm, act_group_norm, act_layer_norm, elementwise (the option `force` forms the regions anyway)
     "#);
 }

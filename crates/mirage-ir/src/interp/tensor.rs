@@ -30,7 +30,7 @@ impl Elements {
         self.len() == 0
     }
 
-    /// Whether these stand for elements of `dtype`: floats for any float dtype, and so on.
+    /// Whether these are the class for `dtype`: floats for any float dtype, and so on.
     pub fn hold(&self, dtype: DType) -> bool {
         match self {
             Elements::Float(_) => dtype.is_float(),

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use crate::{DType, Graph, OpError, Order, TensorType, op_bail, op_ensure, types::same_layout};
 
-/// The number of inputs lies in `range`.
+/// Checks that the number of inputs is in `range`.
 pub(super) fn arity(inputs: &[&TensorType], range: RangeInclusive<usize>) -> Result<(), OpError> {
     op_ensure!(
         range.contains(&inputs.len()),
@@ -51,7 +51,7 @@ pub(super) fn same_float(inputs: &[&TensorType]) -> Result<DType, OpError> {
     Ok(dtype)
 }
 
-/// The input lies in row-major order.
+/// Checks that the input is row-major.
 pub(super) fn row_major(input: &TensorType) -> Result<(), OpError> {
     op_ensure!(
         input.is_row_major(),
@@ -60,12 +60,12 @@ pub(super) fn row_major(input: &TensorType) -> Result<(), OpError> {
     Ok(())
 }
 
-/// All inputs lie in row-major order.
+/// Checks that all inputs are row-major.
 pub(super) fn all_row_major(inputs: &[&TensorType]) -> Result<(), OpError> {
     inputs.iter().try_for_each(|t| row_major(t))
 }
 
-/// The input has this rank.
+/// Checks the rank of an input.
 pub(super) fn rank(what: &str, input: &TensorType, rank: usize) -> Result<(), OpError> {
     op_ensure!(
         input.rank() == rank,
@@ -74,7 +74,7 @@ pub(super) fn rank(what: &str, input: &TensorType, rank: usize) -> Result<(), Op
     Ok(())
 }
 
-/// The input has this shape.
+/// Checks the shape of an input.
 pub(super) fn shape(what: &str, input: &TensorType, shape: &[usize]) -> Result<(), OpError> {
     op_ensure!(
         input.shape == shape,
@@ -83,7 +83,7 @@ pub(super) fn shape(what: &str, input: &TensorType, shape: &[usize]) -> Result<(
     Ok(())
 }
 
-/// The dimension exists.
+/// Checks that the dimension exists.
 pub(super) fn dim(input: &TensorType, dim: usize) -> Result<(), OpError> {
     op_ensure!(
         dim < input.rank(),

@@ -82,18 +82,18 @@ fn too_deep(cursor: &Cursor<'_>, place: usize) -> GraphError {
     cursor.error_at(place, format!("bodies nest deeper than {MAX_DEPTH} levels"))
 }
 
-/// What stands between the braces of a graph.
+/// Parser of the statements of a graph.
 struct Items<'c, 'a> {
     cursor: &'c mut Cursor<'a>,
     bodies: &'c Bodies,
     builder: GraphBuilder,
-    /// How many graphs this one lies in.
+    /// The number of graphs around this one.
     depth: usize,
     /// How deep bodies nest in it, as far as it is read.
     height: usize,
     /// Values by their number in the text.
     values: HashMap<u32, ValueId>,
-    /// For each state the number of its new content, which may come later, and where that stands.
+    /// For each state, the number of its new content, which may be defined later, and its position.
     states: Vec<(usize, u32)>,
 }
 

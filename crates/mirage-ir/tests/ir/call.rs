@@ -250,7 +250,7 @@ fn labels_stand_for_one_body_before_their_use() {
         )
     };
     parse(&format!("{body}{}", graph("f"))).unwrap();
-    assert_snapshot!(complaint(&format!("{body}{body}{}", graph("f"))), @r#"line 2: two bodies are labelled "f": every label stands for one"#);
+    assert_snapshot!(complaint(&format!("{body}{body}{}", graph("f"))), @r#"line 2: two bodies have the label "f": labels must be unique"#);
     assert_snapshot!(complaint(&format!("{body}{}", graph("h"))), @r#"line 2: no body before this graph has the label "h""#);
     assert_snapshot!(complaint(&graph("f")), @r#"line 1: no body before this graph has the label "f""#);
     assert_snapshot!(complaint(body), @"line 2: expected `graph`, found the end of the text");

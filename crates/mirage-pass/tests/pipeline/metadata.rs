@@ -124,7 +124,9 @@ fn what_is_worth_trying_must_be_an_option_with_a_right_value() {
             Err(e) => e.to_string(),
         }
     };
-    assert!(refuse(&[("y", "true")]).contains("worth trying: unknown option `y`"));
+    assert!(
+        refuse(&[("y", "true")]).contains("a value worth measuring is invalid: unknown option `y`")
+    );
     assert!(refuse(&[("x", "maybe")]).contains("must be true or false"));
 }
 

@@ -195,8 +195,8 @@ impl PluginExecutable {
             buffers.push(self.buffer(&port.ty, handle));
         }
         if again > 0 {
-            let what = "executed and gives a buffer that it gave or was given already, where each \
-                        output is a new one";
+            let what = "returned a buffer twice, or one that it was given: each output of an \
+                        execution must be a new buffer";
             return Err(self.error(Trouble::Breach(what.to_owned())));
         }
         if buffers.len() != count {

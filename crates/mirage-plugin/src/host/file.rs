@@ -100,11 +100,11 @@ mod tests {
         let said = |head: &[u8]| check_elf(head).map_err(|e| e.to_string());
         assert!(said(b"").unwrap_err().contains("it is empty"));
         assert!(said(b"#!/bin/sh\n").unwrap_err().contains("`#!/bin/s`"));
-        assert!(said(b"\x7fELF\x02\x01").unwrap_err().contains("cut off"));
+        assert!(said(b"\x7fELF\x02\x01").unwrap_err().contains("truncated"));
         assert!(
             said(b"\x7fELF\x02\x01\x01\0\0")
                 .unwrap_err()
-                .contains("cut off")
+                .contains("truncated")
         );
         if let Some((class, _, machine)) = ours() {
             assert_eq!(said(&head(class, machine)), Ok(()));
