@@ -67,7 +67,7 @@ fn verdict(trouble: Trouble) -> Result<usize, BackendError> {
         Trouble::NoCard => Ok(0),
         Trouble::Old(version) => Err(failed(format!(
             "the NVIDIA driver is too old: it supports CUDA {}, but at least {} is required: \
-             install driver {OLDEST_RELEASE} or newer (nvidia-smi shows which is there)",
+             install driver {OLDEST_RELEASE} or newer (nvidia-smi shows the installed one)",
             dotted(version),
             dotted(OLDEST)
         ))),
@@ -91,8 +91,8 @@ mod tests {
         let error = verdict(Trouble::Old(12_020)).expect_err("too old");
         assert_eq!(
             error.to_string(),
-            "backend `cuda`: the NVIDIA driver is too old: it knows CUDA 12.2, and 12.8 is the oldest \
-             that will do: install driver 570 or newer (nvidia-smi shows which is there)"
+            "backend `cuda`: the NVIDIA driver is too old: it supports CUDA 12.2, but at least 12.8 \
+             is required: install driver 570 or newer (nvidia-smi shows the installed one)"
         );
     }
 
