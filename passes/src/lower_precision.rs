@@ -61,9 +61,9 @@ pub(crate) fn run(
     let prologue = Prologue::of(graph);
     let is_work = |n: &Node| is_lowered(graph, n) && !prologue.is_fixed(n.output());
     if !graph.nodes().iter().any(is_work) {
-        return Ok(Outcome::unchanged(format!(
-            "0 matches: the graph has no f32 convolution, matrix product or attention"
-        )));
+        return Ok(Outcome::unchanged(
+            "0 matches: the graph has no f32 convolution, matrix product or attention",
+        ));
     }
     // The types of a body's inputs are set by its calls.
     let source = if options.inputs && !cx.is_body {
