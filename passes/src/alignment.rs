@@ -1,5 +1,5 @@
-//! Which layers have channel counts that miss a multiple which hardware wants, and what zeros up to
-//! it would cost.
+//! Finds layers whose channel counts are not multiples of what the hardware prefers, and computes what
+//! padding them with zeros would cost.
 //!
 //! ```
 //! use mirage_passes::alignment::{Side, alignment};
@@ -28,12 +28,12 @@ use mirage_ir::{
     ops::{Conv, ConvTranspose, Linear},
 };
 
-/// Which channels of a layer.
+/// The input or the output channels of a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Side {
-    /// Of its operand.
+    /// Channels of the operand.
     Input,
-    /// Of its result.
+    /// Channels of the result.
     Output,
 }
 
@@ -46,34 +46,35 @@ impl fmt::Display for Side {
     }
 }
 
-/// A channel count that is not a multiple of the number wanted.
+/// A channel count that is not a multiple of the preferred number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Misaligned {
-    /// The layer.
+    /// The layer's node.
     pub node: NodeId,
-    /// Its module path.
+    /// The layer's module path.
     pub path: Arc<str>,
-    /// Its operation.
+    /// The name of the layer's operation.
     pub op: String,
-    /// Which of its channels.
+    /// Whether `size` counts input or output channels.
     pub side: Side,
-    /// Their number.
+    /// The number of channels.
     pub size: usize,
-    /// The least multiple that is not smaller.
+    /// The smallest multiple that is at least `size`.
     pub padded: usize,
-    /// Floating-point operations that zeros up to it add to this layer; with both sides misaligned,
-    /// the output's are those on top of the input's.
+    /// Floating-point operations that padding adds to this layer. If both sides are misaligned, the
+    /// output's are counted with the input already padded.
     pub extra_flops: u64,
-    /// Bytes that they add to the layer's operands, weights and result, likewise.
+    /// Bytes that padding adds to the layer's operands, weights and result, counted likewise.
     pub extra_bytes: u64,
-    /// Why `pad_channels` leaves it as it is; both costs are 0 then.
+    /// Why `pad_channels` cannot pad this layer; both costs are 0 then.
     pub blocked: Option<&'static str>,
 }
 
-/// The channel counts of convolutions and linear layers that miss the multiple which `multiple`
-/// wants for an operation's name and dtype (0 or 1 for none; a backend's own are
-/// [`mirage_ir::target::Capabilities::channel_multiple`]), in topological order, the input side
-/// before the output side. What is computed once at compile does not count.
+/// Returns the misaligned channel counts of convolutions and linear layers in topological order, the
+/// input side before the output side. `multiple` gives the preferred multiple for an operation's name
+/// and dtype, 0 or 1 for none; a backend states its own in
+/// [`mirage_ir::target::Capabilities::channel_multiple`]. Nodes that are computed once at compile
+/// are left out.
 pub fn alignment(graph: &Graph, multiple: impl Fn(&str, DType) -> usize) -> Vec<Misaligned> {
     let prologue = Prologue::of(graph);
     let mut found = Vec::new();
@@ -107,7 +108,7 @@ pub fn alignment(graph: &Graph, multiple: impl Fn(&str, DType) -> usize) -> Vec<
     found
 }
 
-/// The least multiple of `multiple` that is not below `size`; `size` itself for a multiple of 0.
+/// Rounds `size` up to a multiple of `multiple`; returns `size` if `multiple` is 0.
 pub(crate) fn up_to(size: usize, multiple: usize) -> usize {
     match multiple {
         0 => size,
@@ -115,9 +116,9 @@ pub(crate) fn up_to(size: usize, multiple: usize) -> usize {
     }
 }
 
-/// A convolution or a linear layer that an execution computes.
+/// A convolution or a linear layer that is computed in every execution.
 pub(crate) struct Layer {
-    /// The dimension of the channels in operand and result.
+    /// The channel dimension of operand and result.
     pub(crate) axis: usize,
     /// Channels of the operand.
     pub(crate) ins: usize,
@@ -125,7 +126,7 @@ pub(crate) struct Layer {
     pub(crate) outs: usize,
     /// The weight's dimensions of input and output channels.
     pub(crate) weight_axes: [usize; 2],
-    /// Why its channels cannot be padded.
+    /// Why the channels cannot be padded.
     pub(crate) blocked: Option<&'static str>,
 }
 
@@ -148,9 +149,9 @@ impl Layer {
         };
         let fixed = |i: &usize| prologue.is_fixed(node.inputs[*i]);
         let blocked = if groups > 1 {
-            Some("its channels come in groups")
+            Some("the layer has channel groups")
         } else if !(1..node.inputs.len()).all(|i| fixed(&i)) {
-            Some("its weights are not fixed")
+            Some("the layer's weights are computed in every execution")
         } else {
             None
         };
@@ -164,7 +165,7 @@ impl Layer {
     }
 }
 
-/// The types of a layer's operands with other channel counts.
+/// The types of the layer's operands for the given channel counts.
 #[derive(Clone)]
 struct Grown(Vec<TensorType>);
 

@@ -1,5 +1,6 @@
-//! Picks the dtype of convolutions, products and attention: bf16 where the backend has a fast path
-//! for it, else fp16, else f32 as it is; and says which and why. The rest is as in `fp16` and `bf16`.
+//! Picks the dtype of convolutions, matrix products and attention: bf16 if the backend has a fast path
+//! for it, else fp16 if it has one for that, else f32. A note says which and why. Everything else is as
+//! in `fp16` and `bf16`.
 //!
 //! On a backend with fast bf16:
 //!
@@ -48,7 +49,7 @@ static INFO: PassInfo = PassInfo {
     ..PassInfo::new(
         "auto_precision",
         1,
-        "bf16 where the backend has a fast path for it, else fp16, else f32",
+        "runs convolutions, matrix products and attention in the fastest of bf16, fp16 and f32",
         Phase::Precision,
         Numerics::LowersPrecision { tolerance: 6e-2 },
     )
@@ -56,7 +57,7 @@ static INFO: PassInfo = PassInfo {
 
 mirage_pass::register!(AutoPrecision);
 
-/// The operations whose paths decide: where the time of a network goes.
+/// The operations that decide: most of a network's time is spent in them.
 const DECIDING: [&str; 2] = ["conv", "linear"];
 
 impl Pass for AutoPrecision {
@@ -72,7 +73,7 @@ impl Pass for AutoPrecision {
         };
         let Some(low) = [DType::BF16, DType::F16].into_iter().find(|d| is_fast(*d)) else {
             return Ok(Outcome::unchanged(
-                "stays f32: the backend has no fast path for convolutions and products in bf16 or f16",
+                "kept f32: the backend has no fast path for convolutions and matrix products in bf16 or f16",
             ));
         };
         let outcome = lower_precision::run(graph, low, cx)?;

@@ -1,4 +1,4 @@
-//! Convolutions, products and attention in bf16, and what follows from them.
+//! Runs convolutions, matrix products and attention in bf16, and elementwise operations between them.
 //!
 //! ```mirage before
 //! graph "example" {
@@ -51,7 +51,7 @@ static INFO: PassInfo = PassInfo {
     ..PassInfo::new(
         "bf16",
         1,
-        "convolutions, products and attention in bf16; norms, softmax and the timestep stay f32",
+        "runs convolutions, matrix products and attention in bf16; keeps norms, softmax and the timestep in f32",
         Phase::Precision,
         Numerics::LowersPrecision { tolerance: 6e-2 },
     )

@@ -1,7 +1,7 @@
-//! Raises what capture recorded into the operations that the other passes look for: group norm, layer
-//! norm, SiLU, GELU, linear; and merges chains of views, of which those that change nothing go.
+//! Replaces captured chains of primitive operations by group norm, layer norm, SiLU, GELU and linear, which
+//! the other passes match. Merges chains of views and removes views that change nothing.
 //!
-//! Each kind of pattern has a file in this pass's folder.
+//! Each kind of pattern has a file in the folder `canonicalize`.
 //!
 //! ```mirage before
 //! graph "example" {
@@ -56,7 +56,7 @@ static INFO: PassInfo = PassInfo {
     ..PassInfo::new(
         "canonicalize",
         3,
-        "raises recorded patterns to norms, activations and linear layers; merges views",
+        "replaces captured chains by norms, activations and linear layers; merges views",
         Phase::Legalize,
         Numerics::Reassociates,
     )
@@ -66,8 +66,8 @@ mirage_pass::register!(Canonicalize);
 
 type Rule = fn(&View, NodeId, &Node, &mut Patch) -> Result<(), GraphError>;
 
-/// The patterns and what to call them, in the order in which they are tried: an outer pattern comes
-/// before one that is part of it.
+/// The patterns and their names in notes, in the order in which they are tried: a pattern comes before
+/// those that it contains.
 const RULES: &[(&str, Rule)] = &[
     ("views merged", views::merge),
     ("group norms", norm::raise_group_norm),
@@ -99,7 +99,9 @@ impl Pass for Canonicalize {
             total += count;
         }
         Ok(match total {
-            0 => Outcome::unchanged("0 matches: the graph has no pattern to raise"),
+            0 => Outcome::unchanged(
+                "0 matches: the graph has no chain of operations that forms a norm, an activation or a linear layer, and no views to merge",
+            ),
             rewrites => Outcome::Changed {
                 rewrites,
                 notes: vec![notes.join(", ")],

@@ -1,8 +1,8 @@
-//! Stores pictures channels last around convolutions: [N,C,H,W] in memory order 0,2,3,1.
+//! Stores feature maps channels last around convolutions: `[N,C,H,W]` in memory order 0,2,3,1.
 //!
-//! The order spreads from convolutions through operations that take any order, and ends where an
-//! operation needs row-major. Attention's way from pictures to tokens, [N,C,H,W] → [N,C,HW] →
-//! [N,HW,C], then moves nothing.
+//! The order spreads from convolutions through operations that accept any order, up to those that need
+//! row-major. The reshape and permute from feature maps to tokens in front of attention, `[N,C,H,W]` →
+//! `[N,C,HW]` → `[N,HW,C]`, then copy nothing.
 //!
 //! ```mirage before
 //! graph "example" {
@@ -50,7 +50,7 @@ static INFO: PassInfo = PassInfo {
     ..PassInfo::new(
         "channels_last",
         1,
-        "stores pictures channels last around convolutions",
+        "stores feature maps channels last around convolutions",
         Phase::Layout,
         Numerics::Reassociates,
     )
@@ -69,7 +69,7 @@ impl Pass for ChannelsLast {
         let pictures = graph.nodes().iter().filter(is_work).count();
         if pictures == 0 {
             return Ok(Outcome::unchanged(
-                "0 matches: the graph has no convolution on row-major pictures",
+                "0 matches: the graph has no convolution of a row-major feature map larger than 1x1",
             ));
         }
         let mut layout = Layout::new(graph);
@@ -86,7 +86,7 @@ impl Pass for ChannelsLast {
     }
 }
 
-/// A convolution of pictures that would gain: 1×1 pictures lie the same in any order.
+/// Whether the node is a convolution that may profit. A feature map of 1×1 is the same in either order.
 fn is_row_major_conv(graph: &Graph, node: &Node) -> bool {
     let is_conv = node.op.is::<Conv>() || node.op.is::<ConvTranspose>();
     is_conv && graph.ty(node.inputs[0]).rank() == 4 && graph.ty(node.inputs[0]).order.is_row_major()
@@ -102,11 +102,11 @@ fn advice(graph: &Graph, cx: &PassContext<'_>) -> Option<String> {
         .capabilities
         .takes_order("conv", dtype, &Order::channels_last(4));
     (!cx.capabilities.lines.is_empty() && !takes).then(|| {
-        format!("the backend's convolutions in {dtype} do not take channels last as it is: it permutes around them")
+        format!("the backend's {dtype} convolutions do not accept channels last; it would permute before and after each")
     })
 }
 
-/// Operations whose output keeps the order of their pictures, whatever it is.
+/// Whether the operation's output has the memory order of its operand, whatever that is.
 fn keeps_order(op: &Op) -> bool {
     op.is::<Unary>()
         || op.is::<Binary>()
@@ -170,8 +170,7 @@ impl<'g> Layout<'g> {
         node.inputs.iter().map(|&v| self.rebuild.get(v)).collect()
     }
 
-    /// The order of the node's operands that are not row-major, if the node keeps an order and they
-    /// agree.
+    /// Returns the order of those operands that are not row-major, if they agree and the node keeps it.
     fn spreading_order(&self, node: &Node) -> Result<Option<Order>, GraphError> {
         if !keeps_order(&node.op) {
             return Ok(None);
@@ -190,7 +189,7 @@ impl<'g> Layout<'g> {
         Ok(found)
     }
 
-    /// The node with all its pictures in `order`. Operands that are broadcast or per channel stay.
+    /// Adds the node with all its feature maps in `order`. Broadcast and per-channel operands keep theirs.
     fn emit_in(&mut self, node: &Node, order: &Order) -> Result<(), GraphError> {
         let all = node.op.is::<Concat>();
         let mut inputs = self.inputs(node)?;
@@ -204,7 +203,7 @@ impl<'g> Layout<'g> {
         self.rebuild.emit(node, node.op.clone(), &inputs)
     }
 
-    /// The node with its operands in the orders that the old graph gave them.
+    /// Adds the node with its operands in the orders that they had in the old graph.
     fn emit_as_declared(&mut self, node: &Node) -> Result<(), GraphError> {
         let mut inputs = self.inputs(node)?;
         for (new, &old) in inputs.iter_mut().zip(&node.inputs) {
@@ -213,7 +212,7 @@ impl<'g> Layout<'g> {
         self.rebuild.emit(node, node.op.clone(), &inputs)
     }
 
-    /// A reshape of a value that is not row-major stays a view if there is an order for that.
+    /// Adds a reshape as a view, if an order of the result makes it one.
     fn reshape(&mut self, node: &Node, reshape: &Reshape) -> Result<(), GraphError> {
         let x = self.rebuild.get(node.inputs[0])?;
         let ty = self.rebuild.ty(x).clone();
@@ -232,7 +231,7 @@ impl<'g> Layout<'g> {
         self.rebuild.emit(node, view, &[x])
     }
 
-    /// A permutation moves nothing if its output may be channels last.
+    /// Adds a permute as a view, with the result's order chosen so that it copies nothing.
     fn permute(&mut self, node: &Node, permute: &Permute) -> Result<(), GraphError> {
         let x = self.rebuild.get(node.inputs[0])?;
         let view = permute.view_order(&self.rebuild.ty(x).order);
@@ -252,7 +251,7 @@ impl<'g> Layout<'g> {
         self.emit_as_declared(node)
     }
 
-    /// The value in `order`, reordered once.
+    /// Returns the value in `order`; adds at most one reorder for each value and order.
     fn ordered(
         &mut self,
         like: &Node,
@@ -313,7 +312,7 @@ impl<'g> Layout<'g> {
             reordered.insert(key, new);
             Ok(new)
         })?;
-        Ok((next, vec![format!("{reorders} reorders at the borders")]))
+        Ok((next, vec![format!("{reorders} reorders inserted")]))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Computes equal things once: of nodes with the same operation on the same operands the first stays.
+//! Removes duplicates: of nodes with the same operation on the same operands, the first is kept.
 //!
 //! ```mirage before
 //! graph "example" {
@@ -38,7 +38,7 @@ static INFO: PassInfo = PassInfo {
     ..PassInfo::new(
         "eliminate_common",
         1,
-        "computes equal things once",
+        "removes nodes that compute what an earlier node computes",
         Phase::Simplify,
         Numerics::BitIdentical,
     )
@@ -54,7 +54,7 @@ impl Pass for EliminateCommon {
     fn run(&self, graph: &mut Graph, _cx: &PassContext<'_>) -> Result<Outcome, PassError> {
         let mut patch = Patch::new(graph);
         let mut first: HashMap<(String, Vec<ValueId>), Vec<&Node>> = HashMap::new();
-        // Operands as seen after the replacements so far, so that one sweep finds chains.
+        // Operands after the replacements so far, so that one sweep finds chains of duplicates.
         let mut same: HashMap<ValueId, ValueId> = HashMap::new();
         for node in graph.nodes() {
             if !is_pure(node) {
@@ -78,7 +78,9 @@ impl Pass for EliminateCommon {
             }
         }
         if patch.rewrites() == 0 {
-            return Ok(Outcome::unchanged("no two nodes compute the same"));
+            return Ok(Outcome::unchanged(
+                "no two nodes have the same operation and operands",
+            ));
         }
         let rewrites = patch.rewrites();
         *graph = patch.apply()?;
@@ -86,7 +88,7 @@ impl Pass for EliminateCommon {
     }
 }
 
-/// Another engine's operation may have effects that are not in its operands.
+/// Whether the operation depends on its operands alone. An extern operation may have side effects.
 fn is_pure(node: &Node) -> bool {
     !node.op.is::<Extern>() && !node.op.is::<Unknown>()
 }

@@ -1,4 +1,4 @@
-//! Removes nodes that no result needs, and parameters that no node takes.
+//! Removes nodes that no output or state depends on, and parameters that no node uses.
 //!
 //! ```mirage before
 //! graph "example" {
@@ -32,7 +32,7 @@ static INFO: PassInfo = PassInfo {
     ..PassInfo::new(
         "eliminate_dead",
         1,
-        "removes nodes that no result needs and parameters that no node takes",
+        "removes nodes that no output or state depends on, and unused parameters",
         Phase::Simplify,
         Numerics::BitIdentical,
     )
@@ -51,14 +51,14 @@ impl Pass for EliminateDead {
         let dead_nodes = live.iter().filter(|l| !**l).count();
         let dead_params = params.iter().filter(|t| !**t).count();
         if dead_nodes + dead_params == 0 {
-            return Ok(Outcome::unchanged("every node and parameter is needed"));
+            return Ok(Outcome::unchanged("every node and parameter is used"));
         }
         *graph = without_dead(graph, &live, &params)?;
         Ok(Outcome::changed(dead_nodes + dead_params))
     }
 }
 
-/// For each parameter whether a live node takes it, or it is itself a result.
+/// Returns for each parameter whether a live node uses it, or it is itself an output.
 fn taken_params(graph: &Graph, live: &[bool]) -> Vec<bool> {
     let mut taken = vec![false; graph.values().len()];
     for (id, node) in graph.iter() {

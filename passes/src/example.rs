@@ -1,4 +1,4 @@
-//! The examples at the heads of pass files, run as tests.
+//! Runs the examples at the heads of pass files as tests.
 
 use mirage_ir::{Graph, target::Capabilities, text, verify};
 use mirage_pass::{Options, Outcome, Pass, PassContext};
@@ -13,7 +13,7 @@ fn run(pass: &dyn Pass, capabilities: &Capabilities, graph: &mut Graph) -> Outco
     outcome
 }
 
-/// The graphs in a file's "mirage `kind`" blocks.
+/// Returns the graphs in a file's code blocks marked "mirage `kind`".
 fn blocks(source: &str, kind: &str) -> Vec<String> {
     let start = format!("//! ```mirage {kind}");
     let mut found = Vec::new();
@@ -29,13 +29,13 @@ fn blocks(source: &str, kind: &str) -> Vec<String> {
     found
 }
 
-/// Every example of the file: the pass turns "before" into "after", says so, and leaves "after" as
-/// it is, with a reason.
+/// Checks every example of the file: the pass turns "before" into "after" and reports a change, and
+/// leaves "after" unchanged with a reason.
 pub(crate) fn check(pass: &dyn Pass, source: &str) {
     check_on(pass, &Capabilities::default(), source);
 }
 
-/// [`check`] for a backend with these capabilities.
+/// Like [`check`], for a backend with the given capabilities.
 pub(crate) fn check_on(pass: &dyn Pass, capabilities: &Capabilities, source: &str) {
     let (before, after) = (blocks(source, "before"), blocks(source, "after"));
     assert!(

@@ -1,10 +1,11 @@
-//! Scales and shifts by channel become part of the convolution or linear layer next to them.
+//! Folds scales and shifts by channel into the convolution or linear layer next to them.
 //!
-//! Folded are `batch_norm`, and products, quotients, sums and differences with a fixed value per
-//! channel. Into the layer *before*: its weight is scaled by output channel, its bias scaled and
-//! shifted. Else into the layer *after*: its weight is scaled by input channel, and what the shift
-//! adds becomes bias, which is exact only where the layer pads no zeros, for those are not shifted.
-//! The new weights are nodes on parameters, computed once at compile.
+//! Matches `batch_norm`, and products, quotients, sums and differences with a fixed value per channel.
+//! The layer *before* is preferred: its weight is scaled by output channel, its bias is scaled and
+//! shifted. Otherwise the layer *after* takes them: its weight is scaled by input channel, and the
+//! contribution of the shift is added to its bias. A shift is not folded into a layer that pads with
+//! zeros, because the zeros are not shifted. The new weights are nodes on parameters, computed once at
+//! compile.
 //!
 //! ```mirage before
 //! graph "before" {
@@ -93,7 +94,7 @@ use mirage_pass::{
 };
 
 use layer::Side;
-use site::{Site, Step};
+use site::{AffineStep, Site};
 
 /// See the module.
 pub(crate) struct FoldBatchNorm;
@@ -103,7 +104,7 @@ static INFO: PassInfo = PassInfo {
     ..PassInfo::new(
         "fold_batch_norm",
         1,
-        "batch norms and fixed scales and shifts by channel into the layer before or after",
+        "folds batch norms and fixed scales and shifts by channel into the layer before or after",
         Phase::Simplify,
         Numerics::Reassociates,
     )
@@ -119,7 +120,7 @@ impl Pass for FoldBatchNorm {
     fn run(&self, graph: &mut Graph, _cx: &PassContext<'_>) -> Result<Outcome, PassError> {
         let (mut before, mut after) = (0, 0);
         loop {
-            // The layer before comes first: it takes a shift whatever it pads.
+            // The layer before is tried first: it can take a shift whatever its padding is.
             let folded = fold(graph, into_producer)?;
             before += folded;
             let folded_after = fold(graph, into_consumer)?;
@@ -137,7 +138,7 @@ impl Pass for FoldBatchNorm {
             rewrites => {
                 lines.insert(
                     0,
-                    format!("{before} into the layer before, {after} into the layer after"),
+                    format!("{before} folded into the layer before, {after} into the layer after"),
                 );
                 Outcome::Changed {
                     rewrites,
@@ -154,7 +155,7 @@ fn fold(graph: &mut Graph, rule: Rule) -> Result<usize, GraphError> {
     let mut prologue = Prologue::of(graph);
     rewrite(graph, |view, id, node, patch| {
         if id.index() == 0 {
-            // A round starts at the first node, on a graph of its own.
+            // Each round starts at the first node of a new graph.
             prologue = Prologue::of(view.graph());
         }
         match Site::of(view, &prologue, node) {
@@ -164,7 +165,7 @@ fn fold(graph: &mut Graph, rule: Rule) -> Result<usize, GraphError> {
     })
 }
 
-/// Replaces the affine node by the layer before it, with other weights.
+/// Replaces the affine node by the layer before it with new weights.
 fn into_producer(site: &Site, id: NodeId, patch: &mut Patch) -> Result<(), GraphError> {
     let Ok(layer) = site.producer() else {
         return Ok(());
@@ -186,7 +187,7 @@ fn into_producer(site: &Site, id: NodeId, patch: &mut Patch) -> Result<(), Graph
     at.replace(site.out, folded)
 }
 
-/// Replaces the layer after the affine node by one with other weights on the affine node's operand.
+/// Replaces the layer after the affine node by one with new weights on the affine node's operand.
 fn into_consumer(site: &Site, _id: NodeId, patch: &mut Patch) -> Result<(), GraphError> {
     let Ok(layer) = site.consumer() else {
         return Ok(());
@@ -222,7 +223,7 @@ fn sum(at: &mut At, a: Option<ValueId>, b: Option<ValueId>) -> Result<Option<Val
     })
 }
 
-/// What is left as it is, a line a reason.
+/// Describes the nodes that are not folded, one line for each reason.
 fn left(graph: &Graph) -> Vec<String> {
     let (view, prologue) = (View::new(graph), Prologue::of(graph));
     let mut left: BTreeMap<&str, BTreeSet<Arc<str>>> = BTreeMap::new();
@@ -232,18 +233,15 @@ fn left(graph: &Graph) -> Vec<String> {
         };
         let verdicts = [site.producer().err(), site.consumer().err()];
         let because = verdicts.into_iter().flatten().find_map(|refusal| refusal.0);
-        let is_norm = matches!(site.step, Step::Norm { .. });
-        let alone = is_norm.then_some("no convolution or linear layer right before or after");
+        let is_norm = matches!(site.step, AffineStep::Norm { .. });
+        let alone = is_norm.then_some("no convolution or linear layer directly before or after");
         if let Some(reason) = because.or(alone) {
             left.entry(reason).or_default().insert(node.path.clone());
         }
     }
     let line = |(reason, paths): (&&str, &BTreeSet<Arc<str>>)| {
         let first = paths.first().map_or("", |p| p);
-        format!(
-            "left at {} places, the first `{first}`: {reason}",
-            paths.len()
-        )
+        format!("{} not folded (first: `{first}`): {reason}", paths.len())
     };
     left.iter().map(line).collect()
 }

@@ -1,6 +1,6 @@
-//! Computes at compile what depends on constants alone: elements that are the same everywhere, and
-//! tensors of up to 1024 elements. What depends on parameters is the prologue's work, not this
-//! pass's.
+//! Evaluates nodes that depend on constants alone: those whose elements are all equal, and those of up to
+//! 1024 elements. Removes operations that return their operand unchanged. Nodes that depend on parameters
+//! belong to the prologue, which the backend computes once at compile.
 //!
 //! ```mirage before
 //! graph "example" {
@@ -44,7 +44,7 @@ static INFO: PassInfo = PassInfo {
     ..PassInfo::new(
         "fold_constants",
         1,
-        "computes what depends on constants alone, and drops operations that change nothing",
+        "evaluates nodes that depend on constants alone; removes operations that return their operand",
         Phase::Simplify,
         Numerics::Reassociates,
     )
@@ -74,13 +74,15 @@ impl Pass for FoldConstants {
             }
         })?;
         Ok(match rewrites {
-            0 => Outcome::unchanged("no node depends on constants alone"),
+            0 => Outcome::unchanged(
+                "no node depends on constants alone, and none returns its operand unchanged",
+            ),
             n => Outcome::changed(n),
         })
     }
 }
 
-/// The operand that the node gives on as it is, bit by bit.
+/// Returns the operand that the node returns unchanged, bit for bit.
 fn unchanged_by(view: &View, node: &Node) -> Option<ValueId> {
     let [x] = node.inputs[..] else { return None };
     let same = view.ty(x) == view.ty(node.output());
@@ -100,7 +102,7 @@ fn unchanged_by(view: &View, node: &Node) -> Option<ValueId> {
     (same && is_identity).then_some(x)
 }
 
-/// The constant that the node computes.
+/// Returns the constant that the node computes.
 fn folded(view: &View, node: &Node, ty: &TensorType) -> Option<Op> {
     let is_opaque = node.op.is::<Extern>() || node.op.is::<Unknown>() || node.op.is::<Region>();
     if node.inputs.is_empty() || is_opaque {
@@ -131,7 +133,7 @@ fn folded(view: &View, node: &Node, ty: &TensorType) -> Option<Op> {
     as_constant(&result[0], ty)
 }
 
-/// The elements of a small constant.
+/// Returns the elements of a small constant.
 fn constant(view: &View, value: ValueId) -> Option<Tensor> {
     let ty = view.ty(value);
     if ty.numel() > Constant::MAX_ELEMENTS {

@@ -1,8 +1,8 @@
-//! Multiplications by a number go into the weights of the layer before them: the scores of an attention
-//! that is written out are not scaled, the queries' weights are.
+//! Folds multiplications by a number into the weights of the layer before them. In an attention that is
+//! written out, for example, the query weights are scaled once instead of the scores in every execution.
 //!
-//! On its way to the layer a number passes views and matrix products, as long as nobody else uses what
-//! lies between. The scaled weights are nodes on parameters, computed once at compile.
+//! Views and matrix products may lie between the layer and the multiplication if their results have no
+//! other uses. The scaled weights are nodes on parameters, computed once at compile.
 //!
 //! ```mirage before
 //! graph "example" {
@@ -52,13 +52,13 @@ use mirage_pass::{
 pub(crate) struct FoldScales;
 
 static INFO: PassInfo = PassInfo {
-    // An attention has a scale of its own; merged layers have one weight for several results.
+    // `sdpa` takes the scale into the attention; `merge_qkv` joins the weights of several results.
     after: &["sdpa"],
     before: &["merge_qkv"],
     ..PassInfo::new(
         "fold_scales",
         1,
-        "multiplications by a number into the weights of the layer before",
+        "folds multiplications by a number into the weights of the layer before",
         Phase::Simplify,
         Numerics::Reassociates,
     )
@@ -73,7 +73,7 @@ impl Pass for FoldScales {
 
     fn run(&self, graph: &mut Graph, _cx: &PassContext<'_>) -> Result<Outcome, PassError> {
         let mut total = 0;
-        // Of two numbers on the way to one layer the second waits for a round of its own.
+        // If two numbers lead to the same layer, the second is folded in the next round.
         loop {
             let folded = round(graph)?;
             total += folded;
@@ -88,7 +88,7 @@ impl Pass for FoldScales {
     }
 }
 
-/// Folds what can be folded at once; gives how many numbers those were.
+/// Folds at most one number into each layer; returns how many were folded.
 fn round(graph: &mut Graph) -> Result<usize, GraphError> {
     let (view, prologue) = (View::new(graph), Prologue::of(graph));
     let (mut patch, mut folded) = (Patch::new(graph), 0);
@@ -120,7 +120,7 @@ fn round(graph: &mut Graph) -> Result<usize, GraphError> {
     Ok(folded)
 }
 
-/// The number that the node multiplies floats by.
+/// Returns the number that the node multiplies floats by.
 fn scale(node: &Node) -> Option<f64> {
     let op = node.op.get::<WithScalar>()?;
     let factor = match op.f {
@@ -131,7 +131,8 @@ fn scale(node: &Node) -> Option<f64> {
     (matches!(op.value, Scalar::Float(_)) && factor.is_finite()).then_some(factor)
 }
 
-/// The layer with fixed weights that a value is linear in, if nothing else uses what lies between.
+/// Returns the layer with fixed weights that the value depends on linearly, if the values between have no
+/// other uses.
 fn layer_before<'g>(
     view: &View<'g>,
     prologue: &Prologue,
@@ -161,7 +162,7 @@ fn reason(graph: &Graph) -> String {
     match graph.nodes().iter().filter(is_scale).count() {
         0 => "0 matches: the graph multiplies nothing by a number".to_owned(),
         count => format!(
-            "0 matches: none of {count} multiplications by a number follows a layer with fixed weights that it alone uses"
+            "0 matches: none of {count} multiplications by a number follows a layer with fixed weights whose result has no other use"
         ),
     }
 }
@@ -197,7 +198,7 @@ mod tests {
         (before, after, outcome)
     }
 
-    /// Elements that differ, none of them 0.
+    /// Returns distinct elements, none of them 0.
     fn ramp(ty: &TensorType, start: f64) -> Tensor {
         let values = (0..ty.numel()).map(|i| start + 0.25 * i as f64 - 0.01 * (i * i) as f64);
         Tensor::float(ty.shape.as_slice(), values.collect::<Vec<_>>()).unwrap()

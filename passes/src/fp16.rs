@@ -1,4 +1,4 @@
-//! Convolutions, products and attention in fp16, and what follows from them.
+//! Runs convolutions, matrix products and attention in fp16, and elementwise operations between them.
 //!
 //! ```mirage before
 //! graph "example" {
@@ -51,7 +51,7 @@ static INFO: PassInfo = PassInfo {
     ..PassInfo::new(
         "fp16",
         1,
-        "convolutions, products and attention in fp16; norms, softmax and the timestep stay f32",
+        "runs convolutions, matrix products and attention in fp16; keeps norms, softmax and the timestep in f32",
         Phase::Precision,
         Numerics::LowersPrecision { tolerance: 1e-2 },
     )
@@ -120,7 +120,7 @@ mod tests {
         assert_eq!(dtype, DType::F32, "only norms may be wide");
     }
 
-    /// A picture from bytes to bytes around a convolution.
+    /// A convolution between an image's bytes and an image's bytes.
     const PICTURE: &str = r#"graph "g" {
       input %0 "frame": u8[1,8]
       param %1 "w": f32[8,8]

@@ -1,10 +1,10 @@
-//! Forms regions: several operations that a backend has one kernel for.
+//! Replaces groups of operations by regions, for which the backend has one kernel each.
 //!
-//! Named kinds come first, larger ones before those that are part of them (a convolution with its
-//! norm and activation, a product with its residual and activation, a norm with its SiLU, a sum with
-//! its norm), then trees of what is left of functions of elements. Only kinds that the backend's
-//! capabilities list in the dtype at hand are formed, unless `force` asks for all: then those with a
-//! kernel take first what they can, and a backend without the kernel runs the body.
+//! Named kinds come first, larger ones before those that they contain: a convolution with its norm and
+//! activation, a matrix product with its residual and activation, a norm with its SiLU, a sum with its
+//! norm. Trees of elementwise operations follow. Only kinds that the backend's capabilities list for the
+//! dtype are formed, unless the option `force` is set. With `force`, kinds with a kernel are formed
+//! first, and the backend runs the bodies of the others.
 //!
 //! ```mirage before
 //! graph "example" {
@@ -95,23 +95,23 @@ mirage_pass::choices! {
 mirage_pass::options! {
     /// The options of `fuse`.
     struct Options {
-        /// the kinds of regions to form
+        /// kinds of regions to form
         kinds: Set<Kind> = "act_group_norm+act_layer_norm+add_layer_norm+conv_act+conv_norm_act+elementwise+group_norm_silu+layer_norm_linear+linear_act";
-        /// the most operations in an elementwise region
+        /// maximum number of operations in an elementwise region
         max_body: usize = 32 in 2..=256;
-        /// form regions that the backend has no kernel for too: it runs their bodies
+        /// also form regions that the backend has no kernel for; it runs their bodies
         force: bool = false;
     }
 }
 
 static INFO: PassInfo = PassInfo {
     options: Options::SPECS,
-    // Long chains hold more operands in registers at once than some processors have.
+    // Longer chains need more registers than some processors have.
     worth_trying: &[("max_body", "8"), ("max_body", "128")],
     ..PassInfo::new(
         "fuse",
         2,
-        "forms regions that the backend has kernels for",
+        "fuses operations into regions that the backend has kernels for",
         Phase::Fuse,
         Numerics::SameDefinition,
     )
@@ -119,11 +119,11 @@ static INFO: PassInfo = PassInfo {
 
 mirage_pass::register!(Fuse);
 
-/// Forms the regions of one kind and gives how many there are.
+/// Forms the regions of one kind; returns how many.
 type Rule = fn(&Fusing, &View, &mut Patch) -> Result<usize, GraphError>;
 
-/// In the order in which they are tried: a kind stands before those that are part of it, and
-/// elementwise trees take what the named kinds leave.
+/// The rules in the order in which they are tried: a kind comes before those that it contains, and
+/// elementwise trees come last.
 const RULES: &[(Kind, Rule)] = &[
     (Kind::ConvNormAct, |f, v, p| {
         named::each_node(norm_product::conv_norm_act, f, v, p)
@@ -186,9 +186,11 @@ impl Pass for Fuse {
             .map(|(kind, n)| format!("{n} {kind}"))
             .collect();
         Ok(match formed.values().sum() {
-            0 if without.is_empty() => Outcome::unchanged("0 matches: no operations form a region"),
+            0 if without.is_empty() => {
+                Outcome::unchanged("0 matches: the graph has no operations that form a region")
+            }
             0 => Outcome::unchanged(format!(
-                "the backend has no kernel for {} (force forms the regions all the same)",
+                "the backend has no kernel for {} (the option `force` forms the regions anyway)",
                 without.join(", ")
             )),
             rewrites => Outcome::Changed {
@@ -199,8 +201,8 @@ impl Pass for Fuse {
     }
 }
 
-/// The rules for the kinds asked for. Those with a kernel come first, so that `force` takes nothing
-/// from a kernel for the body of a larger region.
+/// Returns the rules for the requested kinds. Kinds with a kernel come first, so that with `force` no
+/// larger region without a kernel takes their operations.
 fn rules(options: &Options, cx: &PassContext<'_>) -> Vec<&'static (Kind, Rule)> {
     let asked = |(kind, _): &&(Kind, Rule)| options.kinds.contains(*kind);
     let mut rules: Vec<_> = RULES.iter().filter(asked).collect();
@@ -213,30 +215,30 @@ fn has_any_kernel(cx: &PassContext<'_>, kind: Kind) -> bool {
     DType::ALL.into_iter().any(has)
 }
 
-/// What the rules share.
+/// State that the rules share.
 struct Fusing<'a> {
     kind: &'static str,
     options: &'a Options,
     prologue: Prologue,
-    /// For each node whether a result needs it: what nobody needs forms no region.
+    /// For each node, whether an output or state depends on it. Dead nodes form no region.
     live: Vec<bool>,
     cx: &'a PassContext<'a>,
 }
 
 impl Fusing<'_> {
-    /// Whether a region of the rule's kind is wanted in this dtype.
+    /// Whether regions of the rule's kind are to be formed in this dtype.
     fn wants(&self, ty: &TensorType) -> bool {
         self.options.force || self.cx.capabilities.has_region(self.kind, ty.dtype)
     }
 
-    /// Whether the value is computed in every execution, and by one taker alone: it may vanish into a
-    /// region.
+    /// Whether the value is computed in every execution and has exactly one use, so that it may become
+    /// internal to a region.
     fn is_interior(&self, view: &View, value: ValueId) -> bool {
         view.uses().is_single(value) && !self.prologue.is_fixed(value)
     }
 
-    /// Forms a region before `anchor`; gives its outputs. `None` if the kind does not take operands of
-    /// these types.
+    /// Forms a region before `anchor` and returns its outputs. `None` if the kind does not accept operands
+    /// of these types.
     fn form(
         &self,
         view: &View,
@@ -354,6 +356,9 @@ mod tests {
     #[test]
     fn only_the_kinds_asked_for_are_formed() {
         let outcome = outcome(&[("kinds", "conv_act")], &everything());
-        assert_eq!(outcome.lines(), ["0 matches: no operations form a region"]);
+        assert_eq!(
+            outcome.lines(),
+            ["0 matches: the graph has no operations that form a region"]
+        );
     }
 }

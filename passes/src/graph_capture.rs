@@ -1,6 +1,7 @@
-//! Asks for a static plan: all shapes, buffers and the sequence of work fixed at compile, so that a
-//! frame is replayed. What a backend makes of it is its own: a CUDA graph of the whole frame, a
-//! memory plan without allocations. For a backend that plans nothing the graph stays as it is.
+//! Sets the graph flag `static_plan`: the backend fixes all shapes, buffers and the sequence of kernels at
+//! compile and replays them in every execution. What that means depends on the backend: a device graph of
+//! the whole frame, or a memory plan without allocations. Changes nothing if the backend does not support
+//! the flag.
 //!
 //! ```mirage before
 //! graph "example" {
@@ -28,7 +29,7 @@ static INFO: PassInfo = PassInfo {
     ..PassInfo::new(
         "graph_capture",
         1,
-        "asks the backend for a static plan, replayed every frame",
+        "asks the backend to plan memory and kernels once and replay the plan in every execution",
         Phase::Runtime,
         Numerics::SameDefinition,
     )
@@ -43,11 +44,13 @@ impl Pass for GraphCapture {
 
     fn run(&self, graph: &mut Graph, cx: &PassContext<'_>) -> Result<Outcome, PassError> {
         if graph.has_flag(GraphFlag::StaticPlan) {
-            return Ok(Outcome::unchanged("the graph has a static plan already"));
+            return Ok(Outcome::unchanged(
+                "the graph already asks for a static plan",
+            ));
         }
         if !cx.capabilities.heeds(GraphFlag::StaticPlan, DType::F32) {
             return Ok(Outcome::unchanged(
-                "the backend makes no static plan: it runs operation by operation as before",
+                "the backend has no static plan: it runs operation by operation",
             ));
         }
         graph.set_flag(GraphFlag::StaticPlan);
@@ -86,7 +89,7 @@ mod tests {
             .expect("the pass runs");
         assert_eq!(
             outcome.lines(),
-            ["the backend makes no static plan: it runs operation by operation as before"]
+            ["the backend has no static plan: it runs operation by operation"]
         );
         assert_eq!(text::print(&graph), text);
     }

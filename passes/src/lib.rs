@@ -27,5 +27,5 @@ pub mod pipelines;
 mod sdpa;
 mod tf32;
 
-/// Makes the passes of this crate known to a program: without a call, the linker leaves them out.
+/// Registers the passes of this crate with the program. Without a call, the linker leaves the crate out.
 pub fn link() {}

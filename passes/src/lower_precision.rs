@@ -1,17 +1,17 @@
-//! What `fp16` and `bf16` share: which operations run in the low dtype, and the casts between.
+//! Shared by `fp16` and `bf16`: which operations run in the low dtype, and the casts between.
 //!
-//! - *Lowered* operations (convolutions, products, attention) take and give the low dtype; they are
-//!   where the time goes, and engines accumulate them in f32.
-//! - *Kept* operations (norms, softmax, reductions, powers and logarithms, by the option `keep`) run
-//!   in f32 and give their result in the dtype that their operand had. Norms that the backend computes in
-//!   f32 inside need no casts around them: they follow their operands.
-//! - Everything *derived from an integer* up to the next lowered operation stays f32: that is the
-//!   embedding of the timestep, whose frequencies need the digits. Bytes are pictures and do not count.
-//! - What only a *cast to integers* reads is f32: a picture's quantisation, which needs digits too.
-//! - The rest follows its operands: low where all of them are low, else f32. So a residual stream is
-//!   low, and a sampler's arithmetic on f32 pictures stays f32.
+//! - *Lowered* operations (convolutions, matrix products, attention) have operands and results in the low
+//!   dtype. Most of the time is spent in them, and engines accumulate them in f32.
+//! - *Kept* operations (norms, softmax, reductions, powers and logarithms, by the option `keep`) run in
+//!   f32; their result has their operand's dtype. Norms that the backend computes in f32 internally need no
+//!   casts: they have the dtype of their operands.
+//! - Values *derived from an integer* stay f32 up to the next lowered operation: this is the embedding of
+//!   the timestep, whose frequencies need the precision. Bytes (u8) are images and do not count.
+//! - Values that only a *cast to integers* reads stay f32: the quantisation of an image.
+//! - Other operations run in the low dtype if all their operands have it, else in f32. So a residual stream
+//!   is low, and a sampler's arithmetic on f32 images stays f32.
 //!
-//! Weights are cast by nodes on parameters, which a backend runs once.
+//! Weights are cast by nodes on parameters, which the backend computes once at compile.
 
 use std::collections::HashMap;
 
@@ -27,7 +27,7 @@ use mirage_ir::{
 use mirage_pass::{Outcome, PassContext, PassError, Set, TypedOptions, rewrite::Rebuild};
 
 mirage_pass::choices! {
-    /// Operations that may stay f32.
+    /// Groups of operations that may stay f32.
     pub(crate) enum Group {
         Norm = "norm",
         Softmax = "softmax",
@@ -42,12 +42,12 @@ mirage_pass::options! {
     pub(crate) struct Options {
         /// operations that stay f32
         keep: Set<Group> = "norm+softmax+reduce+power+timestep";
-        /// declare float inputs, outputs and states in the low dtype too, instead of casting at the border
+        /// declare float inputs, outputs and states in the low dtype too, instead of casting them
         inputs: bool = false;
     }
 }
 
-/// What is worth measuring beside the defaults: fewer casts, at the price of digits.
+/// Options worth measuring beside the defaults: fewer casts, less precision.
 pub(crate) const WORTH_TRYING: &[(&str, &str)] =
     &[("inputs", "true"), ("keep", "timestep+power+reduce")];
 
@@ -61,11 +61,11 @@ pub(crate) fn run(
     let prologue = Prologue::of(graph);
     let is_work = |n: &Node| is_lowered(graph, n) && !prologue.is_fixed(n.output());
     if !graph.nodes().iter().any(is_work) {
-        return Ok(Outcome::unchanged(format!(
-            "0 matches: the graph has no f32 convolution, product or attention to run in {low}"
-        )));
+        return Ok(Outcome::unchanged(
+            "0 matches: the graph has no f32 convolution, matrix product or attention",
+        ));
     }
-    // A body's inputs are what its calls give it.
+    // The types of a body's inputs are set by its calls.
     let source = if options.inputs && !cx.is_body {
         lower_border(graph, low)?
     } else {
@@ -97,7 +97,7 @@ fn is_opaque(op: &Op) -> bool {
     op.is::<Extern>() || op.is::<Unknown>() || op.body().is_some()
 }
 
-/// The group of the option `keep` that an operation belongs to.
+/// Returns the group of the option `keep` that an operation belongs to.
 fn group(op: &Op) -> Option<Group> {
     if op.is::<GroupNorm>() || op.is::<LayerNorm>() || op.is::<BatchNorm>() {
         return Some(Group::Norm);
@@ -124,7 +124,7 @@ fn group(op: &Op) -> Option<Group> {
     is_power.then_some(Group::Power)
 }
 
-/// The graph with its float ports in the low dtype and casts to f32 inside.
+/// Returns the graph with its float ports in the low dtype and casts to f32 behind them.
 fn lower_border(graph: &Graph, low: DType) -> Result<Graph, GraphError> {
     let lower = |ty: &TensorType| match ty.dtype {
         DType::F32 => ty.clone().with_dtype(low),
@@ -167,7 +167,7 @@ fn lower_border(graph: &Graph, low: DType) -> Result<Graph, GraphError> {
         let to_f32 = |c: &Cast| c.dtype == DType::F32;
         if node.op.get::<Cast>().is_some_and(to_f32) && graph.ty(node.inputs[0]).dtype == DType::U8
         {
-            // Every byte is exact in either low dtype.
+            // Both low dtypes represent every byte exactly.
             let narrow = b.op(Cast { dtype: low }, &inputs)?;
             let wide = b.op(Cast { dtype: DType::F32 }, &[narrow])?;
             map.insert(node.output(), wide);
@@ -192,7 +192,7 @@ fn lower_border(graph: &Graph, low: DType) -> Result<Graph, GraphError> {
     Ok(b.finish_unverified())
 }
 
-/// For each value whether only casts to integers read it, and functions of it that they read.
+/// For each value, whether only casts to integers read it, directly or through other values.
 fn to_integer(graph: &Graph) -> Vec<bool> {
     let uses = Uses::of(graph);
     let mut found = vec![false; graph.values().len()];
@@ -222,9 +222,9 @@ struct Lowering<'g, 'c> {
     prologue: Prologue,
     /// A value of the new graph in another dtype.
     casts: HashMap<(ValueId, DType), ValueId>,
-    /// For each value whether it is derived from an integer.
+    /// For each value, whether it is derived from an integer.
     from_integer: Vec<bool>,
-    /// For each value whether only casts to integers read it, and functions of it that they read.
+    /// For each value, whether only casts to integers read it, directly or through other values.
     to_integer: Vec<bool>,
     lowered: usize,
     slow: Vec<String>,
@@ -253,7 +253,7 @@ impl<'g, 'c> Lowering<'g, 'c> {
             && cast.dtype == DType::F32
             && self.rebuild.ty(self.rebuild.get(node.inputs[0])?).dtype == self.low
         {
-            // A widening at the border: its users ask for the dtype that they want.
+            // A widening of an input: each user of the value casts to the dtype that it needs.
             let value = self.rebuild.get(node.inputs[0])?;
             self.rebuild.set(node.output(), value);
             return Ok(());
@@ -285,7 +285,7 @@ impl<'g, 'c> Lowering<'g, 'c> {
         }
     }
 
-    /// Whether the node is a norm that the backend computes in f32 inside.
+    /// Whether the node is a norm that the backend computes in f32 internally.
     fn is_wide(&self, node: &Node) -> bool {
         group(&node.op) == Some(Group::Norm)
             && self
@@ -294,16 +294,16 @@ impl<'g, 'c> Lowering<'g, 'c> {
                 .is_f32_inside(&node.op.name(), self.low)
     }
 
-    /// An f32 value is derived from an integer if it is one cast, or follows from one through
-    /// operations that are not lowered.
+    /// Computes which f32 values are derived from an integer: casts of integers, and what depends on them
+    /// through operations that are not lowered.
     fn trace_integers(&mut self, node: &Node) {
         let derived = node.inputs.iter().any(|v| {
             let ty = self.graph.ty(*v);
-            // Bytes are pictures, not timesteps.
+            // Bytes are images, not timesteps.
             let is_number = ty.dtype.is_int() && ty.dtype != DType::U8;
             (node.op.is::<Cast>() && is_number) || self.from_integer[v.index()]
         });
-        // A picture does not become a timestep because a mask or a gate made of integers meets it.
+        // An image that is combined with a mask or a gate made of integers is still an image.
         let meets_picture = node.inputs.iter().any(|v| {
             let ty = self.graph.ty(*v);
             ty.dtype == DType::F32 && !self.from_integer[v.index()] && !self.prologue.is_fixed(*v)
@@ -315,7 +315,8 @@ impl<'g, 'c> Lowering<'g, 'c> {
         }
     }
 
-    /// The dtype of a node that follows its operands: low if those that an execution computes are.
+    /// Returns the dtype of a node that follows its operands: low if all that are computed in an execution
+    /// are low.
     fn follows(&self, node: &Node) -> Result<DType, GraphError> {
         let mut any = false;
         for &v in node
@@ -348,7 +349,7 @@ impl<'g, 'c> Lowering<'g, 'c> {
         }
         let op = node.op.clone();
         match op.get::<Cast>() {
-            // A cast states its result's dtype; it is not an operand that could follow.
+            // A cast states the dtype of its result.
             Some(_) if self.graph.ty(node.output()).dtype != DType::F32 => {
                 let original = self.rebuild.get(node.inputs[0])?;
                 self.rebuild.emit(node, op, &[original])
@@ -370,7 +371,7 @@ impl<'g, 'c> Lowering<'g, 'c> {
         Ok(())
     }
 
-    /// The value in `dtype`, cast once.
+    /// Returns the value in `dtype`; adds at most one cast for each value and dtype.
     fn cast(&mut self, like: &Node, value: ValueId, dtype: DType) -> Result<ValueId, GraphError> {
         if self.rebuild.ty(value).dtype == dtype {
             return Ok(value);
@@ -380,8 +381,7 @@ impl<'g, 'c> Lowering<'g, 'c> {
         }
         let new = self.rebuild.op(like, Cast { dtype }, &[value])?;
         self.casts.insert((value, dtype), new);
-        // Widening what was narrowed gives other values, so only the way back to a value that was
-        // low from the start may be taken from the table.
+        // Narrowing and widening a value changes it, so only a value that was low originally may be reused.
         if dtype == DType::F32 {
             self.casts.insert((new, self.low), value);
         }
@@ -411,7 +411,7 @@ impl<'g, 'c> Lowering<'g, 'c> {
         let notes = match slow.is_empty() {
             true => Vec::new(),
             false => vec![format!(
-                "the backend has no fast path in {low} for {}: expect memory saved, not time",
+                "the backend has no fast path in {low} for {}: this saves memory, not time",
                 slow.join(", ")
             )],
         };

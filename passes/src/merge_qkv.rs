@@ -1,12 +1,11 @@
-//! Linear layers on one input become one: the weights side by side, the results sliced from its
-//! result. So for queries, keys and values, for keys and values of a cross attention, and for the
-//! projections of a timestep's embedding.
+//! Merges linear layers on the same input into one: their weights are concatenated and their results are
+//! slices of its result. Applies to queries, keys and values, to keys and values of a cross attention, and
+//! to projections of a timestep's embedding.
 //!
-//! Merging n layers reads the input once instead of n times. A slice of the last dimension does not
-//! lie together in memory, so it costs a copy, unless there is one row. A layer is merged where that
-//! moves no more bytes in all: where its result is at most half as wide as the input, or with one
-//! row; the option `force` merges all. The merged weights are nodes on parameters, computed once at
-//! compile.
+//! Merging n layers reads the input once instead of n times. A slice of the last dimension is not
+//! contiguous in memory, so it costs a copy, unless there is one row. A layer is merged if that moves no
+//! more bytes in all: if its result is at most half as wide as the input, or if there is one row. The
+//! option `force` merges all. The merged weights are nodes on parameters, computed once at compile.
 //!
 //! ```mirage before
 //! graph "example" {
@@ -54,9 +53,9 @@ pub(crate) struct MergeQkv;
 mirage_pass::options! {
     /// The options of `merge_qkv`.
     struct Options {
-        /// merge no fewer layers than this
+        /// merge at least this many layers
         min: usize = 2 in 2..=64;
-        /// merge also where copying the slices moves more bytes than reading the input once saves
+        /// also merge layers where copying the slices moves more bytes than reading the input once saves
         force: bool = false;
     }
 }
@@ -64,12 +63,12 @@ mirage_pass::options! {
 static INFO: PassInfo = PassInfo {
     tags: &["attention"],
     options: Options::SPECS,
-    // What a copy costs against a read is the machine's to say.
+    // Whether a copy costs more than a read depends on the machine.
     worth_trying: &[("force", "true")],
     ..PassInfo::new(
         "merge_qkv",
         1,
-        "linear layers on one input as one",
+        "merges linear layers on the same input into one",
         Phase::Simplify,
         Numerics::Reassociates,
     )
@@ -99,16 +98,18 @@ impl Pass for MergeQkv {
                 merged += chosen.len();
                 lines.push(format!("{place}: {} merged, {moved}", chosen.len()));
             } else if group.len() < min {
-                lines.push(format!("{place} left: fewer than the option `min`, {min}"));
+                lines.push(format!(
+                    "{place} not merged: fewer than the option `min` ({min})"
+                ));
             } else {
                 lines.push(format!(
-                    "{place} left: {moved} (the option `force` merges them)"
+                    "{place} not merged: {moved} (the option `force` merges them)"
                 ));
             }
         }
         Ok(match merged {
             0 if lines.is_empty() => Outcome::unchanged(
-                "0 matches: the graph has no two linear layers with fixed weights on one input",
+                "0 matches: the graph has no two linear layers with fixed weights on the same input",
             ),
             0 => Outcome::Unchanged { reasons: lines },
             rewrites => {
@@ -123,7 +124,7 @@ impl Pass for MergeQkv {
     }
 }
 
-/// The linear layers with fixed weights on each input, in topological order.
+/// Returns the linear layers with fixed weights for each input, in topological order.
 fn siblings(graph: &Graph) -> BTreeMap<ValueId, Vec<NodeId>> {
     let prologue = Prologue::of(graph);
     let mut siblings: BTreeMap<ValueId, Vec<NodeId>> = BTreeMap::new();
@@ -136,8 +137,8 @@ fn siblings(graph: &Graph) -> BTreeMap<ValueId, Vec<NodeId>> {
     siblings
 }
 
-/// Those of the layers that lose nothing by being merged; none if that does not make up for the
-/// first one, which reads the input in any case.
+/// Returns the layers whose merging moves no more bytes; none if the sum does not make up for the first
+/// one, which reads the input in any case.
 fn gainful(graph: &Graph, group: &[NodeId]) -> Vec<NodeId> {
     let gains = |id: &NodeId| {
         let alone = Moved::of(graph, &[*id]);
@@ -152,12 +153,12 @@ fn gainful(graph: &Graph, group: &[NodeId]) -> Vec<NodeId> {
     }
 }
 
-/// What merging layers on one input changes in the bytes that are moved.
+/// How merging layers on one input changes the bytes that are moved.
 struct Moved {
     layers: u64,
     /// Bytes of the input.
     input: u64,
-    /// Bytes that slices read and write.
+    /// Bytes that the slices read and write.
     copied: u64,
 }
 
@@ -189,7 +190,7 @@ impl std::fmt::Display for Moved {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,
-            "reading the input once saves {} bytes, slices of the last dimension copy {}",
+            "reading the input once saves {} bytes, slicing the result copies {}",
             self.saved(),
             self.copied
         )
@@ -250,7 +251,7 @@ fn merge(graph: &Graph, patch: &mut Patch, group: &[NodeId]) -> Result<(), Graph
     Ok(())
 }
 
-/// Fixed values as they are needed before a node, computed again where they come after it.
+/// Makes fixed values available before a node; recomputes those that are defined after it.
 struct Early<'g> {
     graph: &'g Graph,
     anchor: NodeId,

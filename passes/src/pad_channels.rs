@@ -1,15 +1,14 @@
-//! Zeros as further channels, up to the multiple that the backend's kernels want.
+//! Pads channel counts with zeros to the multiple that the backend's kernels prefer.
 //!
-//! Convolutions and linear layers whose channel counts miss the multiple get weights padded with
-//! zeros, by nodes on parameters. Their operands are padded where the padding begins (a picture's 3
-//! channels); in between the zeros stay as long as operations keep them zeros and a further layer
-//! takes them, and are sliced away before anything else: before norms, softmax, shapes, concatenation
-//! and results.
+//! Convolutions and linear layers whose channel counts are not multiples get weights padded with zeros, by
+//! nodes on parameters. Operands are padded where padding begins, such as at an image's 3 channels. Between
+//! layers the zeros stay as long as each operation keeps them zero and a further layer uses them. They are
+//! sliced off before all other operations: norms, softmax, reshapes, concatenation and outputs.
 //!
-//! The whole padded graph is weighed against the graph as it is: if it has more floating-point
-//! operations or moves more bytes than the option `max_overhead` allows, nothing is padded.
+//! If the padded graph as a whole needs more floating-point operations or moves more bytes than the option
+//! `max_overhead` allows, nothing is padded.
 //!
-//! With a backend that wants multiples of 8:
+//! On a backend that prefers multiples of 8:
 //!
 //! ```mirage before
 //! graph "example" {
@@ -60,9 +59,9 @@ pub(crate) struct PadChannels;
 mirage_pass::options! {
     /// The options of `pad_channels`.
     struct Options {
-        /// the number that channel counts become multiples of; 0 asks the backend
+        /// multiple to pad channel counts to; 0 uses the backend's
         multiple: usize = 0 in 0..=64;
-        /// the most that floating-point operations and bytes of the whole graph may grow, as a fraction
+        /// how much the whole graph's floating-point operations and bytes may grow, as a fraction
         max_overhead: f64 = 0.25 in 0.0..=1000.0;
     }
 }
@@ -75,7 +74,7 @@ static INFO: PassInfo = PassInfo {
     ..PassInfo::new(
         "pad_channels",
         1,
-        "channel counts padded with zeros to the multiple that kernels want",
+        "pads channel counts with zeros to the multiple that the backend's kernels prefer",
         Phase::Layout,
         Numerics::Reassociates,
     )
@@ -112,7 +111,7 @@ impl Pass for PadChannels {
         let allowed = options.max_overhead;
         if growth.fraction() > allowed {
             return Ok(Outcome::unchanged(format!(
-                "{what} would cost {growth}: more than the option max_overhead allows ({:.1} %)",
+                "{what} would cost {growth}, more than the option `max_overhead` allows ({:.1} %)",
                 100.0 * allowed
             )));
         }
@@ -126,7 +125,7 @@ impl Pass for PadChannels {
     }
 }
 
-/// Why there is nothing to pad.
+/// Explains why nothing is padded.
 fn nothing_to_do(graph: &Graph, multiple: impl Fn(&str, DType) -> usize, fits: bool) -> String {
     let prologue = Prologue::of(graph);
     let mut layers = graph
@@ -138,18 +137,19 @@ fn nothing_to_do(graph: &Graph, multiple: impl Fn(&str, DType) -> usize, fits: b
     if layers.peek().is_none() {
         "0 matches: the graph has no convolution and no linear layer".to_owned()
     } else if !layers.any(wants) {
-        "no multiple is known: the backend states none for these layers; give one, such as `multiple=8`".to_owned()
+        "the backend states no preferred multiple for these layers; set one, such as `multiple=8`"
+            .to_owned()
     } else if fits {
-        "every channel count is a multiple of what the layer wants".to_owned()
+        "every channel count is already a multiple of what the backend prefers".to_owned()
     } else {
-        "no layer that can be padded misses its multiple".to_owned()
+        "every layer that can be padded already has a preferred channel count".to_owned()
     }
 }
 
 fn blocked_lines(blocked: &[Misaligned]) -> Option<String> {
     let first = blocked.first()?;
     Some(format!(
-        "{} channel counts left, the first of {} at `{}`: {}",
+        "{} channel counts not padded (first: {} at `{}`): {}",
         blocked.len(),
         first.op,
         first.path,
@@ -167,7 +167,7 @@ fn summary(found: &[Misaligned]) -> String {
     )
 }
 
-/// How much more an execution costs.
+/// Describes how much more an execution costs.
 struct Growth {
     flops: (u64, f64),
     bytes: (u64, f64),

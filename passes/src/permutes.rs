@@ -1,10 +1,10 @@
-//! What lies behind permutes of permutes.
+//! Composition of permutes.
 
 use mirage_ir::{ValueId, ops::Permute};
 use mirage_pass::rewrite::View;
 
-/// x and axes with which `permute(x, axes)` has the elements of `permute(value, axes)`, where x is no
-/// permute.
+/// Composes a chain of permutes: returns x and axes such that `permute(x, axes)` equals
+/// `permute(value, axes)`, where x is not a permute.
 pub(crate) fn unpermuted(
     view: &View,
     mut value: ValueId,

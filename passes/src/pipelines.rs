@@ -1,4 +1,4 @@
-//! Named sets of passes: `configs/pipelines`, a file each, built in.
+//! Named sets of passes, built in from a file each. The top-level folder `configs/pipelines` links to them.
 //!
 //! The first line of a file is a comment that says what the set is for.
 
@@ -7,23 +7,23 @@ use mirage_pass::{PipelineSpec, TomlError};
 /// A named set of passes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pipeline {
-    /// The name that users type.
+    /// The name, as in `--pipeline NAME`.
     pub name: &'static str,
-    /// The file.
+    /// The text of the file, in TOML.
     pub toml: &'static str,
 }
 
 impl Pipeline {
-    /// What it is for: one line.
+    /// Returns one line on what the set is for.
     pub fn summary(&self) -> &'static str {
         let first = self.toml.lines().next().unwrap_or_default();
         first.trim_start_matches(['#', ' '])
     }
 
-    /// Its passes.
+    /// Parses the file.
     ///
     /// # Errors
-    /// The file is no pipeline, which a test of this crate rules out for those built in.
+    /// If the file is not a valid pipeline. A test of this crate rules that out for the built-in ones.
     pub fn spec(&self) -> Result<PipelineSpec, TomlError> {
         PipelineSpec::from_toml(self.toml)
     }
@@ -38,7 +38,7 @@ macro_rules! pipeline {
     };
 }
 
-/// The named sets, those that keep the most digits first.
+/// The built-in sets, the most accurate first.
 pub const PIPELINES: &[Pipeline] = &[
     pipeline!("safe"),
     pipeline!("quality"),
@@ -46,7 +46,7 @@ pub const PIPELINES: &[Pipeline] = &[
     pipeline!("fast"),
 ];
 
-/// The set of this name.
+/// Returns the set of this name.
 pub fn find(name: &str) -> Option<&'static Pipeline> {
     PIPELINES.iter().find(|p| p.name == name)
 }

@@ -1,10 +1,10 @@
-//! softmax(q·kᵀ·scale + bias)·v as one `attention`, so that a backend can compute it without holding
+//! Replaces softmax(q·kᵀ·scale + bias)·v by one `attention`, which a backend can compute without storing
 //! the scores.
 //!
-//! A `select` that fills scores with −∞ is a mask. So is one that fills a finite number of -1e4 or
-//! less, with the option `masks`. The result differs only for a query whose keys are all masked:
-//! `attention` gives 0 there, where softmax of −∞ alone is NaN, and where softmax of one finite number
-//! gives the mean of v. A bias that adds −∞ stays a bias, with the same difference.
+//! A `select` that fills scores with −∞ is a mask. With the option `masks`, so is one that fills them with
+//! a finite number of -1e4 or less. The result differs only for a query whose keys are all masked:
+//! `attention` returns 0, while softmax returns NaN for −∞ and the mean of v for a finite number. An added
+//! −∞ stays a bias, with the same difference.
 //!
 //! ```mirage before
 //! graph "example" {
@@ -52,7 +52,7 @@ pub(crate) struct Sdpa;
 mirage_pass::options! {
     /// The options of `sdpa`.
     struct Options {
-        /// take a finite fill of -1e4 or less as a mask, as -∞ always is: a query whose keys are all masked then gives 0 instead of the mean of v
+        /// treat a finite fill of -1e4 or less as a mask, like -∞: a query whose keys are all masked then gives 0 instead of the mean of v
         masks: bool = false;
     }
 }
@@ -64,7 +64,7 @@ static INFO: PassInfo = PassInfo {
     ..PassInfo::new(
         "sdpa",
         2,
-        "softmax(q·kᵀ)·v as one attention operation",
+        "replaces softmax(q·kᵀ)·v by one attention operation",
         Phase::Simplify,
         Numerics::Reassociates,
     )
@@ -72,7 +72,7 @@ static INFO: PassInfo = PassInfo {
 
 mirage_pass::register!(Sdpa);
 
-/// Scores with this finite fill and below count as masked with the option `masks`.
+/// With the option `masks`, scores filled with this number or less are masked.
 const MASKED: f64 = -1e4;
 
 impl Pass for Sdpa {
@@ -102,10 +102,7 @@ impl Pass for Sdpa {
             .iter()
             .map(|(reason, paths)| {
                 let first = paths.first().map_or("", |p| p);
-                format!(
-                    "{} left as they are, the first at `{first}`: {reason}",
-                    paths.len()
-                )
+                format!("{} not replaced (first: `{first}`): {reason}", paths.len())
             })
             .collect();
         Ok(match rewrites {
@@ -121,7 +118,7 @@ impl Pass for Sdpa {
     }
 }
 
-/// softmax(q·transposed·scale + bias), or with a mask.
+/// The operands of softmax(q·transposed·scale + bias), or of one with a mask.
 struct Scores {
     q: ValueId,
     transposed: ValueId,
@@ -140,10 +137,10 @@ impl Scores {
     ) -> Result<Scores, &'static str> {
         let ty = view.ty(weights);
         if !matches!(ty.rank(), 3 | 4) || softmax.dim + 1 != ty.rank() {
-            return Err("not over the last of 3 or 4 dimensions");
+            return Err("the softmax is not over the last of 3 or 4 dimensions");
         }
         if !view.uses().is_single(weights) {
-            return Err("weights used elsewhere too");
+            return Err("the attention weights have other uses");
         }
         let (_, operands) = view.made_by::<Softmax>(weights).ok_or("no operand")?;
         let (mask, scores) = match view.made_by::<Select>(operands[0]) {
@@ -163,7 +160,7 @@ impl Scores {
             (scores, scale) = (x, scale * factor);
         }
         let Some((_, &[mut q, mut transposed])) = view.made_by::<Matmul>(scores) else {
-            return Err("scores that are not a product of two tensors");
+            return Err("the scores are not a product of two tensors");
         };
         for side in [&mut q, &mut transposed] {
             while let Some((x, factor)) = scaled(view, *side) {
@@ -178,16 +175,16 @@ impl Scores {
         );
         let batch = &qs[..rank - 2];
         if [ks, vs, &ty.shape].iter().any(|s| s[..rank - 2] != *batch) {
-            return Err("broadcast batch dimensions");
+            return Err("the batch dimensions are broadcast");
         }
         if rank == 3 && (mask.is_some() || bias.is_some()) {
-            return Err("3 dimensions and a mask or a bias");
+            return Err("the scores have 3 dimensions and a mask or a bias");
         }
         if qs[rank - 2] != ty.shape[rank - 2] || ks[rank - 1] != ty.shape[rank - 1] {
-            return Err("a mask or a bias that broadcasts the scores");
+            return Err("the mask or bias broadcasts the scores");
         }
         if !mask.iter().chain(&bias).all(|&m| view.ty(m).is_row_major()) {
-            return Err("a mask or a bias that is not row-major");
+            return Err("the mask or bias is not row-major");
         }
         Ok(Scores {
             q,
@@ -198,7 +195,7 @@ impl Scores {
         })
     }
 
-    /// x and axes of the permute that gives the keys, which is none where kᵀ was a permute of k.
+    /// Returns x and axes such that `permute(x, axes)` is k; the identity if kᵀ was a permute of k.
     fn keys(&self, view: &View) -> (ValueId, Vec<usize>) {
         let rank = view.ty(self.transposed).rank();
         let mut axes: Vec<usize> = (0..rank).collect();
@@ -217,7 +214,7 @@ impl Scores {
         let rank = view.ty(out).rank();
         let head_dim = view.ty(self.q).shape[rank - 1];
         let natural = 1.0 / (head_dim as f64).sqrt();
-        // The default scale lets backends pick their fastest kernels; f32 rounding of it is no other.
+        // The default scale lets backends pick their fastest kernels. A scale that equals it in f32 is the default.
         let is_natural = (self.scale / natural - 1.0).abs() < 1e-6;
         let op = Attention {
             scale: (!is_natural).then_some(self.scale),
@@ -247,26 +244,26 @@ impl Scores {
     }
 }
 
-/// Whether scores with this fill count as masked; why not, otherwise.
+/// Checks that scores with this fill are masked; the error says why not.
 fn check_fill(view: &View, fill: ValueId, masks: bool) -> Result<(), &'static str> {
     match view.uniform(fill).map(|f| f.as_f64()) {
         Some(f64::NEG_INFINITY) => Ok(()),
         Some(fill) if fill <= MASKED && masks => Ok(()),
-        Some(fill) if fill <= MASKED => Err(
-            "a mask fills their scores with a finite number, which is not quite -∞ (the option `masks` takes it as a mask)",
-        ),
-        Some(_) => Err("a select fills their scores with a number above -1e4, which masks nothing"),
-        None => Err("a select fills their scores with a tensor that is no constant"),
+        Some(fill) if fill <= MASKED => {
+            Err("the scores are masked with a finite number (the option `masks` treats it as -∞)")
+        }
+        Some(_) => Err("a select fills the scores with a number above -1e4, which is not a mask"),
+        None => Err("a select fills the scores with a tensor that is not constant"),
     }
 }
 
-/// x and c of x·c or x/c.
+/// Returns x and the factor of x·c or x/c.
 fn scaled(view: &View, value: ValueId) -> Option<(ValueId, f64)> {
     view.scalar(value, Binary::Mul)
         .or_else(|| view.scalar(value, Binary::Div).map(|(x, c)| (x, 1.0 / c)))
 }
 
-/// The product of two tensors behind a value, seen through scaling.
+/// Returns the product of two tensors behind a value, looking through scalings.
 fn product(view: &View, mut value: ValueId) -> Option<ValueId> {
     while let Some((x, _)) = scaled(view, value) {
         value = x;

@@ -1,6 +1,6 @@
-//! Lets a backend round the operands of f32 products to tf32, the tensor cores' f32 with 10 bits of
-//! fraction: convolutions, linear layers, products and attention. Values in memory stay f32. For a
-//! backend without such products the graph stays as it is.
+//! Sets the graph flag `tf32_products`: the backend may round the operands of f32 convolutions, linear
+//! layers, matrix products and attention to tf32, the tensor cores' format with 10 bits of fraction.
+//! Values in memory stay f32. Changes nothing if the backend does not support the flag.
 //!
 //! ```mirage before
 //! graph "example" {
@@ -38,7 +38,7 @@ static INFO: PassInfo = PassInfo {
     ..PassInfo::new(
         "tf32",
         1,
-        "lets the backend round operands of f32 products to tf32, where it has tensor cores for that",
+        "lets the backend round operands of f32 matrix products to tf32 for tensor cores",
         Phase::Precision,
         Numerics::LowersPrecision { tolerance: 5e-3 },
     )
@@ -53,11 +53,11 @@ impl Pass for Tf32 {
 
     fn run(&self, graph: &mut Graph, cx: &PassContext<'_>) -> Result<Outcome, PassError> {
         if graph.has_flag(GraphFlag::Tf32Products) {
-            return Ok(Outcome::unchanged("the graph allows tf32 already"));
+            return Ok(Outcome::unchanged("the graph already allows tf32"));
         }
         if !cx.capabilities.heeds(GraphFlag::Tf32Products, DType::F32) {
             return Ok(Outcome::unchanged(
-                "the backend has no products of tf32: it computes in f32 as before",
+                "the backend does not support tf32: it computes in f32",
             ));
         }
         let products = graph
@@ -67,7 +67,7 @@ impl Pass for Tf32 {
             .count();
         if products == 0 {
             return Ok(Outcome::unchanged(
-                "0 matches: the graph has no f32 convolution, product or attention",
+                "0 matches: the graph has no f32 convolution, matrix product or attention",
             ));
         }
         graph.set_flag(GraphFlag::Tf32Products);
@@ -129,7 +129,7 @@ mod tests {
         }"#;
         assert_eq!(
             reasons(halves, &with_tf32()),
-            ["0 matches: the graph has no f32 convolution, product or attention"]
+            ["0 matches: the graph has no f32 convolution, matrix product or attention"]
         );
     }
 
@@ -142,7 +142,7 @@ mod tests {
         }"#;
         assert_eq!(
             reasons(product, &Capabilities::default()),
-            ["the backend has no products of tf32: it computes in f32 as before"]
+            ["the backend does not support tf32: it computes in f32"]
         );
     }
 }

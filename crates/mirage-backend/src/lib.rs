@@ -1,5 +1,24 @@
-//! Backends: the traits that an engine implements, their registry, and the check whether a graph fits
-//! into memory.
+//! Traits of backends, their registry, and the check whether a graph fits into memory.
+//!
+//! A [`Backend`] compiles a graph to an [`Executable`], which owns the states. [`backends`] lists those that are
+//! linked into the program, and [`find`] returns one by its name.
+//!
+//! ```
+//! use mirage_backend::memory::{MemoryNeed, Room};
+//! use mirage_ir::{DType, Graph, TensorType, ops::Unary};
+//!
+//! // No backend is linked into this example.
+//! assert!(mirage_backend::find("cpu").is_none());
+//!
+//! let mut b = Graph::builder("example");
+//! let x = b.input("x", TensorType::new(DType::F32, [1024, 1024]));
+//! let y = b.op(Unary::Relu, &[x])?;
+//! b.output("y", y);
+//! let need = MemoryNeed::of(&b.finish()?);
+//! assert!(need.check("cpu", Room::Free(8 << 30)).is_ok());
+//! assert!(need.check("cpu", Room::Free(1 << 20)).is_err());
+//! # Ok::<(), mirage_ir::GraphError>(())
+//! ```
 
 mod buffer;
 mod error;

@@ -132,9 +132,10 @@ impl Least {
         let (mut before, mut most) = (entering, entering);
         for (id, node) in graph.iter() {
             let after = memory.bytes_after(id);
-            let here = match has_memory_of_its_own(node) {
-                true => memory.bytes_at(id),
-                false => after.max(before.saturating_add(self.inside(node))),
+            let here = if has_memory_of_its_own(node) {
+                memory.bytes_at(id)
+            } else {
+                after.max(before.saturating_add(self.inside(node)))
             };
             most = most.max(here);
             before = after;

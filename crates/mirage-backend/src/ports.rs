@@ -98,7 +98,7 @@ fn check<T: Any>(kind: &str, ports: &[PortInfo], buffers: &[Buffer]) -> Result<(
         }
         if buffer.content::<T>().is_none() {
             return Err(BackendError::Argument(format!(
-                "{kind} `{name}` lies on another backend: upload it through this executable"
+                "{kind} `{name}` is on another backend: upload it through this executable"
             )));
         }
     }

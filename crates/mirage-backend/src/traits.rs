@@ -9,13 +9,13 @@ use crate::{BackendError, Buffer, Ports, check_bytes, memory::MemoryNeed};
 /// A backend's name and versions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BackendInfo {
-    /// The name that users type.
+    /// The name, as in `--backend NAME`.
     pub name: &'static str,
     /// The backend's own version.
     pub version: &'static str,
     /// The engine behind it and its version.
     pub engine: &'static str,
-    /// One line on what it is.
+    /// One line on what it does, starting with a verb.
     pub summary: &'static str,
 }
 

@@ -1,4 +1,4 @@
-//! How a backend stores each element type.
+//! How a device stores each element type.
 
 use burn_backend::{
     Backend, BoolDType, BoolStore, DType as BurnDType, FloatDType, IntDType,
@@ -6,20 +6,20 @@ use burn_backend::{
 };
 use mirage_ir::DType;
 
-/// How a device stores each element type: floats as they are, integers as they are or, where the
-/// engine has no such integers, as 64 bits, and bool in the engine's own store.
+/// How a device stores each element type: floats in their dtype, integers in their dtype or, if the engine
+/// does not support it, in 64 bits, and bools in the engine's own form.
 #[derive(Clone, Copy, Debug)]
 pub struct Storage {
     bool: BoolDType,
-    /// Bit i: the device has `DType::ALL[i]`.
+    /// Bit i: the device supports `DType::ALL[i]`.
     native: u16,
 }
 
 impl Storage {
-    /// The store of a bool in bytes on the host.
+    /// The form of bools in bytes on the host.
     pub(super) const HOST_BOOL: BurnDType = BurnDType::Bool(BoolStore::Native);
 
-    /// How this device stores elements.
+    /// Asks the device how it stores elements.
     pub fn of<B: Backend>(device: &Device<B>) -> Self {
         let has = |d: DType| d == DType::Bool || B::supports_dtype(device, dtype_of(d));
         let native = DType::ALL
@@ -33,7 +33,7 @@ impl Storage {
         }
     }
 
-    /// Whether the device has this element type itself.
+    /// Whether the device supports this element type itself.
     pub fn is_native(&self, dtype: DType) -> bool {
         DType::ALL
             .iter()
@@ -41,17 +41,17 @@ impl Storage {
             .is_some_and(|i| self.native >> i & 1 == 1)
     }
 
-    /// Whether the device can hold values of this type at all.
+    /// Whether the device can store values of this type.
     pub fn holds(&self, dtype: DType) -> bool {
         self.is_native(dtype) || (dtype.is_int() && self.is_native(DType::I64))
     }
 
-    /// The engine's float type; `dtype` is one.
+    /// Returns the engine's type for a float `dtype`.
     pub fn float(&self, dtype: DType) -> FloatDType {
         dtype_of(dtype).into()
     }
 
-    /// The engine's integer type for `dtype`, which is one.
+    /// Returns the engine's type for an integer `dtype`.
     pub fn int(&self, dtype: DType) -> IntDType {
         if self.is_native(dtype) {
             int(dtype)
@@ -60,18 +60,18 @@ impl Storage {
         }
     }
 
-    /// The engine's bool.
+    /// Returns the engine's bool type.
     pub fn bool(&self) -> BoolDType {
         self.bool
     }
 }
 
-/// The integer type of this name.
+/// Returns burn's integer type.
 pub(super) fn int(dtype: DType) -> IntDType {
     dtype_of(dtype).into()
 }
 
-/// burn's name of an element type; bool in the host's store.
+/// Returns burn's element type; bool in the host's form.
 pub(super) fn dtype_of(dtype: DType) -> BurnDType {
     match dtype {
         DType::F64 => BurnDType::F64,
@@ -90,7 +90,7 @@ pub(super) fn dtype_of(dtype: DType) -> BurnDType {
     }
 }
 
-/// Our name of burn's element type; `None` for one that the graph does not have.
+/// Returns the graph's element type; `None` if the graph has no such type.
 pub(super) fn from_burn(dtype: BurnDType) -> Option<DType> {
     match dtype {
         BurnDType::Bool(_) => Some(DType::Bool),

@@ -1,4 +1,4 @@
-//! A burn backend as an engine of the runtime.
+//! Burn backends as engines of the runtime.
 
 use std::{ops::Deref, sync::Arc};
 
@@ -62,7 +62,7 @@ impl<B: Backend> Clone for Engine<B> {
     }
 }
 
-/// A node that is about to get a kernel, and the burn backend that it is for.
+/// A node for which a kernel is chosen, and its burn backend.
 pub struct NodeContext<'a, B: Backend> {
     node: &'a mirage_runtime::NodeContext<'a>,
     /// The backend.
@@ -145,7 +145,7 @@ impl<B: Backend> mirage_runtime::Engine for Engine<B> {
         self.kernels.stopwatch()
     }
 
-    /// The backend's notes, and where operations run that only burn knows.
+    /// Returns the backend's notes, and one on how extern operations of burn run.
     fn notes(&self, graph: &Graph, flat: &Graph) -> Vec<String> {
         let mut notes = self.kernels.notes(graph);
         let mut names: Vec<&str> = flat

@@ -1,4 +1,4 @@
-//! Operations that only burn knows, recorded by capture as burn's own description.
+//! Extern operations: operations of burn that the graph does not model, in burn's own form.
 
 #[cfg(feature = "flex")]
 use std::sync::Arc;
@@ -13,10 +13,10 @@ use mirage_ir::{DType, TensorType, ops::Extern};
 
 use super::{Storage, Tensor, dtype::from_burn};
 
-/// The engine whose operations an executor takes.
+/// The engine whose operations can run.
 pub const ENGINE: &str = "burn";
 
-/// The version whose form of operations an executor takes: that form is not stable.
+/// The version whose form of operations can run, because that form is not stable.
 pub const ENGINE_VERSION: &str = "0.22.1";
 
 /// An operation in burn's own form. Operand i has the tensor id i, result j the id operands + j.
@@ -28,8 +28,8 @@ pub struct ExternOp {
 }
 
 impl ExternOp {
-    /// Decodes and checks an operation; the error says why it cannot run here. `store` is how the
-    /// backend that will run it stores bools.
+    /// Decodes and checks an operation; the error says why it cannot run. `store` is the form of bools on
+    /// the backend that will run it.
     pub fn decode(op: &Extern, store: BoolStore) -> Result<Self, String> {
         if op.engine != ENGINE || op.version != ENGINE_VERSION {
             return Err(format!(
@@ -54,7 +54,7 @@ impl ExternOp {
         for (j, want) in op.outputs.iter().enumerate() {
             let id = TensorId::new((op.inputs.len() + j) as u64);
             let written = ir.outputs().find(|t| t.id == id).cloned();
-            let mut tensor = written.ok_or("its payload does not write all of its results")?;
+            let mut tensor = written.ok_or("its payload does not define all of its results")?;
             tensor.status = TensorStatus::ReadWrite;
             outputs.push((tensor, want.dtype));
         }
@@ -66,7 +66,7 @@ impl ExternOp {
     }
 }
 
-/// The form of an operation with scalars that JSON cannot hold, by their position.
+/// An operation's form in which scalars that JSON cannot represent are replaced, by position.
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct WithScalars {
@@ -123,14 +123,17 @@ impl IrVisitorMut for Bind<'_> {
     fn visit_tensor_mut(&mut self, tensor: &mut TensorIr) {
         let at = usize::try_from(tensor.id.value()).unwrap_or(usize::MAX);
         let Some(want) = self.types.get(at) else {
-            self.damage = Some(format!("it names tensor {at} of {}", self.types.len()));
+            self.damage = Some(format!(
+                "it refers to tensor {at}, but has {}",
+                self.types.len()
+            ));
             return;
         };
         let (dtype, shape) = (tensor.dtype, tensor.shape.to_vec());
         if from_burn(dtype) != Some(want.dtype) || shape != want.shape {
             self.damage = Some(format!("tensor {at} is {dtype:?}{shape:?}, must be {want}"));
         }
-        // What capture noted of ownership holds in burn's program, not in the graph.
+        // Ownership as recorded by capture applies to burn's program, not to the graph.
         if at < self.inputs {
             tensor.status = TensorStatus::ReadOnly;
         }
@@ -140,15 +143,15 @@ impl IrVisitorMut for Bind<'_> {
     }
 }
 
-/// Runs operations that only burn knows.
+/// Runs extern operations of burn.
 pub trait ExternRunner<B: Backend>: Send + Sync {
-    /// Where they run, as it follows "operations run": "on burn-flex, through host copies".
+    /// Returns how they run, to follow "operations run" in notes: "on burn-flex, through host copies".
     fn place(&self) -> String;
 
-    /// How bools are stored where they run, on or for this device.
+    /// Returns the form of bools where they run.
     fn bool_store(&self, device: &Device<B>) -> BoolStore;
 
-    /// Runs one on row-major operands; gives the results, row-major. May panic as the engine does.
+    /// Runs one on row-major operands; returns row-major results. May panic.
     fn run(
         &self,
         op: &ExternOp,
@@ -157,7 +160,7 @@ pub trait ExternRunner<B: Backend>: Send + Sync {
     ) -> Result<Vec<Tensor<B>>, String>;
 }
 
-/// Runs them on the backend itself, through burn's interpreter.
+/// Runs extern operations on the backend itself, through burn's interpreter.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct InterpreterRunner;
 
@@ -199,8 +202,8 @@ impl<B: BackendIr> ExternRunner<B> for InterpreterRunner {
     }
 }
 
-/// Runs them on another backend `F`, copying operands and results through the host: for a backend
-/// that burn's interpreter cannot drive.
+/// Runs extern operations on another backend `F`, copying operands and results through the host: for a
+/// backend that burn's interpreter does not support.
 pub struct HostRunner<F: BackendIr> {
     name: &'static str,
     device: Device<F>,
@@ -208,7 +211,7 @@ pub struct HostRunner<F: BackendIr> {
 }
 
 impl<F: BackendIr> HostRunner<F> {
-    /// On this device of `F`, which people know as `name`.
+    /// Uses this device of `F`, which is called `name` in notes.
     pub fn new(name: &'static str, device: Device<F>) -> Self {
         HostRunner {
             name,
@@ -254,7 +257,7 @@ impl<B: Backend, F: BackendIr> ExternRunner<B> for HostRunner<F> {
     }
 }
 
-/// Runs them on burn-flex through host copies.
+/// Runs extern operations on burn-flex, through host copies.
 #[cfg(feature = "flex")]
 pub fn on_flex<B: Backend>() -> Arc<dyn ExternRunner<B>> {
     Arc::new(HostRunner::<burn_flex::Flex>::new(

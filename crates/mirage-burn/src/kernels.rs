@@ -1,4 +1,4 @@
-//! What a burn backend adds to the generic kernels.
+//! Kernels that a burn backend adds to the generic ones.
 
 use std::sync::Arc;
 
@@ -14,34 +14,34 @@ use crate::{ExternRunner, NodeContext, Tensor};
 /// A kernel on tensors of a burn backend.
 pub type Kernel<B> = mirage_runtime::Kernel<Tensor<B>>;
 
-/// Kernels of a backend's own, and how it runs operations that only burn knows. The methods are those of
+/// A backend's own kernels, and how it runs extern operations. The methods are those of
 /// [`mirage_runtime::Engine`], with the same defaults.
 pub trait Kernels<B: Backend>: Send + Sync {
-    /// A kernel for this node, or `None` for the generic one. A region for which there is no kernel is
-    /// replaced by its body.
+    /// Returns the kernel for this node, or `None` for the generic one. A region without a kernel is replaced
+    /// by its body.
     fn lower(&self, _node: &NodeContext<'_, B>) -> Option<Kernel<B>> {
         None
     }
 
-    /// The memory order in which this operand is wanted if it is a weight: row-major for convolutions,
-    /// which is what burn's engines take.
+    /// Returns the preferred memory order of this operand if it is a weight; row-major for convolutions, as
+    /// burn requires.
     fn weight_order(&self, graph: &Graph, node: &Node, operand: usize) -> Option<Order> {
         let is_convolution = node.op.is::<ops::Conv>() || node.op.is::<ops::ConvTranspose>();
         (is_convolution && operand == 1)
             .then(|| Order::row_major(graph.ty(node.inputs[operand]).rank()))
     }
 
-    /// The form in which this operand is wanted if it is a weight.
+    /// Returns the preferred packed form of this operand if it is a weight.
     fn packing(&self, _graph: &Graph, _node: &Node, _operand: usize) -> Option<Packing> {
         None
     }
 
-    /// A weight of type `ty` in the form that [`Kernels::packing`] asked for.
+    /// Converts a weight of type `ty` to the form of [`Kernels::packing`].
     fn pack(&self, _packing: Packing, _ty: &TensorType, weight: Tensor<B>) -> Tensor<B> {
         weight
     }
 
-    /// Whether this node reads operands with any strides.
+    /// Whether this node accepts operands with any strides.
     fn takes_views(&self, _graph: &Graph, node: &Node) -> bool {
         node.op.is::<ops::Matmul>() || node.op.is::<ops::Permute>()
     }
@@ -56,33 +56,32 @@ pub trait Kernels<B: Backend>: Send + Sync {
         None
     }
 
-    /// Runs operations that only burn knows; `None` if nothing does.
+    /// Returns what runs extern operations; `None` if they are not supported.
     fn externs(&self) -> Option<Arc<dyn ExternRunner<B>>> {
         None
     }
 
-    /// What a user should know of this graph on this backend, a line each.
+    /// Returns notes for the user on this graph, a line each.
     fn notes(&self, _graph: &Graph) -> Vec<String> {
         Vec::new()
     }
 }
 
-/// No kernels beside the generic ones, and no way to run what only burn knows.
+/// No kernels beside the generic ones, and no support of extern operations.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Generic;
 
 impl<B: Backend> Kernels<B> for Generic {}
 
-/// Operands by the kind of their elements. The types of a verified graph say which kind each has; asking
-/// for another one panics.
+/// Operands by kind of elements, which the types of a verified graph determine. Panics for another kind.
 pub trait TypedArgs<B: Backend> {
-    /// Operand `i`, a float tensor.
+    /// Takes operand `i`, a float tensor.
     fn float(&mut self, i: usize) -> FloatTensor<B>;
 
-    /// Operand `i`, an integer tensor.
+    /// Takes operand `i`, an integer tensor.
     fn int(&mut self, i: usize) -> IntTensor<B>;
 
-    /// Operand `i`, a bool tensor.
+    /// Takes operand `i`, a bool tensor.
     fn bool(&mut self, i: usize) -> BoolTensor<B>;
 }
 

@@ -1,6 +1,6 @@
-//! Burn backends as engines of the runtime: any burn backend runs any graph, operation by operation. A
-//! backend with kernels of its own implements [`Kernels`]; the generic kernels are its fallback and its
-//! oracle.
+//! Runs graphs on any burn backend, operation by operation: burn backends as engines of the runtime. A
+//! backend with its own kernels implements [`Kernels`]; the generic kernels are the fallback and the
+//! reference.
 
 mod dtype;
 mod engine;
@@ -18,7 +18,7 @@ pub use kernels::{Generic, Kernel, Kernels, TypedArgs};
 pub use mirage_runtime::{Align, Packing, Stopwatch, call};
 pub use tensor::Tensor;
 
-/// The operands and results of a kernel that runs.
+/// The operands and results of a kernel.
 pub type Args<'a, B> = mirage_runtime::Args<'a, Tensor<B>>;
 
 /// A graph compiled for a burn backend.

@@ -1,4 +1,4 @@
-//! A tensor of a burn backend of any kind of element.
+//! Tensors of a burn backend with any kind of elements.
 
 use burn_backend::{
     Backend, Shape, Slice, TensorMetadata, read_sync,
@@ -8,7 +8,7 @@ use mirage_ir::{DType, Scalar, TensorData};
 
 use super::Storage;
 
-/// A tensor of backend `B`. Its shape is the physical one: dimensions as they lie in memory.
+/// A tensor of backend `B`. Its shape is the physical one: dimensions in the sequence of memory.
 #[derive(Clone, Debug)]
 pub enum Tensor<B: Backend> {
     /// Of a floating-point dtype.
@@ -19,7 +19,7 @@ pub enum Tensor<B: Backend> {
     Bool(BoolTensor<B>),
 }
 
-/// Calls the backend's function for the kind of tensor, which the result keeps.
+/// Calls the backend's function for the kind of tensor; the result has the same kind.
 macro_rules! same_kind {
     ($tensor:expr, $float:ident, $int:ident, $bool:ident ($($arg:expr),*)) => {
         match $tensor {
@@ -59,7 +59,7 @@ impl<B: Backend> Tensor<B> {
         }
     }
 
-    /// The same elements in sequence under another shape; a view where the engine can.
+    /// Returns the elements in the same sequence in another shape; a view if possible.
     pub fn reshape(self, shape: &[usize]) -> Self {
         same_kind!(
             self,
@@ -69,12 +69,12 @@ impl<B: Backend> Tensor<B> {
         )
     }
 
-    /// Dimensions exchanged: dimension i of the result is `axes[i]` of this one. A view.
+    /// Permutes dimensions: dimension i of the result is `axes[i]` of this one. A view.
     pub fn permute(self, axes: &[usize]) -> Self {
         same_kind!(self, float_permute, int_permute, bool_permute(axes))
     }
 
-    /// Dimensions of 1 repeated. A view.
+    /// Repeats dimensions of length 1. A view.
     pub fn expand(self, shape: &[usize]) -> Self {
         same_kind!(
             self,
@@ -84,17 +84,17 @@ impl<B: Backend> Tensor<B> {
         )
     }
 
-    /// A part, one slice a dimension.
+    /// Slices each dimension.
     pub fn slice(self, slices: &[Slice]) -> Self {
         same_kind!(self, float_slice, int_slice, bool_slice(slices))
     }
 
-    /// Elements in reverse along the given dimensions.
+    /// Reverses elements along the given dimensions.
     pub fn flip(self, axes: &[usize]) -> Self {
         same_kind!(self, float_flip, int_flip, bool_flip(axes))
     }
 
-    /// Slices along `dim`, by index.
+    /// Selects slices along `dim` by index.
     pub fn select(self, dim: usize, indices: IntTensor<B>, storage: &Storage) -> Self {
         match self {
             Tensor::Float(t) => Tensor::Float(B::float_select(t, dim, indices)),
@@ -103,7 +103,7 @@ impl<B: Backend> Tensor<B> {
         }
     }
 
-    /// Elements along `dim`, by one index for each element of the result.
+    /// Gathers elements along `dim`, by an index for each element of the result.
     pub fn gather(self, dim: usize, indices: IntTensor<B>, storage: &Storage) -> Self {
         match self {
             Tensor::Float(t) => Tensor::Float(B::float_gather(dim, t, indices)),
@@ -124,7 +124,7 @@ impl<B: Backend> Tensor<B> {
         Tensor::Bool(B::int_not_equal_elem(found, zero, storage.bool()))
     }
 
-    /// With the part that `slices` names replaced by `value`, which is of the same kind.
+    /// Replaces the part in `slices` by `value`, which is of the same kind.
     pub fn slice_assign(self, slices: &[Slice], value: Self) -> Self {
         match (self, value) {
             (Tensor::Float(t), Tensor::Float(v)) => {
@@ -136,7 +136,7 @@ impl<B: Backend> Tensor<B> {
         }
     }
 
-    /// `value` where the mask holds, else this tensor; all of one shape and the two of one kind.
+    /// Returns `value` where the mask is true, else this tensor; all have the same shape.
     pub fn mask_where(self, mask: BoolTensor<B>, value: Self) -> Self {
         match (self, value) {
             (Tensor::Float(t), Tensor::Float(v)) => Tensor::Float(B::float_mask_where(t, mask, v)),
@@ -146,7 +146,7 @@ impl<B: Backend> Tensor<B> {
         }
     }
 
-    /// Tensors of one kind one after the other along `dim`.
+    /// Concatenates tensors of one kind along `dim`.
     pub fn cat(tensors: Vec<Self>, dim: usize) -> Self {
         match tensors.first() {
             Some(Tensor::Int(_)) => Tensor::Int(B::int_cat(
@@ -164,17 +164,17 @@ impl<B: Backend> Tensor<B> {
         }
     }
 
-    /// The same tensor in memory of its own in sequence; itself where it lies so already.
+    /// Returns a contiguous tensor; the tensor itself if it is contiguous.
     pub fn contiguous(self) -> Self {
         let shape = self.shape();
         if shape.len() < 2 {
             return self;
         }
-        // Burn has no function for this, but a flat tensor is one that every engine lays out.
+        // Burn has no function for this, but engines make a flattened tensor contiguous.
         self.reshape(&[shape.iter().product()]).reshape(&shape)
     }
 
-    /// Every element `value`.
+    /// Returns a tensor whose elements are all `value`.
     pub fn full(
         shape: &[usize],
         value: Scalar,
@@ -205,7 +205,7 @@ impl<B: Backend> Tensor<B> {
         }
     }
 
-    /// As [`Self::into_float`], for integers.
+    /// Like [`Self::into_float`], for integers.
     pub fn into_int(self) -> IntTensor<B> {
         match self {
             Tensor::Int(t) => t,
@@ -213,7 +213,7 @@ impl<B: Backend> Tensor<B> {
         }
     }
 
-    /// As [`Self::into_float`], for bool.
+    /// Like [`Self::into_float`], for bool.
     pub fn into_bool(self) -> BoolTensor<B> {
         match self {
             Tensor::Bool(t) => t,
@@ -221,7 +221,7 @@ impl<B: Backend> Tensor<B> {
         }
     }
 
-    /// From elements on the host, of the logical shape.
+    /// Uploads elements of the logical shape.
     pub fn from_data(data: &TensorData, storage: &Storage, device: &Device<B>) -> Self {
         let from =
             burn_backend::TensorData::from_bytes_vec(data.bytes().to_vec(), &data.shape[..], {
@@ -246,11 +246,11 @@ impl<B: Backend> Tensor<B> {
         }
     }
 
-    /// To elements of `dtype` on the host, waiting for the device.
+    /// Downloads elements as `dtype`; waits for the device.
     pub fn to_data(self, dtype: DType) -> Result<TensorData, String> {
         let data = match self {
             Tensor::Float(t) => read_sync(B::float_into_data(t)),
-            // What the device cannot hold is converted here.
+            // Dtypes that the device does not support are converted here.
             Tensor::Int(t) => {
                 read_sync(B::int_into_data(t)).map(|data| data.convert_dtype(dtype_of(dtype)))
             }

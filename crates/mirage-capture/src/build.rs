@@ -1,4 +1,4 @@
-//! From a record to a graph.
+//! Translates a record to a graph.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -43,7 +43,7 @@ pub(crate) fn build(name: &str, specs: &[Spec], record: Record) -> Result<Captur
     })
 }
 
-/// The operations that the results depend on, and the tensors that those and the results are.
+/// The operations that the results depend on, and the tensors that these operations and the results use.
 fn live(
     operations: Vec<OperationIr>,
     results: &[TensorId],
@@ -63,12 +63,12 @@ fn live(
 
 struct Build {
     builder: GraphBuilder,
-    /// Recorded tensors that are in the graph.
+    /// Recorded tensors that are in the graph already.
     values: HashMap<TensorId, ValueId>,
-    /// Initial values that are not.
+    /// Initial values that are not in the graph yet.
     initial: BTreeMap<TensorId, BurnData>,
     params: Params,
-    /// Parameters called `constant.N` so far.
+    /// The number of parameters called `constant.N` so far.
     constants: usize,
 }
 
@@ -121,7 +121,7 @@ impl Build {
         Ok(self.builder.param(name, ty))
     }
 
-    /// The value of a recorded tensor; an initial value enters the graph at its first use.
+    /// Returns the value of a recorded tensor; adds an initial value to the graph at its first use.
     fn value(
         &mut self,
         id: TensorId,
@@ -176,21 +176,29 @@ impl Build {
             Ok(()) => {
                 tracing::warn!(
                     path,
-                    "{} kept as burn's: not every output is translated",
+                    "{} is kept as an operation of burn: not all of its outputs are translated",
                     burn_op::name(operation)
                 );
             }
             Err(Refusal::Disagrees(why)) => {
-                tracing::warn!(path, "{} kept as burn's: {why}", burn_op::name(operation));
+                tracing::warn!(
+                    path,
+                    "{} is kept as an operation of burn: {why}",
+                    burn_op::name(operation)
+                );
             }
             Err(Refusal::NoRule) => {
-                tracing::debug!(path, "{} kept as burn's", burn_op::name(operation));
+                tracing::debug!(
+                    path,
+                    "{} is kept as an operation of burn",
+                    burn_op::name(operation)
+                );
             }
         }
         self.keep(operation)
     }
 
-    /// The operation as burn's own.
+    /// Adds the operation as an extern operation of burn.
     fn keep(&mut self, operation: &OperationIr) -> Result<(), CaptureError> {
         let (op, inputs, outputs) =
             burn_op::encode(operation).map_err(|e| CaptureError::Encode {
@@ -226,9 +234,8 @@ impl Build {
     }
 }
 
-/// Operations whose outputs are not a function of their inputs cannot be in a graph, where equal
-/// nodes are one and unused ones go. Tensors of types that a graph has not are refused here too,
-/// in the operation that makes them.
+/// Rejects operations whose outputs are not a function of their inputs, because a graph merges equal nodes
+/// and removes unused ones. Also rejects tensors of unsupported types, at the operation that creates them.
 fn refuse(operation: &OperationIr, path: &str) -> Result<(), CaptureError> {
     let place = || {
         if path.is_empty() {

@@ -1,10 +1,9 @@
-//! burn's own operations inside of a graph: [`Extern`] nodes of engine `burn`, written and read.
+//! Extern operations of burn: [`Extern`] nodes of the engine `burn`.
 //!
-//! The payload is the JSON of burn's `OperationIr` with canonical tensor ids: the inputs are
-//! 0, 1, …, the outputs go on from there, each tensor once. So equal operations have equal
-//! payloads. Inputs are marked read-only, and bools stored natively. A scalar that JSON cannot hold
-//! (∞, NaN, digits that a reader would round) stands beside the operation:
-//! `{"op": …, "scalars": {"0": "-inf"}}`, by its position among the operation's scalars.
+//! The payload is the JSON of burn's `OperationIr` with canonical tensor ids: 0, 1, … for the inputs, then
+//! the outputs, each tensor once, so that equal operations have equal payloads. Inputs are read-only, and
+//! bools native. A scalar that JSON cannot represent exactly (∞, NaN, too many digits) is stored beside the
+//! operation by its position among the scalars: `{"op": …, "scalars": {"0": "-inf"}}`.
 //!
 //! To run one on a backend `B: BackendIr`, with an `interpreter` of type
 //! `burn_router::TensorInterpreter<B>`:
@@ -12,12 +11,11 @@
 //! 1. Draw a fresh `TensorId` for every input and output of the node.
 //! 2. Register each input: `interpreter.register_tensor_to_device(id, HandleKind::Float(tensor))`,
 //!    or `Int`, `Bool`. A handle is counted, so this copies nothing.
-//! 3. `interpreter.register_op(decode(op, &inputs, &outputs, store)?)`, with the way in which the
-//!    backend stores bools. It executes at once.
+//! 3. `interpreter.register_op(decode(op, &inputs, &outputs, store)?)`, with the backend's form of bools.
+//!    It executes at once.
 //! 4. Take each output: `interpreter.get_tensor(&ir)` with a `TensorIr` of the output's id, dtype
 //!    and shape and status `ReadWrite`, which takes the handle out.
-//! 5. Drop each input: `interpreter.register_op(OperationIr::Drop(ir))`; a read-only use left it
-//!    there.
+//! 5. Drop each input: `interpreter.register_op(OperationIr::Drop(ir))`; a read-only use does not.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -31,14 +29,14 @@ use crate::dtype::tensor_type;
 /// The engine's name in [`Extern::engine`].
 pub const ENGINE: &str = "burn";
 
-/// The version of burn whose form the payloads have.
+/// The version of burn that defines the form of the payloads.
 pub const VERSION: &str = "0.22.1";
 
-/// Why an [`Extern`] is not an operation of this burn.
+/// Why an [`Extern`] cannot be decoded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeError {
-    /// It is of another engine.
+    /// It is an operation of another engine.
     #[error("{name} is an operation of the engine `{engine}`, not of `{ENGINE}`")]
     Engine {
         /// The operation.
@@ -46,17 +44,17 @@ pub enum DecodeError {
         /// Its engine.
         engine: String,
     },
-    /// It was captured with another version of burn, whose operations may have another form.
+    /// It was captured with another version of burn, whose form may differ.
     #[error(
         "{name} was captured with burn {captured}, this build has burn {VERSION}: capture it again"
     )]
     Version {
         /// The operation.
         name: String,
-        /// The version it was captured with.
+        /// The version that it was captured with.
         captured: String,
     },
-    /// The payload cannot be read, or contradicts the types that stand beside it.
+    /// The payload cannot be read, or contradicts the stated types.
     #[error("the payload of {name} is damaged: {message}")]
     Payload {
         /// The operation.
@@ -66,23 +64,23 @@ pub enum DecodeError {
     },
 }
 
-/// An operation that has no [`Extern`].
+/// An operation that cannot be an [`Extern`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct EncodeError(String);
 
-/// The form of an operation with scalars that JSON cannot hold.
+/// An operation's form in which scalars that JSON cannot represent are stored separately.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Payload {
     op: OperationIr,
-    /// Every float scalar by its position, in the shortest digits that give the same bits; the
-    /// operation has 0 in their place.
+    /// Every float scalar by its position, in the shortest digits that give the same bits; the operation
+    /// has 0 instead.
     scalars: BTreeMap<usize, Digits>,
 }
 
-/// An operation in canonical form, with the recorded tensors behind its inputs and outputs in the
-/// order of [`Extern::inputs`] and [`Extern::outputs`].
+/// An operation in canonical form, and the recorded tensors of its inputs and outputs in the order of
+/// [`Extern::inputs`] and [`Extern::outputs`].
 pub fn encode(op: &OperationIr) -> Result<(Extern, Vec<TensorId>, Vec<TensorId>), EncodeError> {
     let (inputs, input_types) = distinct(op.inputs())?;
     let (outputs, output_types) = distinct(op.outputs())?;
@@ -108,11 +106,11 @@ pub fn encode(op: &OperationIr) -> Result<(Extern, Vec<TensorId>, Vec<TensorId>)
     Ok((encoded, inputs, outputs))
 }
 
-/// The operation with the given ids for its inputs and outputs, and bools stored as `store` says.
+/// Decodes an operation with the given ids for its inputs and outputs, and bools in the form `store`.
 ///
 /// # Errors
 ///
-/// If the operation is of another engine or version, or was tampered with.
+/// If the operation is of another engine or version, or its payload is damaged.
 pub fn decode(
     op: &Extern,
     inputs: &[TensorId],
@@ -162,7 +160,7 @@ pub fn decode(
     }
 }
 
-/// A canonical operation as JSON: as it is where it comes back the same.
+/// Writes a canonical operation as JSON, with separate scalars only if it would not be read back the same.
 fn write(op: &OperationIr) -> Result<String, EncodeError> {
     let failed = |e: serde_json::Error| EncodeError(e.to_string());
     let plain = serde_json::to_string(op).map_err(failed)?;
@@ -223,7 +221,7 @@ impl IrVisitorMut for PutScalars {
     }
 }
 
-/// A float as a string that gives the same bits back, up to those of a NaN.
+/// Formats a float so that parsing gives the same bits, except those of a NaN.
 struct Digits(f64);
 
 impl Serialize for Digits {
@@ -239,8 +237,8 @@ impl<'de> Deserialize<'de> for Digits {
     }
 }
 
-/// What burn calls an operation: the innermost variant's name, such as `CumSum`; a custom
-/// operation's id.
+/// Returns burn's name of an operation: the innermost variant's name, such as `CumSum`, or the id of a
+/// custom operation.
 pub fn name(op: &OperationIr) -> String {
     if let OperationIr::Custom(custom) = op {
         return custom.id.clone();
@@ -264,7 +262,7 @@ pub fn name(op: &OperationIr) -> String {
     inner.map_or(family, |(name, _)| name)
 }
 
-/// Each tensor once, in order, with its type.
+/// Returns each tensor once, in order, with its type.
 fn distinct<'a>(
     tensors: impl Iterator<Item = &'a TensorIr>,
 ) -> Result<(Vec<TensorId>, Vec<TensorType>), EncodeError> {
@@ -284,7 +282,7 @@ fn distinct<'a>(
     Ok((ids, types))
 }
 
-/// Rewrites an operation into canonical form.
+/// Rewrites an operation to canonical form.
 struct Canonical {
     canonical: HashMap<TensorId, usize>,
     inputs: usize,
@@ -307,7 +305,7 @@ impl IrVisitorMut for Canonical {
     }
 }
 
-/// Gives an operation in canonical form its ids.
+/// Sets the ids of an operation in canonical form.
 struct Bind<'a> {
     ids: Vec<TensorId>,
     types: Vec<&'a TensorType>,
@@ -320,7 +318,10 @@ impl IrVisitorMut for Bind<'_> {
     fn visit_tensor_mut(&mut self, tensor: &mut TensorIr) {
         let position = usize::try_from(tensor.id.value()).unwrap_or(usize::MAX);
         let Some((&id, &ty)) = self.ids.get(position).zip(self.types.get(position)) else {
-            self.damage = Some(format!("it names tensor {position} of {}", self.ids.len()));
+            self.damage = Some(format!(
+                "it refers to tensor {position}, but has {}",
+                self.ids.len()
+            ));
             return;
         };
         if tensor_type(tensor).as_ref() != Some(ty) {

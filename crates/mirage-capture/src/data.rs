@@ -1,4 +1,4 @@
-//! burn's tensor data in the graph's terms: parameters by reference, small constants by value.
+//! Converts burn's tensor data: parameters by reference, small constants by value.
 
 use burn_backend::{BoolStore, DType as BurnDType, TensorData as BurnData};
 use mirage_ir::{
@@ -11,7 +11,7 @@ use crate::{
     dtype::{dims, dtype},
 };
 
-/// burn's data as the owner of its bytes.
+/// Burn's data as the owner of its bytes.
 struct Owner(BurnData);
 
 impl AsRef<[u8]> for Owner {
@@ -20,7 +20,7 @@ impl AsRef<[u8]> for Owner {
     }
 }
 
-/// The type of a value; `what` names it in the error.
+/// Returns the type of a value; `what` names it in the error.
 pub(crate) fn data_type(data: &BurnData, what: &str) -> Result<TensorType, CaptureError> {
     match dtype(data.dtype()) {
         Some(dtype) => Ok(TensorType::new(dtype, dims(data.shape()))),
@@ -31,7 +31,7 @@ pub(crate) fn data_type(data: &BurnData, what: &str) -> Result<TensorType, Captu
     }
 }
 
-/// The data without a copy. Only bools that burn stores in words are rewritten.
+/// Converts the data without a copy, except for bools that burn stores in words.
 pub(crate) fn share(data: BurnData, what: &str) -> Result<TensorData, CaptureError> {
     let ty = data_type(&data, what)?;
     let shared = match data.dtype() {
@@ -44,7 +44,7 @@ pub(crate) fn share(data: BurnData, what: &str) -> Result<TensorData, CaptureErr
     shared.map_err(CaptureError::Device)
 }
 
-/// The operation that makes this value, if all its elements are equal or there are few of them.
+/// Returns a constant operation for this value, if its elements are all equal or few.
 pub(crate) fn as_operation(data: &BurnData, ty: &TensorType) -> Option<Op> {
     let size = data.as_bytes().len() / ty.numel().max(1);
     let mut elements = data.as_bytes().chunks_exact(size.max(1));
@@ -72,7 +72,7 @@ pub(crate) fn as_operation(data: &BurnData, ty: &TensorType) -> Option<Op> {
     )
 }
 
-/// The first elements, if the scalars of a graph can hold them.
+/// Returns the first elements, if a graph's scalars can represent them.
 fn scalars(data: &BurnData, dtype: DType, count: usize) -> Option<Vec<Scalar>> {
     if dtype.is_float() {
         return Some(data.iter::<f64>().take(count).map(Scalar::Float).collect());

@@ -1,11 +1,11 @@
-//! burn's element types, shapes and scalars in the graph's terms.
+//! Converts burn's element types, shapes and scalars.
 
 use burn_backend::Shape;
 use burn_ir::{ScalarIr, TensorIr};
 use mirage_ir::{DType, Scalar, TensorType};
 
-/// The graph's dtype, if it has one: every storage of bool is one bool; quantized and mixed types
-/// have none.
+/// Returns the graph's dtype for burn's; `None` for quantized and mixed types. All forms of bool are one
+/// dtype.
 pub fn dtype(dtype: burn_backend::DType) -> Option<DType> {
     use burn_backend::DType as B;
     Some(match dtype {
@@ -26,7 +26,7 @@ pub fn dtype(dtype: burn_backend::DType) -> Option<DType> {
     })
 }
 
-/// burn's dtype for one of the graph's. Bool is a byte, as in byte form.
+/// Returns burn's dtype for the graph's. A bool is a byte.
 pub(crate) fn burn_dtype(dtype: DType) -> burn_backend::DType {
     use burn_backend::DType as B;
     match dtype {
@@ -46,17 +46,17 @@ pub(crate) fn burn_dtype(dtype: DType) -> burn_backend::DType {
     }
 }
 
-/// The lengths of a shape.
+/// Returns the lengths of a shape.
 pub(crate) fn dims(shape: &Shape) -> Vec<usize> {
     shape.iter().copied().collect()
 }
 
-/// The type of a recorded tensor: row-major, as burn's tensors are to whoever reads them.
+/// Returns the row-major type of a recorded tensor.
 pub(crate) fn tensor_type(tensor: &TensorIr) -> Option<TensorType> {
     Some(TensorType::new(dtype(tensor.dtype)?, dims(&tensor.shape)))
 }
 
-/// A scalar as a value of `dtype`, if it is one exactly (a float dtype takes every number).
+/// Converts a scalar to `dtype`, if that is exact (a float dtype accepts every number).
 pub(crate) fn scalar(value: ScalarIr, dtype: DType) -> Option<Scalar> {
     if dtype.is_float() {
         return Some(Scalar::Float(match value {
@@ -78,7 +78,7 @@ pub(crate) fn scalar(value: ScalarIr, dtype: DType) -> Option<Scalar> {
         ScalarIr::Int(x) => Some(Scalar::Int(x)),
         ScalarIr::UInt(x) => i64::try_from(x).ok().map(Scalar::Int),
         ScalarIr::Bool(x) => Some(Scalar::Int(i64::from(x))),
-        // 2^53: beyond it, the float may not be the integer that was meant.
+        // Beyond 2^53, the float may not be the intended integer.
         ScalarIr::Float(x) => {
             (x.fract() == 0.0 && x.abs() < 9_007_199_254_740_992.0).then_some(Scalar::Int(x as i64))
         }

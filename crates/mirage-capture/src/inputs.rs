@@ -1,4 +1,4 @@
-//! What a captured program reads: declarations, and the tensors the closure gets for them.
+//! Declarations of inputs and states, and the tensors for them.
 
 use std::{collections::BTreeMap, panic::resume_unwind};
 
@@ -11,12 +11,12 @@ use mirage_ir::{DType, TensorType};
 
 use crate::{CaptureError, dtype::burn_dtype};
 
-/// What an input is to the graph.
+/// Whether a declaration is an input or a state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// Given anew at each execution.
+    /// Given for each execution.
     Input,
-    /// Kept by the executable from one execution to the next.
+    /// Kept by the executable between executions.
     State,
 }
 
@@ -32,7 +32,7 @@ pub struct Spec {
 }
 
 impl Spec {
-    /// An input.
+    /// Declares an input.
     pub fn input(name: impl Into<String>, dtype: DType, shape: impl Into<Vec<usize>>) -> Self {
         Spec {
             name: name.into(),
@@ -41,7 +41,7 @@ impl Spec {
         }
     }
 
-    /// A state. It stays as it is unless the closure gives it a new content
+    /// Declares a state. Its content does not change unless the closure sets a new one
     /// ([`Outputs::state`](crate::Outputs::state)).
     pub fn state(name: impl Into<String>, dtype: DType, shape: impl Into<Vec<usize>>) -> Self {
         Spec {
@@ -53,7 +53,7 @@ impl Spec {
 
 /// The declared inputs and states as tensors on the recording device.
 ///
-/// Asking for a name that was not declared, or as another kind or rank, ends the capture with an
+/// Reading an undeclared name, or one as another kind or rank, ends the capture with an
 /// error.
 pub struct Inputs {
     device: Device,
@@ -61,7 +61,7 @@ pub struct Inputs {
 }
 
 impl Inputs {
-    /// Registers the inputs inside of a scope. Their content is zeros, which nothing reads.
+    /// Registers the inputs in a recording scope. Their content, zeros, is never read.
     pub(crate) fn register(specs: &[Spec], device: CaptureDevice) -> Result<Self, CaptureError> {
         let client = burn_router::get_client::<burn_capture::CaptureChannel>(&device);
         let mut tensors = BTreeMap::new();
@@ -83,7 +83,7 @@ impl Inputs {
         })
     }
 
-    /// The ids of the inputs in the order of `specs`.
+    /// Returns the ids of the inputs in the order of `specs`.
     pub(crate) fn ids(&self, specs: &[Spec]) -> Vec<TensorId> {
         specs
             .iter()
@@ -92,22 +92,22 @@ impl Inputs {
             .collect()
     }
 
-    /// The recording device, to make constants on.
+    /// Returns the recording device, for constants.
     pub fn device(&self) -> &Device {
         &self.device
     }
 
-    /// A floating-point input of rank `D`.
+    /// Returns a floating-point input of rank `D`.
     pub fn float<const D: usize>(&self, name: &str) -> Tensor<D> {
         self.get(name, "a floating-point", DType::is_float)
     }
 
-    /// An integer input of rank `D`.
+    /// Returns an integer input of rank `D`.
     pub fn int<const D: usize>(&self, name: &str) -> Tensor<D, Int> {
         self.get(name, "an integer", DType::is_int)
     }
 
-    /// A bool input of rank `D`.
+    /// Returns a bool input of rank `D`.
     pub fn bool<const D: usize>(&self, name: &str) -> Tensor<D, Bool> {
         self.get(name, "a bool", |dtype| dtype == DType::Bool)
     }
@@ -139,12 +139,12 @@ impl Inputs {
 }
 
 /// Leaves the closure with an error: unwinds to [`capture`](crate::capture), which catches it,
-/// without the message of a panic.
+/// without printing a panic message.
 fn refuse(error: CaptureError) -> ! {
     resume_unwind(Box::new(error))
 }
 
-/// Names for a message.
+/// Formats names for a message.
 pub(crate) fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
     let names: Vec<String> = names.map(|n| format!("`{n}`")).collect();
     if names.is_empty() {

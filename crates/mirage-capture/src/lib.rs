@@ -1,15 +1,13 @@
-//! Any burn module as a [`mirage_ir::Graph`].
+//! Captures burn modules as [`mirage_ir::Graph`]s.
 //!
-//! [`capture`] runs a module once on burn's recording device, where operations are written down
-//! instead of executed, and translates the record:
+//! [`capture`] runs a module once on burn's recording device, which records operations instead of executing
+//! them, and translates the record:
 //!
-//! - what the graph has an operation for becomes that operation (the `translate` module, a file for each of
-//!   burn's families), checked against the dtype and shape that burn recorded;
-//! - everything else becomes an [`Extern`](mirage_ir::ops::Extern) that holds burn's own operation
-//!   and runs on any burn backend ([`burn_op`]): an unknown operation costs speed, never
-//!   correctness;
-//! - parameters are named as in the module tree, nodes get the module path that they came from
-//!   (see [`Captured`]), and what no result depends on is left out.
+//! - an operation that the graph supports is translated, and its dtype and shape are compared with burn's;
+//! - any other operation becomes an [`Extern`](mirage_ir::ops::Extern) with burn's own form, which runs on
+//!   any burn backend ([`burn_op`]), slower but correctly;
+//! - parameters are named as in the module tree, nodes get the module path that they came from (see
+//!   [`Captured`]), and what no result depends on is left out.
 //!
 //! ```
 //! use burn::{nn::LinearConfig, tensor::Device};

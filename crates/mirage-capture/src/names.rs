@@ -1,4 +1,4 @@
-//! Names of parameters: where they stand in the module tree.
+//! Names of parameters: their paths in the module tree.
 
 use burn::{
     module::{Module, ModuleVisitor, Param},
@@ -8,7 +8,7 @@ use burn_ir::TensorId;
 
 use crate::{CaptureError, outputs::recorded_id};
 
-/// The parameters of a module on the recording device, in the order of its tree: the recorded id
+/// Returns the parameters of a module on the recording device in the order of its tree: the recorded id
 /// and the path, such as `down.0.block.1.conv1.weight`.
 pub(crate) fn parameters<M: Module>(module: &M) -> Result<Vec<(TensorId, String)>, CaptureError> {
     let mut visitor = Visitor::default();

@@ -1,4 +1,4 @@
-//! What a captured program gives.
+//! Outputs of captured programs.
 
 use burn::tensor::{BackendPrimitive, Tensor, kind::Basic};
 use burn_capture::{CaptureBackend, CaptureClient};
@@ -14,11 +14,11 @@ pub struct Outputs {
     pub(crate) states: Vec<Named>,
 }
 
-/// A name and the recorded tensor behind it; none for a tensor that is somewhere else.
+/// A name and the recorded tensor; `None` for a tensor on another device.
 pub(crate) type Named = (String, Option<TensorId>);
 
 impl Outputs {
-    /// Nothing yet.
+    /// Returns an empty list.
     pub fn new() -> Self {
         Self::default()
     }
@@ -36,7 +36,7 @@ impl Outputs {
         self
     }
 
-    /// Says what a declared state becomes. The tensor has the state's dtype and shape.
+    /// Sets the new content of a declared state. The tensor must have the state's dtype and shape.
     pub fn state<const D: usize, K>(mut self, name: impl Into<String>, tensor: Tensor<D, K>) -> Self
     where
         K: Basic + BackendPrimitive<CaptureBackend, Primitive = RouterTensor<CaptureClient>>,
@@ -46,9 +46,9 @@ impl Outputs {
     }
 }
 
-/// What a capture's closure may return: [`Outputs`], or one tensor, which is then the output `out`.
+/// The result of a capture's closure: [`Outputs`], or one tensor, which becomes the output `out`.
 pub trait IntoOutputs {
-    /// As named outputs.
+    /// Converts to named outputs.
     fn into_outputs(self) -> Outputs;
 }
 
@@ -67,7 +67,7 @@ where
     }
 }
 
-/// The id under which a tensor was recorded, if it is on the recording device.
+/// Returns the id of a recorded tensor; `None` if it is on another device.
 pub(crate) fn recorded_id<const D: usize, K>(tensor: &Tensor<D, K>) -> Option<TensorId>
 where
     K: Basic + BackendPrimitive<CaptureBackend, Primitive = RouterTensor<CaptureClient>>,
@@ -79,7 +79,7 @@ where
         .map(|t| t.id())
 }
 
-/// The ids of named results.
+/// Returns the ids of named results.
 pub(crate) fn resolve(named: Vec<Named>) -> Result<Vec<(String, TensorId)>, CaptureError> {
     named
         .into_iter()

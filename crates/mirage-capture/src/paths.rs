@@ -1,22 +1,22 @@
 //! Module paths of operations, inferred from the parameters that they read.
 //!
-//! The rule is stated at [`Captured`](crate::Captured).
+//! [`Captured`](crate::Captured) documents the rule.
 
 use std::collections::HashMap;
 
 use burn_ir::{OperationIr, TensorId};
 
-/// The path of each operation.
+/// Returns the path of each operation.
 pub(crate) fn infer(operations: &[OperationIr], parameters: &[(TensorId, String)]) -> Vec<String> {
     fill(&named(operations, parameters))
 }
 
-/// The module that a parameter belongs to.
+/// Returns the module that a parameter belongs to.
 fn module(parameter: &str) -> &str {
     parameter.rsplit_once('.').map_or("", |(module, _)| module)
 }
 
-/// The innermost module around two.
+/// Returns the innermost module around two modules.
 fn enclosing<'a>(a: &'a str, b: &str) -> &'a str {
     let mut end = 0;
     let mut rest = b.split('.');
@@ -30,36 +30,36 @@ fn enclosing<'a>(a: &'a str, b: &str) -> &'a str {
     &a[..end]
 }
 
-/// The paths of the operations that read parameters, or values made of parameters alone.
+/// Returns the paths of operations that read parameters, or values computed from parameters alone.
 fn named<'a>(
     operations: &[OperationIr],
     parameters: &'a [(TensorId, String)],
 ) -> Vec<Option<&'a str>> {
-    /// What a value is made of, unless of inputs.
+    /// The module of a value that is computed from parameters alone.
     #[derive(Clone, Copy)]
-    enum Made<'a> {
+    enum Source<'a> {
         Parameters(&'a str),
         Constants,
     }
-    let mut made: HashMap<TensorId, Made> = parameters
+    let mut made: HashMap<TensorId, Source> = parameters
         .iter()
-        .map(|(id, name)| (*id, Made::Parameters(module(name))))
+        .map(|(id, name)| (*id, Source::Parameters(module(name))))
         .collect();
     let mut paths = Vec::with_capacity(operations.len());
     for operation in operations {
-        let operands: Vec<Option<Made>> = operation
+        let operands: Vec<Option<Source>> = operation
             .inputs()
             .map(|t| made.get(&t.id).copied())
             .collect();
         let path = operands
             .iter()
             .filter_map(|m| match m {
-                Some(Made::Parameters(path)) => Some(*path),
+                Some(Source::Parameters(path)) => Some(*path),
                 _ => None,
             })
             .reduce(|a, b| enclosing(a, b));
         if operands.iter().all(Option::is_some) && !matches!(operation, OperationIr::Init(_)) {
-            let value = path.map_or(Made::Constants, Made::Parameters);
+            let value = path.map_or(Source::Constants, Source::Parameters);
             made.extend(operation.outputs().map(|t| (t.id, value)));
         }
         paths.push(path);
@@ -67,7 +67,7 @@ fn named<'a>(
     paths
 }
 
-/// Gives every other operation the innermost module around its nearest named neighbours.
+/// Assigns to every other operation the innermost module around its nearest neighbours with a path.
 fn fill(named: &[Option<&str>]) -> Vec<String> {
     let mut next = vec![""; named.len()];
     let mut seen = "";

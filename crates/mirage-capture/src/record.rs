@@ -1,4 +1,4 @@
-//! Recording: a closure's operations on burn's capture device.
+//! Records a closure's operations on burn's capture device.
 
 use std::{
     any::Any,
@@ -14,7 +14,7 @@ use burn_ir::{OperationIr, TensorId};
 
 use crate::{CaptureError, Inputs, IntoOutputs, Outputs, Spec, names, outputs::resolve};
 
-/// What one run of the closure left.
+/// The record of one run of the closure.
 pub(crate) struct Record {
     /// The operations in the order of execution.
     pub(crate) operations: Vec<OperationIr>,
@@ -30,14 +30,14 @@ pub(crate) struct Record {
     pub(crate) states: Vec<(String, TensorId)>,
 }
 
-/// What is known inside of the scope only.
+/// The part of a record that is known only inside of the recording scope.
 struct Border {
     inputs: Vec<TensorId>,
     parameters: Vec<(TensorId, String)>,
     outputs: Outputs,
 }
 
-/// Runs the closure on a recording device and gives the record.
+/// Runs the closure on a recording device and returns the record.
 pub(crate) fn record<M: Module, O: IntoOutputs>(
     module: &M,
     specs: &[Spec],
@@ -45,9 +45,9 @@ pub(crate) fn record<M: Module, O: IntoOutputs>(
 ) -> Result<Record, CaptureError> {
     let device = PooledDevice::take();
     let recorded = catch_unwind(AssertUnwindSafe(|| {
-        // A validation snapshot: autodiff and training behaviour are off, lazy parameters are
-        // drawn before the recording starts, and running statistics are its own, so that moving
-        // them leaves the caller's module where it is.
+        // A validation snapshot: autodiff and training mode are off, lazy parameters are initialized
+        // before the recording starts, and running statistics are separate, so that moving them does
+        // not move those of the caller's module.
         let module = module.valid();
         scope(&device, |device| {
             let module =
@@ -73,8 +73,8 @@ pub(crate) fn record<M: Module, O: IntoOutputs>(
     })
 }
 
-/// One recording scope. The boundary is declared empty, because burn's own rules for it (no input
-/// as an output, no output twice) are not the graph's; the caller keeps its own.
+/// One recording scope. Its inputs and outputs are declared empty, because burn restricts them (no input as
+/// an output, no output twice) and the graph does not; the caller keeps its own lists.
 fn scope(
     device: &PooledDevice,
     body: impl FnOnce(CaptureDevice) -> Result<Border, CaptureError>,
@@ -103,20 +103,21 @@ fn panic_error(payload: Box<dyn Any + Send>) -> CaptureError {
         .cloned()
         .or_else(|| payload.downcast_ref::<&str>().map(|s| (*s).to_owned()))
         .unwrap_or_else(|| "no message".to_owned());
-    match message.contains(NO_VALUE) {
-        true => CaptureError::ReadsValues(message),
-        false => CaptureError::Panicked(message),
+    if message.contains(NO_VALUE) {
+        CaptureError::ReadsValues(message)
+    } else {
+        CaptureError::Panicked(message)
     }
 }
 
-/// What burn's recording device says when a closure reads values. The test of the error holds it.
+/// The message of burn's recording device when a closure reads values; a test checks it.
 const NO_VALUE: &str = "has no concrete value";
 
-/// Recording devices that no capture uses. burn gives out 65536 of them in the life of a process
-/// and allows one scope a device at a time.
+/// Recording devices that are free. burn has 65536 of them for the life of a process and allows one scope
+/// for each device at a time.
 static IDLE: Mutex<Vec<CaptureDevice>> = Mutex::new(Vec::new());
 
-/// A recording device of this capture's own, given back when dropped.
+/// A recording device for one capture, released when dropped.
 struct PooledDevice(CaptureDevice);
 
 impl PooledDevice {

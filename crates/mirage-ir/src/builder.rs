@@ -1,4 +1,4 @@
-//! Building a graph, node by node, with types inferred on the way.
+//! Builds graphs node by node and infers their types.
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ pub struct GraphBuilder {
 }
 
 impl GraphBuilder {
-    /// A builder of an empty graph.
+    /// Returns a builder of an empty graph.
     pub fn new(name: impl Into<String>) -> Self {
         let graph = Graph {
             name: name.into(),
@@ -46,17 +46,17 @@ impl GraphBuilder {
         }
     }
 
-    /// The graph as it is so far; outputs and states may be missing.
+    /// Returns the graph so far; outputs and states may be missing.
     pub fn graph(&self) -> &Graph {
         &self.graph
     }
 
-    /// The type of a value built so far.
+    /// Returns the type of a value that is already built.
     pub fn ty(&self, value: ValueId) -> &TensorType {
         self.graph.ty(value)
     }
 
-    /// Sets the module path that the following nodes get.
+    /// Sets the module path of the nodes that are added next.
     pub fn set_path(&mut self, path: impl Into<Arc<str>>) {
         self.path = path.into();
     }
@@ -97,8 +97,8 @@ impl GraphBuilder {
         value
     }
 
-    /// Adds a state and gives its content before the execution; [`Self::set_state`] says what it
-    /// becomes. Until then it stays as it is.
+    /// Adds a state and returns its content before the execution. Its new content is set by
+    /// [`Self::set_state`]; without it, the content stays the same.
     pub fn state(&mut self, name: impl Into<Arc<str>>, ty: TensorType) -> ValueId {
         let input = self.value(ty, Source::State(self.graph.states.len()));
         self.graph.states.push(State {
@@ -109,7 +109,7 @@ impl GraphBuilder {
         input
     }
 
-    /// Says what the state whose content before the execution is `input` becomes.
+    /// Sets the new content of the state whose content before the execution is `input`.
     pub fn set_state(&mut self, input: ValueId, output: ValueId) -> Result<(), GraphError> {
         match self.graph.states.iter_mut().find(|s| s.input == input) {
             Some(state) => {
@@ -120,7 +120,7 @@ impl GraphBuilder {
         }
     }
 
-    /// Adds a node whose output types are inferred; gives its outputs.
+    /// Adds a node and returns its outputs. Their types are inferred.
     pub fn push(
         &mut self,
         op: impl Into<Op>,
@@ -137,8 +137,8 @@ impl GraphBuilder {
         Ok(self.push_typed(op, inputs, outputs))
     }
 
-    /// Adds a node with the given output types, unchecked: the verifier compares them with the
-    /// inferred ones. For readers of forms that state types, and for operations unknown here.
+    /// Adds a node with the given output types, which the verifier compares with the inferred ones later.
+    /// For parsers of forms that state types, and for unknown operations.
     pub fn push_typed(
         &mut self,
         op: Op,
@@ -160,17 +160,16 @@ impl GraphBuilder {
         outputs
     }
 
-    /// Adds a node with one output.
+    /// Adds a node that has one output and returns that.
     pub fn op(&mut self, op: impl Into<Op>, inputs: &[ValueId]) -> Result<ValueId, GraphError> {
         Ok(self.push(op, inputs)?[0])
     }
 
-    /// Adds the nodes of a body in the place of a call; gives its outputs. Its parameters are this
-    /// graph's of the same name, which are added where they are missing. The nodes keep their module
-    /// paths.
+    /// Inlines a body: adds its nodes and returns its outputs. Its parameters are this graph's parameters of
+    /// the same name, which are added if missing. The nodes keep their module paths.
     ///
     /// # Errors
-    /// Operands that are not the body's inputs, and a body with states.
+    /// If the operands do not match the body's inputs, or the body has states.
     pub fn inline(
         &mut self,
         body: &Arc<Graph>,
@@ -187,7 +186,7 @@ impl GraphBuilder {
             let order = want.order.clone();
             values[port.value.index()] = Some(match self.ty(operand) == want {
                 true => operand,
-                // The same memory under another name of its order.
+                // The same layout with another spelling of the order.
                 false => self.op(Reorder { order }, &[operand])?,
             });
         }
@@ -198,9 +197,9 @@ impl GraphBuilder {
             values[port.value.index()] = match value {
                 Some(value) if self.ty(value) != ty => {
                     let (name, is) = (&port.name, self.ty(value));
-                    return Err(
-                        self.error(format!("parameter `{name}` is {is}, but {ty} in the body"))
-                    );
+                    return Err(self.error(format!(
+                        "parameter `{name}` is {is} in the graph, but {ty} in the body"
+                    )));
                 }
                 Some(value) => Some(value),
                 None => Some(self.param(port.name.clone(), ty.clone())),
@@ -218,7 +217,7 @@ impl GraphBuilder {
         self.inlined(&values, body.outputs().iter().map(|p| &p.value))
     }
 
-    /// What stands for values of a body here.
+    /// The values of this graph for the values of a body.
     fn inlined<'v>(
         &self,
         values: &[Option<ValueId>],
@@ -238,14 +237,14 @@ impl GraphBuilder {
         });
     }
 
-    /// The graph, verified.
+    /// Verifies and returns the graph.
     pub fn finish(self) -> Result<Graph, GraphError> {
         crate::verify(&self.graph)?;
         Ok(self.graph)
     }
 
-    /// The graph, unverified: for tests of the verifier and for passes that are verified right
-    /// after.
+    /// Returns the graph without verifying it: for tests of the verifier, and for passes, whose results the
+    /// manager verifies.
     pub fn finish_unverified(self) -> Graph {
         self.graph
     }

@@ -1,12 +1,12 @@
-//! A program: a graph and the bodies that it calls.
+//! Programs: a graph and the bodies that it calls.
 
 use std::{collections::HashSet, sync::Arc};
 
 use crate::{Graph, TensorType, ops::Call};
 
 impl Graph {
-    /// The distinct bodies that this graph calls, directly or from a body, each after those that it
-    /// calls itself. Equal bodies count once, even where they are not one `Arc`.
+    /// Returns the distinct bodies that this graph calls directly or indirectly, each after those that it
+    /// calls itself. Equal bodies are returned once, even if they are different `Arc`s.
     pub fn callees(&self) -> Vec<&Arc<Graph>> {
         let mut distinct: Vec<&Arc<Graph>> = Vec::new();
         for body in by_identity(self) {
@@ -17,8 +17,7 @@ impl Graph {
         distinct
     }
 
-    /// The parameters of the program that this graph is: its own, then those of its
-    /// [`callees`](Self::callees), each name once.
+    /// Returns the parameters of the graph, then those of its [`callees`](Self::callees), each name once.
     pub fn all_params(&self) -> Vec<(&str, &TensorType)> {
         let mut seen = HashSet::new();
         let graphs = std::iter::once(self).chain(by_identity(self).into_iter().map(|b| &**b));
@@ -28,9 +27,8 @@ impl Graph {
             .collect()
     }
 
-    /// Lets the calls of this graph call other bodies: for each body in turn the one that `becomes`
-    /// gives, or, where it gives none, the same as before. The new body must have the inputs and
-    /// outputs of the old one. Bodies that bodies call stay as they are.
+    /// Replaces called bodies: calls `becomes` once for each body that the graph calls directly and uses the
+    /// body that it returns, if any. The new body must have the inputs and outputs of the old one.
     pub fn redirect_calls(&mut self, becomes: impl Fn(&Arc<Graph>) -> Option<Arc<Graph>>) {
         for node in &mut self.nodes {
             if node.op.is::<Call>()
@@ -42,12 +40,12 @@ impl Graph {
     }
 }
 
-/// Names and types of the parameters that a graph declares itself.
+/// Returns names and types of the parameters that a graph itself declares.
 pub(crate) fn own_params(graph: &Graph) -> impl Iterator<Item = (&str, &TensorType)> {
     graph.params().iter().map(|p| (&*p.name, graph.ty(p.value)))
 }
 
-/// The bodies that a graph calls, each `Arc` once and after those that it calls itself.
+/// Returns the bodies that a graph calls, each `Arc` once and after those that it calls itself.
 pub(crate) fn by_identity(graph: &Graph) -> Vec<&Arc<Graph>> {
     fn visit<'g>(
         graph: &'g Graph,
@@ -66,7 +64,7 @@ pub(crate) fn by_identity(graph: &Graph) -> Vec<&Arc<Graph>> {
     found
 }
 
-/// The body of a call.
+/// Returns the body of a call.
 pub(crate) fn callee(op: &crate::Op) -> Option<&Arc<Graph>> {
     op.body().filter(|_| op.is::<Call>())
 }

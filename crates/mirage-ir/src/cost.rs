@@ -1,4 +1,4 @@
-//! What a graph costs: operations, bytes moved, bytes held.
+//! The cost of a graph: operations, memory traffic, memory.
 
 mod memory;
 
@@ -25,7 +25,7 @@ impl NodeCost {
     }
 }
 
-/// The cost of one node; of a call what an execution of its body costs.
+/// Computes the cost of one node; for a call, the cost of an execution of its body.
 pub fn node_cost(graph: &Graph, node: &Node) -> NodeCost {
     Program::default().node(graph, node).0
 }
@@ -43,25 +43,24 @@ fn own_cost(graph: &Graph, node: &Node) -> NodeCost {
     }
 }
 
-/// The cost of one execution of a graph; what is computed once at compile does not count.
+/// The cost of one execution of a graph, without the prologue, which is computed once at compile.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct GraphCost {
     /// Floating-point operations; a multiply-add counts two.
     pub flops: u64,
-    /// Bytes that the nodes read and write, each operand and result once a node.
+    /// Bytes that the nodes read and write: each operand and result once for each node.
     pub bytes: u64,
-    /// Bytes of the fixed values that an execution reads: the weights as they are held.
+    /// Bytes of the weights: the values of the prologue and parameters that an execution reads.
     pub weight_bytes: u64,
-    /// Bytes of everything that the nodes write in an execution: the traffic of activations.
+    /// Bytes that the nodes write in an execution.
     pub activation_bytes: u64,
-    /// The most bytes of activations alive at once, if each is freed after its last use and views
-    /// share their source's memory. Inputs and states are held throughout, results to the end;
-    /// weights do not count.
+    /// The peak of bytes of live activations, if each is freed after its last use and views share their
+    /// source's memory. Inputs and states live throughout, results to the end. Weights are not included.
     pub peak_activation_bytes: u64,
 }
 
-/// The cost of one execution of a graph. A body that it calls counts at each call; the weights that
-/// the body reads count once, and a parameter that several graphs read counts once too.
+/// Computes the cost of one execution of a graph. A called body is counted at each call. Weights are
+/// counted once, even if several graphs or calls read them.
 pub fn graph_cost(graph: &Graph) -> GraphCost {
     let mut program = Program::default();
     let cost = program.graph(graph);
@@ -71,14 +70,14 @@ pub fn graph_cost(graph: &Graph) -> GraphCost {
     }
 }
 
-/// The graphs of a program that have been costed.
+/// Costs of the graphs of a program.
 #[derive(Default)]
 struct Program<'g> {
     /// The cost of each body, without its weights.
     bodies: HashMap<*const Graph, GraphCost>,
-    /// Parameters that executions read as they are.
+    /// Parameters that executions read directly.
     params: HashSet<&'g str>,
-    /// Bytes of those and of what else is computed once for executions to read.
+    /// Bytes of these parameters and of the values of prologues that executions read.
     weight_bytes: u64,
 }
 
@@ -91,7 +90,7 @@ impl<'g> Program<'g> {
         for (id, node) in graph.iter().filter(|(_, n)| !prologue.is_fixed(n.output())) {
             let c;
             (c, inside[id.index()]) = self.node(graph, node);
-            // A valid graph may cost more than can be counted.
+            // The cost of a valid graph may exceed u64.
             cost.flops = cost.flops.saturating_add(c.flops);
             cost.bytes = cost.bytes.saturating_add(c.bytes());
             cost.activation_bytes = cost.activation_bytes.saturating_add(c.bytes_written);
@@ -101,7 +100,7 @@ impl<'g> Program<'g> {
         cost
     }
 
-    /// Counts the fixed values that an execution of this graph reads.
+    /// Adds the weights that an execution of this graph reads.
     fn hold(&mut self, graph: &'g Graph, prologue: &Prologue) {
         for &v in prologue.kept() {
             let is_new = match graph.value(v).source {
@@ -114,8 +113,7 @@ impl<'g> Program<'g> {
         }
     }
 
-    /// The cost of a node, and the most bytes that are alive inside of it at once, its operands left
-    /// out.
+    /// Returns the cost of a node, and the peak of live bytes inside of it, without its operands.
     fn node(&mut self, graph: &'g Graph, node: &'g Node) -> (NodeCost, u64) {
         let Some(body) = callee(&node.op) else {
             return (own_cost(graph, node), 0);

@@ -6,8 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// The type of one element of a tensor.
 ///
-/// `Bool` is one logical type: a backend chooses how it stores it. In byte form (parameters, wire
-/// data) a bool is one byte, 0 or 1.
+/// A backend chooses how it stores `Bool`. In parameters and wire data a bool is one byte, 0 or 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[allow(missing_docs)]
 pub enum DType {
@@ -44,7 +43,7 @@ impl DType {
         DType::Bool,
     ];
 
-    /// Bytes of one element.
+    /// Returns the bytes of one element.
     pub fn size(self) -> usize {
         match self {
             DType::F64 | DType::I64 | DType::U64 => 8,
@@ -64,7 +63,7 @@ impl DType {
         !self.is_float() && self != DType::Bool
     }
 
-    /// The name used in text form, options and reports.
+    /// Returns the name used in text form, options and reports.
     pub fn name(self) -> &'static str {
         match self {
             DType::F64 => "f64",

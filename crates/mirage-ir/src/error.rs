@@ -1,16 +1,16 @@
-//! Errors of the graph.
+//! Errors of graphs and operations.
 
 use std::fmt;
 
-/// Why an operation is wrong: its attributes, its inputs' types, or its evaluation.
+/// An error of an operation: invalid attributes, input types that do not fit, or a failed evaluation.
 ///
-/// The message is one clause without the operation's name or place; whoever knows them (builder,
-/// verifier, interpreter) adds them.
+/// The message is one clause without the operation's name and position, which the builder, the verifier
+/// or the interpreter adds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpError(String);
 
 impl OpError {
-    /// An error with this message.
+    /// Returns an error with this message.
     pub fn new(message: impl Into<String>) -> Self {
         OpError(message.into())
     }
@@ -42,11 +42,11 @@ macro_rules! op_ensure {
     ($cond:expr, $($t:tt)*) => { if !$cond { $crate::op_bail!($($t)*) } };
 }
 
-/// Why a graph cannot be built, read or run.
+/// An error of building, reading or running a graph.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum GraphError {
-    /// A node is wrong.
+    /// A node is invalid.
     #[error("graph `{graph}`, node {node} ({op}{}): {message}", at(.path))]
     Node {
         /// The graph's name.
@@ -60,7 +60,7 @@ pub enum GraphError {
         /// What is wrong.
         message: String,
     },
-    /// The graph as a whole is wrong.
+    /// The graph as a whole is invalid.
     #[error("graph `{graph}`: {message}")]
     Graph {
         /// The graph's name.
@@ -68,7 +68,7 @@ pub enum GraphError {
         /// What is wrong.
         message: String,
     },
-    /// A text form cannot be read.
+    /// A text form cannot be parsed.
     #[error("line {line}: {message}")]
     Parse {
         /// Line, from 1.
@@ -76,7 +76,7 @@ pub enum GraphError {
         /// What is wrong and what was expected.
         message: String,
     },
-    /// A wire form cannot be read.
+    /// A wire form cannot be decoded.
     #[error("{0}")]
     Wire(String),
 }

@@ -1,17 +1,17 @@
-//! Flags of a graph: attributes that say how it may or should be run.
+//! Flags of a graph: attributes that control how it is run.
 
 use std::fmt;
 
 use crate::{Graph, GraphBuilder};
 
-/// A boolean attribute of a whole graph. Passes set one where the backend's capabilities list it;
-/// backends read it. In text and wire form it is an ordinary attribute: `{static_plan = true}`.
+/// A boolean attribute of a whole graph. Passes set it if the backend's capabilities list it; backends
+/// read it. In text and wire form it is an ordinary attribute: `{static_plan = true}`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum GraphFlag {
     /// The backend should plan memory and kernels once, at compile, and replay the plan.
     StaticPlan,
-    /// Operands of products of f32 may be rounded to tf32.
+    /// The backend may round operands of f32 matrix products to tf32.
     Tf32Products,
 }
 
@@ -35,8 +35,7 @@ impl fmt::Display for GraphFlag {
 }
 
 impl Graph {
-    /// Whether the flag is set. [`verify`](crate::verify()) refuses a graph where the attribute is not a
-    /// boolean.
+    /// Whether the flag is set. [`verify`](crate::verify()) rejects a graph whose attribute is not a boolean.
     pub fn has_flag(&self, flag: GraphFlag) -> bool {
         self.attrs().get(flag.name()).and_then(toml::Value::as_bool) == Some(true)
     }
@@ -46,7 +45,7 @@ impl Graph {
         self.set_attr(flag.name(), true);
     }
 
-    /// The first flag whose attribute is not a boolean, and the value it has.
+    /// Returns the first flag whose attribute is not a boolean, and its value.
     pub(crate) fn damaged_flag(&self) -> Option<(GraphFlag, &toml::Value)> {
         GraphFlag::ALL.into_iter().find_map(|flag| {
             let value = self.attrs().get(flag.name())?;

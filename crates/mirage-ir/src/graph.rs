@@ -1,26 +1,26 @@
-//! The graph: values, nodes in topological order, and what crosses its border.
+//! Graphs: values, nodes in topological order, inputs, parameters, states and outputs.
 
 use std::{fmt, sync::Arc};
 
 use crate::{Attrs, GraphBuilder, Op, TensorType};
 
-/// A value of one graph. Only meaningful with the graph that it came from.
+/// The id of a value. Only meaningful with the graph that it came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ValueId(pub(crate) u32);
 
-/// A node of one graph: its position in topological order.
+/// The id of a node: its position in topological order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct NodeId(pub(crate) u32);
 
 macro_rules! id {
     ($t:ident) => {
         impl $t {
-            /// The position in the graph's table.
+            /// Returns the position in the graph's table.
             pub fn index(self) -> usize {
                 self.0 as usize
             }
 
-            /// From a position in the graph's table.
+            /// Returns the id at a position in the graph's table.
             pub fn from_index(index: usize) -> Self {
                 $t(index as u32)
             }
@@ -36,7 +36,7 @@ impl fmt::Display for ValueId {
     }
 }
 
-/// Where a value comes from.
+/// What defines a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
     /// An input, given anew at each execution.
@@ -49,7 +49,7 @@ pub enum Source {
     Node {
         /// The node.
         node: NodeId,
-        /// Which of its outputs.
+        /// The index of the node's output.
         output: usize,
     },
 }
@@ -59,11 +59,11 @@ pub enum Source {
 pub struct Value {
     /// Its type.
     pub ty: TensorType,
-    /// Where it comes from. Defined once.
+    /// What defines it.
     pub source: Source,
 }
 
-/// A name at the graph's border and the value behind it.
+/// A named input, parameter or output.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Port {
     /// The name, unique among the ports of its kind.
@@ -88,7 +88,7 @@ pub struct State {
 /// One operation on values.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Node {
-    /// What it computes.
+    /// The operation.
     pub op: Op,
     /// Its operands.
     pub inputs: Vec<ValueId>,
@@ -99,7 +99,7 @@ pub struct Node {
 }
 
 impl Node {
-    /// The only output of a node that has one; the first otherwise.
+    /// Returns the first output, which is the only one of most operations.
     pub fn output(&self) -> ValueId {
         self.outputs[0]
     }

@@ -1,10 +1,26 @@
-//! The graph of Mirage: what a captured model is, independent of any engine.
+//! The tensor graph of Mirage, independent of any engine.
 //!
 //! A [`Graph`] has typed inputs, named parameters, declared states, nodes in topological order and
-//! outputs. A [`TensorType`] is a dtype, a logical shape and a memory order. An operation ([`Op`]) is
-//! a name and attributes; [`ops`] holds each kind with its rules of types, its definition in f64 and
-//! its cost. Graphs are built by a [`GraphBuilder`], checked by [`verify`], printed and parsed
-//! ([`text`]), sent ([`wire`]), analysed ([`analysis`], [`cost`]) and interpreted ([`interp`]).
+//! outputs. A [`TensorType`] is a dtype, a logical shape and a memory order. An operation ([`Op`]) has a name
+//! and attributes; [`ops`] has all kinds, each with its type rules, its definition in f64 and its cost.
+//! Graphs are built by a [`GraphBuilder`], checked by [`verify`], printed and parsed ([`text`]),
+//! serialized ([`wire`]), analysed ([`analysis`], [`cost`]) and interpreted ([`interp`]).
+//!
+//! ```
+//! use mirage_ir::{DType, Graph, Params, TensorType, interp, ops::Unary, text};
+//!
+//! let mut b = Graph::builder("example");
+//! let x = b.input("x", TensorType::new(DType::F32, [1, 3]));
+//! let y = b.op(Unary::Relu, &[x])?;
+//! b.output("y", y);
+//! let graph = b.finish()?;
+//! assert_eq!(text::parse(&text::print(&graph))?, graph);
+//!
+//! let x = interp::Tensor::float([1, 3], [-1.0, 0.0, 2.0])?;
+//! let run = interp::run(&graph, &Params::new(), &[x], &[])?;
+//! assert_eq!(run.outputs[0].floats()?, [0.0, 0.0, 2.0]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 //!
 //! This crate depends neither on burn nor on a backend.
 

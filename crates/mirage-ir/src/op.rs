@@ -1,4 +1,4 @@
-//! Operations: the trait that each kind implements, and the handle that nodes hold.
+//! Operations: the trait that each kind implements, and the handle that nodes have.
 
 use std::{any::Any, borrow::Cow, fmt, sync::Arc};
 
@@ -6,65 +6,64 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{Graph, OpError, TensorType, interp::Tensor, op_ensure};
 
-/// The attributes of an operation, of a region or of a graph: names in alphabetical order, values
-/// as in TOML. The same map is printed in text form and sent in wire form.
+/// The attributes of an operation, a region or a graph, as a TOML table. Text and wire form have the same
+/// map.
 pub type Attrs = toml::Table;
 
-/// A kind of operation: what it is called, what types it gives, what it computes, what it costs.
+/// A kind of operation: its names, type rules, definition and cost.
 ///
-/// The implementing type *is* the attributes: its serde form is the attribute map. Everything that
-/// the project knows of an operation, apart from how a backend runs it, stands in one file that
-/// implements this trait; [`crate::ops`] lists the kinds.
+/// The fields of the implementing type are the attributes: its serde form is the attribute map. Everything
+/// about an operation except a backend's kernels is in the file that implements this trait;
+/// [`crate::ops`] lists the kinds.
 pub trait Operation:
     Serialize + DeserializeOwned + Clone + PartialEq + fmt::Debug + Send + Sync + 'static
 {
-    /// The names that this kind goes by; more than one for a family such as the unary functions.
+    /// The names of this kind; more than one for a family such as the unary functions.
     const NAMES: &'static [&'static str];
 
-    /// This operation's name: one of [`Self::NAMES`].
+    /// Returns this operation's name: one of [`Self::NAMES`].
     fn name(&self) -> Cow<'static, str> {
         Cow::Borrowed(Self::NAMES[0])
     }
 
-    /// The attributes as a map.
+    /// Returns the attributes as a map.
     fn attrs(&self) -> Attrs {
         Attrs::try_from(self).unwrap_or_default()
     }
 
-    /// From a name out of [`Self::NAMES`], attributes, and the body of an operation that has one.
+    /// Returns the operation for one of [`Self::NAMES`], attributes, and the body if it has one.
     fn decode(_name: &str, attrs: Attrs, _body: Option<Arc<Graph>>) -> Result<Self, OpError> {
         attrs
             .try_into()
             .map_err(|e: toml::de::Error| OpError::new(e.message()))
     }
 
-    /// The types of the outputs, or why the inputs do not fit. The one place with the rules of
-    /// dtype, shape and memory order of this operation.
+    /// Infers the types of the outputs, by this operation's rules of dtype, shape and memory order. An error
+    /// says why the inputs do not fit.
     fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, OpError>;
 
-    /// The definition: the outputs in f64 (integers exactly). Inputs and outputs have passed
-    /// [`Self::infer`].
+    /// Computes the outputs in f64, integers exactly: the definition of the operation. Inputs and outputs
+    /// have been checked by [`Self::infer`].
     fn eval(&self, inputs: &[&Tensor], outputs: &[TensorType]) -> Result<Vec<Tensor>, OpError>;
 
-    /// Floating-point operations of one execution; a multiply-add counts two. The default is one an
-    /// element of output.
+    /// Returns the floating-point operations of one execution; a multiply-add counts two. The default is one
+    /// for each element of the output.
     fn flops(&self, _inputs: &[&TensorType], outputs: &[TensorType]) -> u64 {
         outputs.iter().map(|t| t.numel() as u64).sum()
     }
 
-    /// Whether the output has the first input's bytes as they lie in memory, so that no work is
-    /// needed.
+    /// Whether the output has the same bytes in memory as the first input, so that nothing is copied.
     fn is_view(&self, _inputs: &[&TensorType], _outputs: &[TensorType]) -> bool {
         false
     }
 
-    /// The graph inside, of an operation that carries its definition.
+    /// Returns the body of an operation that has one.
     fn body(&self) -> Option<&Arc<Graph>> {
         None
     }
 }
 
-/// [`Operation`] as an object.
+/// Object-safe form of [`Operation`].
 trait AnyOperation: fmt::Debug + Send + Sync {
     fn name(&self) -> Cow<'static, str>;
     fn attrs(&self) -> Attrs;
@@ -117,7 +116,7 @@ impl Op {
         Op(Arc::new(operation))
     }
 
-    /// The operation, if it is of kind `T`.
+    /// Returns the operation, if it is of kind `T`.
     pub fn get<T: Operation>(&self) -> Option<&T> {
         self.0.as_any().downcast_ref()
     }
@@ -137,7 +136,7 @@ impl Op {
         self.0.attrs()
     }
 
-    /// See [`Operation::infer`]. Also an error if an output is too large for memory to address.
+    /// See [`Operation::infer`]. Also an error if an output is too large to be addressed.
     pub fn infer(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, OpError> {
         let outputs = self.0.infer(inputs)?;
         for ty in &outputs {

@@ -1,13 +1,12 @@
-//! The values of a graph's named parameters.
+//! Values of parameters.
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use crate::{DType, Graph, GraphError};
 
-/// The elements of a tensor as bytes: logical row-major sequence, little endian, a bool one byte.
+/// The elements of a tensor as bytes: in logical row-major sequence, little endian, one byte for a bool.
 ///
-/// Cheap to clone; the bytes belong to whoever made them (a mapped file, another library's buffer)
-/// and are never copied here.
+/// Cheap to clone: the bytes are shared with their owner, such as a mapped file, and are not copied.
 #[derive(Clone)]
 pub struct TensorData {
     /// Element type.
@@ -18,7 +17,7 @@ pub struct TensorData {
 }
 
 impl TensorData {
-    /// Elements of this dtype and shape in `bytes`, whose length must fit.
+    /// Returns a tensor of this dtype and shape; an error if the length of `bytes` does not match.
     pub fn new(
         dtype: DType,
         shape: impl Into<Vec<usize>>,
@@ -28,7 +27,7 @@ impl TensorData {
         let want = shape.iter().product::<usize>() * dtype.size();
         let got = bytes.as_ref().len();
         if got != want {
-            return Err(format!("{dtype}{shape:?} takes {want} bytes, got {got}"));
+            return Err(format!("{dtype}{shape:?} has {want} bytes, got {got}"));
         }
         Ok(TensorData {
             dtype,
@@ -37,13 +36,13 @@ impl TensorData {
         })
     }
 
-    /// From f32 elements.
+    /// Returns a tensor of f32 elements.
     pub fn from_f32(shape: impl Into<Vec<usize>>, values: &[f32]) -> Result<Self, String> {
         let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
         Self::new(DType::F32, shape, bytes)
     }
 
-    /// From i64 elements.
+    /// Returns a tensor of i64 elements.
     pub fn from_i64(shape: impl Into<Vec<usize>>, values: &[i64]) -> Result<Self, String> {
         let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
         Self::new(DType::I64, shape, bytes)
@@ -107,8 +106,8 @@ impl Params {
         self.0.is_empty()
     }
 
-    /// Whether every parameter of `graph` and of the bodies that it calls is here with its dtype and
-    /// shape; the error names the first that is not.
+    /// Checks that every parameter of `graph` and of the bodies that it calls is present with its dtype and
+    /// shape; the error names the first one that is not.
     pub fn check(&self, graph: &Graph) -> Result<(), GraphError> {
         let error = |message| {
             Err(GraphError::Graph {
@@ -121,7 +120,7 @@ impl Params {
                 None => return error(format!("parameter `{name}` has no value")),
                 Some(d) if d.dtype != ty.dtype || d.shape != ty.shape => {
                     return error(format!(
-                        "parameter `{name}` is {ty}, its value {}{:?}",
+                        "parameter `{name}` is {ty}, but its value is {}{:?}",
                         d.dtype, d.shape
                     ));
                 }

@@ -1,4 +1,4 @@
-//! What a backend can do, as data: passes read it, reports print it, plans remember it.
+//! Capabilities of backends, as data: read by passes, printed in reports, part of a plan's fingerprint.
 
 mod subject;
 
@@ -12,13 +12,13 @@ pub use subject::{Subject, SubjectError};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Support {
-    /// Right, but without hardware or kernels of its own: emulated, converted, or unfused.
+    /// Correct, but without dedicated hardware or kernels: emulated, converted, or unfused.
     Slow,
-    /// With a path of its own.
+    /// With dedicated hardware or kernels.
     Fast,
 }
 
-/// One line of a backend's abilities.
+/// One line of a backend's capabilities.
 ///
 /// ```
 /// use mirage_ir::{DType, Order, target::{Capability, Subject, Support}};
@@ -30,18 +30,18 @@ pub enum Support {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Capability {
-    /// What the line is about; in messages the field is `op`.
+    /// The operation, region kind or attribute; in messages the field is named `op`.
     #[serde(rename = "op")]
     pub subject: Subject,
-    /// The dtypes it holds for.
+    /// The dtypes that the line applies to.
     pub dtypes: Vec<DType>,
-    /// Memory orders beside row-major in which it takes its operands as they are.
+    /// Memory orders beside row-major that it accepts without a copy.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub orders: Vec<Order>,
-    /// The number that channel counts should be a multiple of; 1 for no preference.
+    /// The preferred multiple of channel counts; 1 for no preference.
     #[serde(default = "one")]
     pub channel_multiple: usize,
-    /// How well.
+    /// How well it is supported.
     pub support: Support,
 }
 
@@ -50,7 +50,7 @@ fn one() -> usize {
 }
 
 impl Capability {
-    /// Fast support in these dtypes, row-major, for any count of channels.
+    /// Returns fast support in these dtypes, row-major, for any number of channels.
     pub fn new(subject: Subject, dtypes: impl IntoIterator<Item = DType>) -> Self {
         Capability {
             subject,
@@ -61,7 +61,7 @@ impl Capability {
         }
     }
 
-    /// The same with operands taken as they are in these memory orders too.
+    /// Adds memory orders that are accepted without a copy.
     #[must_use]
     pub fn in_orders(self, orders: impl IntoIterator<Item = Order>) -> Self {
         Capability {
@@ -70,7 +70,7 @@ impl Capability {
         }
     }
 
-    /// The same for kernels that want channel counts to be a multiple of this number.
+    /// Sets the preferred multiple of channel counts.
     #[must_use]
     pub fn in_multiples_of(self, channel_multiple: usize) -> Self {
         Capability {
@@ -79,14 +79,14 @@ impl Capability {
         }
     }
 
-    /// The same, this well supported.
+    /// Sets how well it is supported.
     #[must_use]
     pub fn with_support(self, support: Support) -> Self {
         Capability { support, ..self }
     }
 }
 
-/// What a backend can do on one device. Later lines outrank earlier ones.
+/// The capabilities of a backend on one device. Later lines override earlier ones.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Capabilities {
     /// The lines.
@@ -94,17 +94,17 @@ pub struct Capabilities {
 }
 
 impl Capabilities {
-    /// The line that counts for a subject in a dtype: the last one that covers both.
+    /// Returns the line for a subject in a dtype: the last one that covers both.
     pub fn find(&self, subject: &Subject, dtype: DType) -> Option<&Capability> {
         self.last(dtype, |line| line.covers(subject))
     }
 
-    /// How well the operation runs in this dtype; `None` if not at all.
+    /// Returns how well the operation is supported in this dtype; `None` if not at all.
     pub fn support(&self, op: &str, dtype: DType) -> Option<Support> {
         self.operation(op, dtype).map(|c| c.support)
     }
 
-    /// Whether the operation takes operands in this order as they are, in this dtype.
+    /// Whether the operation accepts operands in this order and dtype without a copy.
     pub fn takes_order(&self, op: &str, dtype: DType, order: &Order) -> bool {
         order.is_row_major()
             || self
@@ -118,19 +118,19 @@ impl Capabilities {
         self.last(dtype, is_it).is_some()
     }
 
-    /// Whether the backend heeds this flag of a graph, for values of this dtype.
+    /// Whether the backend supports this flag of a graph for values of this dtype.
     pub fn heeds(&self, flag: GraphFlag, dtype: DType) -> bool {
         self.find(&Subject::flag(flag), dtype).is_some()
     }
 
-    /// Whether the operation takes and gives this dtype and computes in f32 inside.
+    /// Whether the operation has operands and results of this dtype and computes in f32 internally.
     pub fn is_f32_inside(&self, op: &str, dtype: DType) -> bool {
         let is_it = |subject: &Subject| matches!(subject, Subject::F32Inside(o) if o == op);
         self.last(dtype, is_it).is_some()
     }
 
-    /// The number that the operation's kernels in this dtype want channel counts to be a multiple of;
-    /// 1 for no preference, also where the operation is not known or the line states 0.
+    /// Returns the preferred multiple of channel counts for the operation in this dtype; 1 for no preference,
+    /// for an unknown operation, and if the line states 0.
     ///
     /// ```
     /// use mirage_ir::{DType, target::{Capabilities, Capability, Subject}};
@@ -156,7 +156,7 @@ impl Capabilities {
         })
     }
 
-    /// The last line in a dtype whose subject satisfies `is_it`.
+    /// Returns the last line in a dtype whose subject satisfies `is_it`.
     fn last(&self, dtype: DType, is_it: impl Fn(&Subject) -> bool) -> Option<&Capability> {
         let matches = |c: &&Capability| c.dtypes.contains(&dtype) && is_it(&c.subject);
         self.lines.iter().rev().find(matches)

@@ -30,7 +30,7 @@ impl Order {
         Order(dims)
     }
 
-    /// An order from its permutation; an error if `dims` is not a permutation of `0..dims.len()`.
+    /// Returns the order of a permutation; an error if `dims` is not a permutation of `0..dims.len()`.
     pub fn new(dims: impl IntoIterator<Item = usize>) -> Result<Self, String> {
         let dims: Vec<usize> = dims.into_iter().collect();
         if dims.len() > 255 || !is_permutation(&dims) {
@@ -76,7 +76,7 @@ pub(crate) fn is_permutation(dims: &[usize]) -> bool {
 
 /// The type of a value: element type, logical shape, and memory order.
 ///
-/// The shape is always the logical one (`[N,C,H,W]` for pictures), whatever the order. Text form:
+/// The shape is always the logical one (`[N,C,H,W]` for images), whatever the order. Text form:
 /// `f32[1,3,64,64]`, and with an order that is not row-major `f16[1,64,32,32]@[0,2,3,1]`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct TensorType {
@@ -128,7 +128,7 @@ impl TensorType {
         self.numel() * self.dtype.size()
     }
 
-    /// The shape as it lies in memory, outermost first.
+    /// Returns the shape in memory order, outermost first.
     pub fn physical_shape(&self) -> Vec<usize> {
         self.order.dims().map(|d| self.shape[d]).collect()
     }
@@ -150,8 +150,8 @@ impl TensorType {
         same_layout(&self.shape, &self.order, &Order::row_major(self.rank()))
     }
 
-    /// Whether a tensor of this type lies in memory exactly as one of `other` (same shape and
-    /// dtype, orders equal up to dimensions of size 1).
+    /// Whether a tensor of this type has the same layout in memory as one of `other`: same shape and dtype,
+    /// orders equal up to dimensions of size 1.
     pub fn same_memory(&self, other: &TensorType) -> bool {
         self.dtype == other.dtype
             && self.shape == other.shape
@@ -159,8 +159,8 @@ impl TensorType {
     }
 }
 
-/// Whether two orders of one shape put every element at the same place: equal once dimensions of
-/// size 1 are left out.
+/// Whether two orders of one shape put every element at the same offset: they are equal without the
+/// dimensions of size 1.
 pub fn same_layout(shape: &[usize], a: &Order, b: &Order) -> bool {
     let wide = |o: &Order| -> Vec<usize> { o.dims().filter(|&d| shape[d] != 1).collect() };
     a == b || wide(a) == wide(b)

@@ -1,4 +1,4 @@
-//! The verifier: what every graph must satisfy, before and after every pass.
+//! The verifier, which checks graphs before and after every pass.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -14,32 +14,32 @@ use crate::{
     text::{MAX_DEPTH, PrintOptions, print_with},
 };
 
-/// The most dimensions of a tensor.
+/// The maximum number of dimensions of a tensor.
 const MAX_RANK: usize = 16;
 
-/// The most nodes of a program with every body in place of the nodes that have it: as bodies are
-/// shared, a small graph could otherwise stand for more work than any machine does.
+/// The maximum number of nodes of a program with all bodies inlined. Without a limit, a small graph with
+/// shared bodies could describe an unlimited amount of work.
 const MAX_NODES: usize = 1 << 20;
 
-/// The most bytes of a tensor: what a 64-bit machine addresses. Sizes can be added without overflow.
+/// The maximum number of bytes of a tensor: the address space of a 64-bit machine. Sums of sizes do not
+/// overflow.
 const MAX_BYTES: usize = 1 << 48;
 
 /// Checks a graph:
 ///
-/// 1. every value is defined once, where its [`Source`] says, and before its uses;
+/// 1. every value is defined once, by its [`Source`], and before its uses;
 /// 2. every node has an output, and its output types are what its operation infers from its inputs;
-/// 3. every type is sound: at most 16 dimensions, an order of the shape's rank, at most 2⁴⁸
-///    bytes;
+/// 3. every type is valid: at most 16 dimensions, an order of the shape's rank, at most 2⁴⁸ bytes;
 /// 4. names are unique among inputs, among parameters, among states and among outputs;
-/// 5. a state's new content lies in memory as the state does;
+/// 5. a state's new content has the state's layout in memory;
 /// 6. bodies satisfy all this too and nest at most 32 deep; the body of a known kind of region
 ///    equals the kind's expansion, and no region's body calls another;
-/// 7. a parameter of one name has one type in the graph and in all that it calls;
-/// 8. with every body in place of the nodes that have it there are at most 2²⁰ nodes;
+/// 7. parameters of the same name have the same type in the graph and in all bodies that it calls;
+/// 8. with all bodies inlined there are at most 2²⁰ nodes;
 /// 9. attributes that are [`GraphFlag`](crate::GraphFlag)s are booleans.
 ///
-/// The error names the first node that is wrong, with its operation and module path. The time is
-/// linear in the size of the graph; a body that many nodes share is checked once.
+/// The error names the first invalid node, with its operation and module path. The time is linear in the
+/// size of the graph; a shared body is checked once.
 pub fn verify(graph: &Graph) -> Result<(), GraphError> {
     Verifier::default().graph(graph, 0)?;
     parameters(graph)
@@ -47,11 +47,11 @@ pub fn verify(graph: &Graph) -> Result<(), GraphError> {
 
 #[derive(Default)]
 struct Verifier {
-    /// Bodies that are sound.
+    /// Bodies that are valid.
     bodies: HashMap<*const Graph, Facts>,
 }
 
-/// What is known of a sound graph.
+/// Facts about a valid graph.
 #[derive(Clone, Copy, Default)]
 struct Facts {
     /// How deep bodies nest in it.
@@ -63,7 +63,7 @@ struct Facts {
 }
 
 impl Verifier {
-    /// Checks a graph that lies in `depth` others.
+    /// Checks a graph that is nested in `depth` others.
     fn graph(&mut self, graph: &Graph, depth: usize) -> Result<Facts, GraphError> {
         if let Some((flag, value)) = graph.damaged_flag() {
             return Err(error(
@@ -99,7 +99,7 @@ impl Verifier {
         if facts.nodes > MAX_NODES {
             return Err(error(
                 graph,
-                format!("has more than {MAX_NODES} nodes, those of its bodies among them"),
+                format!("has more than {MAX_NODES} nodes, with its bodies inlined"),
             ));
         }
         Ok(facts)
@@ -125,16 +125,19 @@ impl Verifier {
         op_ensure!(!node.outputs.is_empty(), "has no output");
         op_ensure!(
             inferred.len() == node.outputs.len(),
-            "has {} outputs, must have {}",
+            "has {} outputs instead of {}",
             node.outputs.len(),
             inferred.len()
         );
         for (output, (&v, ty)) in node.outputs.iter().zip(&inferred).enumerate() {
             let value = defined.define(graph, v, Source::Node { node: id, output });
             let Some(stated) = value else {
-                op_bail!("output {v} is not this node's to define")
+                op_bail!("output {v} is defined elsewhere")
             };
-            op_ensure!(stated == ty, "output {v} is {stated}, must be {ty}");
+            op_ensure!(
+                stated == ty,
+                "output {v} is stated as {stated}, but is {ty}"
+            );
             sound(ty)?;
         }
         if let Some(region) = node.op.get::<Region>() {
@@ -168,7 +171,7 @@ impl Verifier {
     }
 }
 
-/// A program's parameters are those of its graphs, by name: one name, one type.
+/// Checks that parameters of the same name have the same type in all graphs of a program.
 fn parameters(program: &Graph) -> Result<(), GraphError> {
     let mut known: HashMap<&str, (&TensorType, &Graph)> = HashMap::new();
     let callees = by_identity(program).into_iter().map(|body| &**body);
@@ -177,7 +180,7 @@ fn parameters(program: &Graph) -> Result<(), GraphError> {
             match known.insert(name, (ty, graph)) {
                 Some((other, place)) if other != ty => {
                     let message = format!(
-                        "parameter `{name}` is {ty}, but {other} in `{}`: one of a name is one parameter",
+                        "parameter `{name}` is {ty}, but {other} in `{}`: parameters of the same name must have the same type",
                         place.name
                     );
                     return Err(error(graph, message));
@@ -189,7 +192,7 @@ fn parameters(program: &Graph) -> Result<(), GraphError> {
     Ok(())
 }
 
-/// Which values the part of the graph that was checked defines.
+/// The values that the checked part of the graph defines.
 struct Defined(Vec<bool>);
 
 impl Defined {
@@ -197,8 +200,8 @@ impl Defined {
         self.0.get(value.index()) == Some(&true)
     }
 
-    /// Notes the definition of a value and gives its stated type; `None` if the value does not
-    /// exist, comes from elsewhere, or was defined before.
+    /// Records the definition of a value and returns its stated type; `None` if the value does not exist, has
+    /// another source, or is already defined.
     fn define<'g>(
         &mut self,
         graph: &'g Graph,
@@ -241,7 +244,7 @@ fn ports(graph: &Graph, defined: &mut Defined) -> Result<(), GraphError> {
         let Some(ty) = defined.define(graph, value, source) else {
             return Err(error(
                 graph,
-                format!("{value} is not {kind} `{name}`'s to define"),
+                format!("{value} of {kind} `{name}` is defined elsewhere"),
             ));
         };
         sound(ty).map_err(|e| error(graph, format!("{kind} `{name}`: {e}")))?;
@@ -257,7 +260,7 @@ fn unique<'g>(
     let mut seen = HashSet::new();
     for name in names {
         if !seen.insert(name) {
-            return Err(error(graph, format!("two {kind} are called `{name}`")));
+            return Err(error(graph, format!("two {kind} have the name `{name}`")));
         }
     }
     Ok(())
@@ -266,15 +269,15 @@ fn unique<'g>(
 fn sound(ty: &TensorType) -> Result<(), OpError> {
     op_ensure!(
         ty.rank() <= MAX_RANK,
-        "a type has {} dimensions, at most {MAX_RANK} may be",
+        "a type has {} dimensions, but at most {MAX_RANK} are supported",
         ty.rank()
     );
     op_ensure!(
         ty.order.rank() == ty.rank(),
-        "{ty}: the order is not one of {} dimensions",
+        "{ty}: the order does not have {} dimensions",
         ty.rank()
     );
-    // An empty dimension does not make the others' strides any smaller.
+    // An empty dimension does not make the strides of the others smaller.
     let bytes = ty
         .shape
         .iter()
@@ -303,7 +306,7 @@ fn states(graph: &Graph, defined: &Defined) -> Result<(), GraphError> {
             Err(error(
                 graph,
                 format!(
-                    "state `{}` is {}, but becomes {becomes}",
+                    "state `{}` is {}, but its new content is {becomes}",
                     state.name,
                     graph.ty(state.input)
                 ),
@@ -320,8 +323,8 @@ fn states(graph: &Graph, defined: &Defined) -> Result<(), GraphError> {
     Ok(())
 }
 
-/// The body of a region of a known kind is what the kind stands for on the body's own input types
-/// (which the region's inputs equal in memory, though not always to the letter).
+/// Checks that the body of a region of a known kind equals the kind's expansion for the body's own input
+/// types, which have the layout of the region's inputs.
 fn check_expansion(region: &Region, body: Option<&Arc<Graph>>) -> Result<(), OpError> {
     let (Some(body), Some(kind)) = (body, regions::find(&region.kind)) else {
         return Ok(());
@@ -334,7 +337,7 @@ fn check_expansion(region: &Region, body: Option<&Arc<Graph>>) -> Result<(), OpE
     };
     op_ensure!(
         print_with(body, options) == print_with(&expansion, options),
-        "the body is not what a region of kind `{}` computes",
+        "the body does not compute what the region kind `{}` defines",
         region.kind
     );
     Ok(())
@@ -374,7 +377,7 @@ mod tests {
         graph.nodes.push(graph.nodes[0].clone());
         assert_eq!(
             complaint(&graph),
-            "graph `g`, node 1 (relu): output %1 is not this node's to define"
+            "graph `g`, node 1 (relu): output %1 is defined elsewhere"
         );
     }
 
@@ -384,7 +387,7 @@ mod tests {
         broken.values[0].source = Source::Param(0);
         assert_eq!(
             complaint(&broken),
-            "graph `g`: %0 is not input `x`'s to define"
+            "graph `g`: %0 of input `x` is defined elsewhere"
         );
         let mut broken = graph();
         broken.values[1].source = Source::Node {
@@ -393,13 +396,13 @@ mod tests {
         };
         assert_eq!(
             complaint(&broken),
-            "graph `g`, node 0 (relu): output %1 is not this node's to define"
+            "graph `g`, node 0 (relu): output %1 is defined elsewhere"
         );
         let mut broken = graph();
         broken.nodes[0].outputs[0] = ValueId(9);
         assert_eq!(
             complaint(&broken),
-            "graph `g`, node 0 (relu): output %9 is not this node's to define"
+            "graph `g`, node 0 (relu): output %9 is defined elsewhere"
         );
     }
 }

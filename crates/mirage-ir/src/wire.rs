@@ -1,4 +1,4 @@
-//! Wire form: how a graph crosses a process's, a plugin's or a release's border.
+//! The wire form of graphs, exchanged with plugins, other processes and other releases.
 //!
 //! MessagePack, two objects one after the other, maps by name:
 //!
@@ -12,16 +12,14 @@
 //!  outputs: [{name, value}]}
 //! ```
 //!
-//! A graph with calls is in version 2, which has a third object between those two, the distinct
-//! bodies: `[graph]`, each after those that it calls. A call has no `body` but a `callee`, its
-//! body's number among them.
+//! A graph with calls has version 2, with a third object between those two, the distinct bodies:
+//! `[graph]`, each after those that it calls. A call has no `body` but a `callee`, the index of its body.
 //!
 //! Values are numbers, each defined once, `0..` the count of all values: a graph keeps its numbers,
 //! unlike in [`text`](crate::text) form. A type is its text, `f16[1,8,4,4]@[0,2,3,1]`. Attributes are
-//! maps of bools, 64-bit integers, 64-bit floats, strings, arrays and maps. An operation that the
-//! reader does not know stays as it is. Fields that a reader does not know are skipped;
-//! [`SCHEMA_VERSION`] counts the changes that an older reader would get wrong, and a graph is written
-//! in the first version that can hold it.
+//! maps of bools, 64-bit integers, 64-bit floats, strings, arrays and maps. A reader keeps operations that
+//! it does not know and skips unknown fields. [`SCHEMA_VERSION`] counts incompatible changes; a graph is
+//! written in the oldest version that can represent it.
 
 mod schema;
 
@@ -38,7 +36,7 @@ use crate::{
     text::{MAX_DEPTH, decode_op},
 };
 
-/// The newest version of the form: this build reads it and all before it.
+/// The newest version of the form. This build reads it and all before it.
 pub const SCHEMA_VERSION: u32 = 2;
 
 /// The version of graphs without calls.
@@ -46,11 +44,11 @@ const WITHOUT_CALLS: u32 = 1;
 
 const FORMAT: &str = "mirage-graph";
 
-/// The nesting of maps and arrays that a reader follows: enough for bodies and attributes
+/// The maximum nesting of maps and arrays: enough for bodies and attributes
 /// [`MAX_DEPTH`](crate::text::MAX_DEPTH) levels deep.
 const MAX_NESTING: usize = 192;
 
-/// The version of the form that [`encode`] writes a graph in.
+/// Returns the version of the form that [`encode`] writes for a graph.
 pub fn version(graph: &Graph) -> u32 {
     fn has_calls(graph: &Graph) -> bool {
         let calls = |node: &Node| callee(&node.op).is_some();
@@ -59,13 +57,14 @@ pub fn version(graph: &Graph) -> u32 {
             .iter()
             .any(|n| calls(n) || n.op.body().is_some_and(|body| has_calls(body)))
     }
-    match has_calls(graph) {
-        true => SCHEMA_VERSION,
-        false => WITHOUT_CALLS,
+    if has_calls(graph) {
+        SCHEMA_VERSION
+    } else {
+        WITHOUT_CALLS
     }
 }
 
-/// The wire form of a sound graph.
+/// Returns the wire form of a valid graph.
 pub fn encode(graph: &Graph) -> Vec<u8> {
     let mut bodies = Bodies::default();
     let form = bodies.graph(graph);
@@ -78,24 +77,28 @@ pub fn encode(graph: &Graph) -> Vec<u8> {
     let mut serializer = rmp_serde::Serializer::new(&mut bytes).with_struct_map();
     header
         .serialize(&mut serializer)
-        .and_then(|()| match has_calls {
-            true => bodies.forms.serialize(&mut serializer),
-            false => Ok(()),
+        .and_then(|()| {
+            if has_calls {
+                bodies.forms.serialize(&mut serializer)
+            } else {
+                Ok(())
+            }
         })
         .and_then(|()| form.serialize(&mut serializer))
         .expect("memory takes every write, and every part of a graph has a form");
     bytes
 }
 
-/// Reads the wire form of a graph and verifies the graph.
+/// Decodes and verifies a graph. Memory use is proportional to the number of bytes.
 ///
-/// Bytes that are not in the form, or are in another version of it, give [`GraphError::Wire`]; a
-/// graph that is not sound gives the verifier's error. Memory taken is in proportion to the bytes.
+/// # Errors
+/// [`GraphError::Wire`] for bytes that are not in the form or in a newer version of it, or the verifier's
+/// error.
 pub fn decode(bytes: &[u8]) -> Result<Graph, GraphError> {
     let mut deserializer = rmp_serde::Deserializer::new(bytes);
     deserializer.set_max_depth(MAX_NESTING);
     let header = Header::deserialize(&mut deserializer)
-        .map_err(|e| error(format!("this is no graph in wire form: {e}")))?;
+        .map_err(|e| error(format!("not a graph in wire form: {e}")))?;
     if header.format != FORMAT {
         let message = format!(
             "expected the format `{FORMAT}`, found `{}`",
@@ -149,7 +152,7 @@ fn error(message: String) -> GraphError {
     GraphError::Wire(message)
 }
 
-/// The bodies of calls, in wire form as they are met.
+/// The bodies of calls in wire form, in the sequence in which they are found.
 #[derive(Default)]
 struct Bodies<'g> {
     forms: Vec<GraphForm>,
@@ -159,7 +162,7 @@ struct Bodies<'g> {
 }
 
 impl<'g> Bodies<'g> {
-    /// The number of a body. Equal ones have one number.
+    /// Returns the index of a body. Equal bodies have the same index.
     fn number(&mut self, body: &'g Arc<Graph>) -> u32 {
         if let Some(&number) = self.numbers.get(&Arc::as_ptr(body)) {
             return number;
@@ -282,7 +285,7 @@ impl Values {
         }
     }
 
-    /// As many definitions as values, none twice: every slot is filled.
+    /// Fails if a value is not defined.
     fn finish(self) -> Vec<Value> {
         self.0.into_iter().flatten().collect()
     }
@@ -340,7 +343,7 @@ fn node(
         (Some(_), Some(_)) => return Err(wrong("has a body and a callee".to_owned())),
     };
     let (body, height) = body.map_or((None, 0), |(body, height)| (Some(body), 1 + height));
-    // What drops or verifies a graph follows its bodies, so their nesting is bounded from the start.
+    // Dropping and verifying a graph recurse into bodies, so nesting is bounded here.
     if height > MAX_DEPTH {
         return Err(wrong(format!("bodies nest deeper than {MAX_DEPTH} levels")));
     }

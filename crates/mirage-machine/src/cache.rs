@@ -9,29 +9,29 @@ use crate::sys;
 /// A cache of the first processor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Cache {
-    /// 1 is the nearest.
+    /// The level; 1 is the nearest.
     pub level: u8,
-    /// What it holds.
+    /// Its content.
     pub kind: CacheKind,
-    /// Its size, bytes.
+    /// Its size in bytes.
     pub bytes: u64,
-    /// How many of the system's processors share it.
+    /// Number of processors that share it.
     pub shared_by: usize,
 }
 
-/// What a cache holds.
+/// The content of a cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CacheKind {
-    /// Data alone.
+    /// Data only.
     Data,
-    /// Instructions alone.
+    /// Instructions only.
     Instruction,
-    /// Both.
+    /// Data and instructions.
     Unified,
 }
 
-/// Those of this machine, nearest first; none where the system does not tell (Linux does).
+/// Returns the caches of this machine, nearest first; empty if the system does not report them (Linux does).
 pub(crate) fn here() -> Vec<Cache> {
     read(Path::new("/sys/devices/system/cpu/cpu0/cache"))
 }

@@ -1,4 +1,4 @@
-//! Graphics cards and their drivers, as the system tells them, without any library of a vendor's.
+//! Graphics cards and their drivers, as reported by the system, without vendors' libraries.
 
 use std::{
     fs,
@@ -12,35 +12,35 @@ use serde::Serialize;
 
 use crate::{library::find_program, sys};
 
-/// How long `nvidia-smi` is waited for.
+/// Time limit for `nvidia-smi`.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What there is of graphics cards.
+/// The graphics cards and drivers of a machine.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Graphics {
     /// The cards.
     pub cards: Vec<Card>,
     /// The version of NVIDIA's kernel driver, if it is loaded.
     pub nvidia_driver: Option<String>,
-    /// NVIDIA's device files: without them a container sees no card, whatever the driver.
+    /// NVIDIA's device files. Without them a container cannot use a card, even with a driver.
     pub nvidia_devices: Vec<PathBuf>,
-    /// Why `nvidia-smi`, which is on PATH, tells nothing.
+    /// Why `nvidia-smi`, which is on PATH, failed.
     pub nvidia_smi_error: Option<String>,
 }
 
 /// A graphics card.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Card {
-    /// Its name, or its vendor where nothing tells the name.
+    /// Its name, or its vendor if the name is unknown.
     pub name: String,
-    /// The kernel module that drives it, or that none does.
+    /// Its kernel module, if any.
     pub driver: Option<String>,
-    /// Its memory, if known; bytes.
+    /// Its memory in bytes, if known.
     pub memory: Option<u64>,
 }
 
 impl Graphics {
-    /// This machine's.
+    /// Returns those of this machine.
     pub fn here() -> Self {
         let mut graphics = Self::read(Path::new("/"));
         if let Some(program) = find_program("nvidia-smi") {
@@ -83,7 +83,7 @@ impl Graphics {
     }
 }
 
-/// What is in a folder, by name; nothing if it cannot be read.
+/// Returns the names in a folder in order; empty if it cannot be read.
 fn entries(folder: &Path) -> Vec<PathBuf> {
     let read = fs::read_dir(folder).into_iter().flatten().flatten();
     let mut paths: Vec<PathBuf> = read.map(|entry| entry.path()).collect();
@@ -91,7 +91,7 @@ fn entries(folder: &Path) -> Vec<PathBuf> {
     paths
 }
 
-/// Whether a file's name is this with a number.
+/// Whether a file name is this prefix with a number.
 fn is_numbered(path: &Path, name: &str) -> bool {
     let file = path.file_name().and_then(|f| f.to_str());
     let number = file.and_then(|f| f.strip_prefix(name));
@@ -105,7 +105,7 @@ fn nvidia_name(information: &str) -> Option<String> {
     Some(line.trim().to_owned())
 }
 
-/// The number in `NVRM version: NVIDIA UNIX x86_64 Kernel Module  550.54.15  Tue …`.
+/// Returns the version in `NVRM version: NVIDIA UNIX x86_64 Kernel Module  550.54.15  Tue …`.
 fn driver_version(text: &str) -> Option<String> {
     let first = text.lines().next()?;
     let is_version =
@@ -113,7 +113,7 @@ fn driver_version(text: &str) -> Option<String> {
     first.split_whitespace().find(is_version).map(str::to_owned)
 }
 
-/// A card by the numbers that PCI gives vendors.
+/// Returns a card by its PCI vendor id.
 fn drm_card(card: &Path) -> Option<Card> {
     let device = card.join("device");
     let name = match sys::text(&device.join("vendor"))?.as_str() {
@@ -141,25 +141,29 @@ fn ask_nvidia_smi(program: &Path) -> Result<Vec<Card>, String> {
         .stderr(Stdio::null())
         .spawn()
         .map_err(|e| e.to_string())?;
-    // It waits for the driver, which may be what is broken. Its answer fits into a pipe.
+    // It waits for the driver, which may hang. Its answer fits into a pipe.
     let end = Instant::now() + PATIENCE;
     while child.try_wait().map_err(|e| e.to_string())?.is_none() {
         if Instant::now() > end {
-            // Whether it can be killed or not, nothing more is asked of it.
+            // Whether it can be killed or not, its answer is not awaited any longer.
             let _ = child.kill();
-            return Err(format!("it gave no answer in {} s", PATIENCE.as_secs()));
+            return Err(format!(
+                "it did not respond within {} s",
+                PATIENCE.as_secs()
+            ));
         }
         thread::sleep(Duration::from_millis(20));
     }
     let output = child.wait_with_output().map_err(|e| e.to_string())?;
     let text = String::from_utf8_lossy(&output.stdout);
-    match output.status.success() {
-        true => Ok(text.lines().filter_map(smi_card).collect()),
-        false => Err(text.lines().next().unwrap_or("it fails").trim().to_owned()),
+    if output.status.success() {
+        Ok(text.lines().filter_map(smi_card).collect())
+    } else {
+        Err(text.lines().next().unwrap_or("it failed").trim().to_owned())
     }
 }
 
-/// A card of a line such as `NVIDIA H100 80GB HBM3, 81559`, the number being MiB.
+/// Parses a line such as `NVIDIA H100 80GB HBM3, 81559`, where the number is MiB.
 fn smi_card(line: &str) -> Option<Card> {
     let (name, memory) = line.rsplit_once(',')?;
     Some(Card {

@@ -1,12 +1,12 @@
-//! What the machine is, what it can do, and what else keeps it busy.
+//! Describes the machine: hardware, measured peak rates, and load from other processes.
 //!
 //! - [`Machine::here`]: processor, cores, caches, memory, operating system; [`Graphics::here`]: cards and
-//!   drivers; [`libraries`]: what backends may want, and where it is.
-//! - [`measure_rates`], or [`measure_roofline`] where two numbers do: what arithmetic and memory reach.
-//! - [`Watch`]: around a measurement, what other processes, the hypervisor and the clock did meanwhile;
-//!   [`Load::warnings`] says it in words.
+//!   drivers; [`libraries`]: libraries and programs that backends may use.
+//! - [`measure_rates`], or [`measure_roofline`] for two numbers: peak rates of arithmetic and memory.
+//! - [`Watch`]: load from other processes and the hypervisor, and clock speed, during a measurement;
+//!   [`Load::warnings`] describes it in words.
 //!
-//! What a system does not tell is `None`, never a guess.
+//! What the system does not report is `None`.
 //!
 //! ```no_run
 //! use mirage_machine::{RateOptions, Watch, measure_roofline};

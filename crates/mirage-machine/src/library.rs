@@ -1,4 +1,4 @@
-//! Shared libraries and programs that backends and video can use, and where they are.
+//! Shared libraries and programs that backends and video can use.
 
 use std::{
     env, fs,
@@ -7,18 +7,18 @@ use std::{
 
 use serde::Serialize;
 
-/// A library or a program that something here can use.
+/// A library or a program.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Library {
     /// Its name.
     pub name: &'static str,
-    /// What it is for.
+    /// Its purpose.
     pub purpose: &'static str,
-    /// Where it is; `None` if it is not found.
+    /// Its path; `None` if it was not found.
     pub path: Option<PathBuf>,
 }
 
-/// Names, file names of which the first found counts, and purposes.
+/// Names, candidate file names in order of preference, and purposes.
 const LIBRARIES: [(&str, &[&str], &str); 5] = [
     (
         "libcuda",
@@ -33,7 +33,7 @@ const LIBRARIES: [(&str, &[&str], &str); 5] = [
             "libnvrtc.so.12",
             "libnvrtc.so.11.2",
         ],
-        "CUDA's compiler, for kernels made at run time",
+        "CUDA's compiler, for kernels compiled at run time",
     ),
     (
         "libcudnn",
@@ -52,7 +52,7 @@ const LIBRARIES: [(&str, &[&str], &str); 5] = [
     ),
 ];
 
-/// The libraries that backends may want, and ffmpeg.
+/// Finds the libraries that backends may use, and ffmpeg.
 pub fn libraries() -> Vec<Library> {
     let folders = folders();
     let library = |&(name, files, purpose): &(&'static str, &[&str], &'static str)| Library {
@@ -71,7 +71,7 @@ pub fn libraries() -> Vec<Library> {
     all
 }
 
-/// A program on PATH.
+/// Finds a program on PATH.
 pub(crate) fn find_program(name: &str) -> Option<PathBuf> {
     let paths = env::var_os("PATH")?;
     env::split_paths(&paths)
@@ -89,7 +89,7 @@ fn find(folders: &[PathBuf], files: &[&str]) -> Option<PathBuf> {
     folders.iter().find_map(in_folder)
 }
 
-/// Where the loader looks, in its order, and where LIBTORCH points.
+/// Returns the folders that the loader searches, in order, and that of LIBTORCH.
 fn folders() -> Vec<PathBuf> {
     let mut folders = Vec::new();
     if let Some(paths) = env::var_os("LD_LIBRARY_PATH") {
@@ -105,8 +105,8 @@ fn folders() -> Vec<PathBuf> {
     folders
 }
 
-/// The folders that a file of the loader's configuration lists, with the files that it includes; they
-/// end in a pattern `*.conf`, as everywhere.
+/// Returns the folders of a configuration file of the loader, with included files, whose pattern must end
+/// in `*.conf`.
 fn configured(file: &Path, depth: usize) -> Vec<PathBuf> {
     let mut folders = Vec::new();
     for line in fs::read_to_string(file).unwrap_or_default().lines() {

@@ -1,4 +1,4 @@
-//! What the machine is.
+//! Description of the machine.
 
 use std::{collections::BTreeSet, path::Path, thread::available_parallelism};
 
@@ -11,26 +11,26 @@ use crate::{Cache, Processor, cache, sys};
 pub struct Machine {
     /// Its processor.
     pub processor: Processor,
-    /// Cores, if the system tells.
+    /// Number of cores, if known.
     pub cores: Option<usize>,
-    /// Processors that this process may use: with several threads a core, more than cores.
+    /// Number of logical processors that this process may use; more than cores with several threads for each.
     pub processors: usize,
-    /// Caches of the first processor, nearest first; empty where the system does not tell.
+    /// Caches of the first processor, nearest first; empty if unknown.
     pub caches: Vec<Cache>,
-    /// Memory, if the system tells.
+    /// Memory, if known.
     pub memory: Option<Memory>,
     /// Its operating system.
     pub system: System,
-    /// Whether it is a virtual machine, if the system tells.
+    /// Whether it is a virtual machine, if known.
     pub is_virtual: Option<bool>,
 }
 
-/// Memory, bytes.
+/// Memory in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Memory {
-    /// All there is, or that the process's control group may have.
+    /// Total memory, or the limit of the process's control group.
     pub total: u64,
-    /// What can be had without swapping.
+    /// Memory that is available without swapping.
     pub available: u64,
 }
 
@@ -39,14 +39,14 @@ pub struct Memory {
 pub struct System {
     /// Its name and version.
     pub name: String,
-    /// Its kernel's version, if it tells.
+    /// Its kernel's version, if known.
     pub kernel: Option<String>,
     /// The architecture that this program was built for.
     pub architecture: &'static str,
 }
 
 impl Machine {
-    /// This one.
+    /// Describes this machine.
     pub fn here() -> Self {
         let cpuinfo = sys::text(Path::new("/proc/cpuinfo")).unwrap_or_default();
         Machine {
@@ -62,12 +62,12 @@ impl Machine {
 }
 
 impl Memory {
-    /// This machine's, now; `None` where the system does not tell.
+    /// Reads the current memory of this machine; `None` if the system does not report it.
     pub fn here() -> Option<Self> {
         let of_system = memory(&sys::text(Path::new("/proc/meminfo"))?)?;
         let group = Path::new("/sys/fs/cgroup");
         let limit: Option<u64> = sys::number(&group.join("memory.max"));
-        // What the group's files hold in the page cache is given back before memory ends.
+        // The page cache of the control group is reclaimed before memory runs out.
         let stat = sys::text(&group.join("memory.stat")).unwrap_or_default();
         let taken = sys::number(&group.join("memory.current"))
             .map(|taken: u64| taken.saturating_sub(inactive_files(&stat)));
@@ -94,7 +94,7 @@ impl System {
     }
 }
 
-/// From the text of `/proc/meminfo`, in which sizes are in KiB.
+/// Parses `/proc/meminfo`, in which sizes are in KiB.
 fn memory(meminfo: &str) -> Option<Memory> {
     let field = |name: &str| -> Option<u64> {
         let line = meminfo.lines().find_map(|line| line.strip_prefix(name))?;
@@ -107,14 +107,14 @@ fn memory(meminfo: &str) -> Option<Memory> {
     })
 }
 
-/// Bytes of pages of files that nobody uses at the moment, from the text of a group's `memory.stat`.
+/// Parses the bytes of inactive file pages from a control group's `memory.stat`.
 fn inactive_files(stat: &str) -> u64 {
     let mut lines = stat.lines();
     let told = lines.find_map(|line| line.strip_prefix("inactive_file ")?.trim().parse().ok());
     told.unwrap_or(0)
 }
 
-/// Cores of all sockets; `None` where the processors do not say which they belong to.
+/// Returns the number of cores of all sockets; `None` if the processors do not state theirs.
 fn cores(cpuinfo: &str) -> Option<usize> {
     let field = |processor: &str, name: &str| -> Option<u32> {
         let line = processor.lines().find(|line| line.starts_with(name))?;
@@ -130,7 +130,7 @@ fn cores(cpuinfo: &str) -> Option<usize> {
     (!cores.is_empty()).then_some(cores.len())
 }
 
-/// The name that `/etc/os-release` has for people.
+/// Returns the display name of `/etc/os-release`.
 fn system_name(release: &str) -> Option<String> {
     let name = release
         .lines()
@@ -138,7 +138,7 @@ fn system_name(release: &str) -> Option<String> {
     Some(name.trim_matches(['"', '\'']).to_owned())
 }
 
-/// What the flags of x86 processors say; other architectures have no such flag.
+/// Reads the flags of x86 processors; other architectures have no such flag.
 fn is_virtual(cpuinfo: &str) -> Option<bool> {
     let flags = cpuinfo.lines().find(|line| line.starts_with("flags"))?;
     Some(flags.split_whitespace().any(|flag| flag == "hypervisor"))

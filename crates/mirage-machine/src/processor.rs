@@ -1,4 +1,4 @@
-//! Which processor this is.
+//! Description of the processor.
 
 use std::path::Path;
 
@@ -6,19 +6,19 @@ use serde::Serialize;
 
 use crate::sys;
 
-/// The processor, for people.
+/// The processor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Processor {
-    /// Its name, or its architecture where the system does not tell.
+    /// Its name, or its architecture if the name is unknown.
     pub name: String,
-    /// The vector extensions that it has, of those that kernels use, as the compiler calls them.
+    /// The vector extensions that it has of those that kernels use, with the compiler's names.
     pub features: Vec<&'static str>,
-    /// Threads that the engines run kernels on: rayon's, which RAYON_NUM_THREADS sets.
+    /// Number of threads of engines: rayon's, which RAYON_NUM_THREADS sets.
     pub threads: usize,
 }
 
 impl Processor {
-    /// This machine's.
+    /// Describes this machine's processor.
     pub fn here() -> Self {
         let cpuinfo = sys::text(Path::new("/proc/cpuinfo")).unwrap_or_default();
         Processor {
@@ -28,7 +28,7 @@ impl Processor {
         }
     }
 
-    /// Threads and vector extensions: `2 threads, avx2 fma`.
+    /// Formats threads and vector extensions: `2 threads, avx2 fma`.
     pub fn details(&self) -> String {
         let threads = match self.threads {
             1 => "1 thread".to_owned(),

@@ -2,17 +2,17 @@
 
 use std::{fs, path::Path, str::FromStr};
 
-/// The trimmed text of a file; `None` where it is not there or cannot be read.
+/// Reads the trimmed text of a file; `None` if it cannot be read.
 pub(crate) fn text(path: &Path) -> Option<String> {
     Some(fs::read_to_string(path).ok()?.trim().to_owned())
 }
 
-/// The number that is all of a file.
+/// Reads a file that consists of a number.
 pub(crate) fn number<T: FromStr>(path: &Path) -> Option<T> {
     text(path)?.parse().ok()
 }
 
-/// A size as `/sys` writes it: `96K`, `32768K`, `1M`; bytes.
+/// Parses a size as in `/sys`, such as `96K`, `32768K`, `1M`; returns bytes.
 pub(crate) fn size(text: &str) -> Option<u64> {
     let (digits, unit) = match text.char_indices().last()? {
         (at, 'K') => (&text[..at], 1 << 10),
@@ -23,7 +23,7 @@ pub(crate) fn size(text: &str) -> Option<u64> {
     digits.parse::<u64>().ok()?.checked_mul(unit)
 }
 
-/// How many a list as `/sys` writes it names: `0-1,8`.
+/// Returns the number of elements of a list as in `/sys`, such as `0-1,8`.
 pub(crate) fn list_length(text: &str) -> Option<usize> {
     let mut count = 0;
     for part in text.split(',') {

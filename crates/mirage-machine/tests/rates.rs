@@ -29,7 +29,7 @@ fn rates_are_measured_with_any_number_of_threads() {
 fn no_threads_is_an_error_that_says_what_to_give() {
     let error = measure_roofline(&quick(0)).unwrap_err();
     assert!(matches!(error, RateError::NoThreads));
-    assert!(error.to_string().contains("give 1 or more"));
+    assert!(error.to_string().contains("use at least 1"));
 }
 
 #[test]

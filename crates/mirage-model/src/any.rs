@@ -1,4 +1,4 @@
-//! Any network behind one type, built from a configuration.
+//! Networks of any kind behind one type.
 
 use burn::{
     module::{Devices, Module, ModuleMapper, ModuleVisitor},
@@ -10,16 +10,16 @@ use crate::{
     StreamModel, StressNetwork, TensorSpec,
     config::NetworkConfig,
     forward::NamedForward,
-    lazy::{Kept, keep, with_kept, zeroed},
+    lazy::{SharedData, keep, with_kept, zeroed},
     parameters::parameter_count,
     seed::seeded,
 };
 
 /// A network of any kind with the configuration that it was built from.
 ///
-/// As a burn [`Module`] it is its network: parameter paths have no part for the kind. Unless [`Module::map`] has changed its
-/// weights, [`Module::valid`] gives a network that makes or takes them itself, so that those of a captured model are in
-/// memory once.
+/// As a burn [`Module`] it is the network itself: parameter paths have no part for the kind. Unless [`Module::map`] has
+/// changed its weights, [`Module::valid`] returns a network that initializes or shares them itself, so that the weights of
+/// a captured model are in memory once.
 #[derive(Debug, Clone)]
 pub struct AnyModel {
     config: ModelConfig,
@@ -35,12 +35,12 @@ enum Network {
     Stress(StressNetwork),
 }
 
-/// Where the weights of a network come from.
+/// The source of a network's weights.
 #[derive(Debug, Clone)]
 enum Weights {
     Seeded(u64),
     Zero,
-    Loaded(Kept),
+    Loaded(SharedData),
     /// Known to the network alone.
     Own,
 }
@@ -55,7 +55,7 @@ macro_rules! each {
     };
 }
 
-/// The model with its network replaced by what the expression makes of it.
+/// Replaces the network of the model by the value of an expression.
 macro_rules! map_network {
     ($model:expr, $inner:ident => $body:expr) => {{
         let network = match $model.network {
@@ -66,12 +66,12 @@ macro_rules! map_network {
     }};
 }
 
-/// The network that `config` describes, on `device`, with the untrained weights of `seed`. The same seed gives the same
-/// weights everywhere, chosen so that the output is a watchable transformation of the frame. They are drawn when they are
-/// first needed: building, counting parameters and loading weights from a file draw none.
+/// Builds the network of `config` on `device` with untrained weights of `seed`. The same seed gives the same weights on
+/// every machine; they are chosen so that the output is a visible transformation of the frame. Weights are computed when
+/// they are first used; building, counting parameters and loading weights from a file compute none.
 ///
 /// # Errors
-/// A configuration that describes no network.
+/// If the configuration is invalid.
 pub fn build(config: &ModelConfig, device: &Device, seed: u64) -> Result<AnyModel, ModelError> {
     config.validate()?;
     let model = AnyModel::make(config, device, Weights::Seeded(seed));
@@ -84,19 +84,18 @@ pub fn build(config: &ModelConfig, device: &Device, seed: u64) -> Result<AnyMode
     Ok(model)
 }
 
-/// The network that `config` describes, on `device`, with all parameters zero: for its shapes, its parameters and its graph,
-/// not for pictures. On the CPU it costs next to nothing, even captured: the system gives memory for zeros when they are
-/// written to.
+/// Builds the network of `config` on `device` with all parameters zero, for its shapes, parameters and graph. On the CPU it
+/// takes almost no memory, because the system allocates pages of zeros only when they are written.
 ///
 /// # Errors
-/// A configuration that describes no network.
+/// If the configuration is invalid.
 pub fn outline(config: &ModelConfig, device: &Device) -> Result<AnyModel, ModelError> {
     config.validate()?;
     Ok(AnyModel::make(config, device, Weights::Zero))
 }
 
 impl AnyModel {
-    /// The network of a validated configuration. No weight is drawn yet.
+    /// Builds the network of a validated configuration. No weight is computed yet.
     fn make(config: &ModelConfig, device: &Device, weights: Weights) -> Self {
         let network = match &config.network {
             NetworkConfig::LiveStreamUnet(network) => {
@@ -121,13 +120,13 @@ impl AnyModel {
         }
     }
 
-    /// The configuration that the network was built from.
+    /// Returns the configuration that the network was built from.
     #[must_use]
     pub fn config(&self) -> &ModelConfig {
         &self.config
     }
 
-    /// True once weights were loaded from a file; until then they are the seed's.
+    /// Whether weights were loaded from a file.
     #[must_use]
     pub fn is_trained(&self) -> bool {
         self.trained
@@ -137,7 +136,7 @@ impl AnyModel {
         each!(&self.network, network => network)
     }
 
-    /// This model, whose weights a file has just given, as one that keeps their data.
+    /// Returns this model with the weights of a file, whose data it keeps.
     pub(crate) fn into_loaded(self, device: &Device) -> Self {
         let config = self.config.clone();
         let kept = each!(self.network, network => keep(network));
@@ -175,7 +174,7 @@ impl StreamModel for AnyModel {
     }
 }
 
-// By hand, because the derived implementation for enums puts the variant's name into every parameter's path.
+// Not derived, because the derived implementation for enums adds the variant's name to every parameter's path.
 impl Module for AnyModel {
     fn collect_devices(&self, devices: Devices) -> Devices {
         each!(&self.network, network => network.collect_devices(devices))

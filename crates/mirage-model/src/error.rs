@@ -1,4 +1,4 @@
-//! What can go wrong between a configuration, a weight file and a network. Every message is one line: what, where, what to do.
+//! Errors of configurations, weight files and networks. Every message is one line: what, where, what to do.
 
 use std::path::PathBuf;
 
@@ -27,10 +27,10 @@ pub enum ModelError {
         source: std::io::Error,
     },
 
-    /// A configuration that is no TOML, lacks a key or has a value of a wrong type.
+    /// A configuration that is not TOML, lacks a key or has a value of a wrong type.
     #[error("{origin}: {message}")]
     ParseConfig {
-        /// The file with its line where known, or the preset.
+        /// The file with its line if known, or the preset.
         origin: String,
         /// What is wrong.
         message: String,
@@ -56,7 +56,7 @@ pub enum ModelError {
         reason: String,
     },
 
-    /// A configuration that no network can be built from.
+    /// An invalid configuration.
     #[error("model `{model}`: {key} {reason}")]
     InvalidConfig {
         /// The configuration's name.
@@ -67,28 +67,28 @@ pub enum ModelError {
         reason: String,
     },
 
-    /// A picture size that the network cannot halve as often as it has to.
+    /// A frame size that the network does not support.
     #[error(
         "model `{model}` cannot run at {width}x{height}: both sides must be positive multiples of {multiple}; the nearest size is {nearest_width}x{nearest_height} (the network halves the sides {halvings} times)"
     )]
     Size {
         /// The configuration's name.
         model: String,
-        /// The width asked for, in pixels.
+        /// The requested width in pixels.
         width: usize,
-        /// The height asked for, in pixels.
+        /// The requested height in pixels.
         height: usize,
         /// What both sides must be a multiple of.
         multiple: usize,
         /// How often the network halves the sides.
         halvings: usize,
-        /// The nearest width that works.
+        /// The nearest supported width.
         nearest_width: usize,
-        /// The nearest height that works.
+        /// The nearest supported height.
         nearest_height: usize,
     },
 
-    /// Named inputs of one forward pass that do not fit the network.
+    /// A named input that does not fit the network.
     #[error("input `{name}`: {reason}")]
     Input {
         /// The input's name.
@@ -102,11 +102,11 @@ pub enum ModelError {
     ReadWeights {
         /// The file.
         path: PathBuf,
-        /// What the file lacks.
+        /// The reason.
         reason: String,
     },
 
-    /// Weights whose names or shapes are not the network's.
+    /// Weights whose names or shapes differ from the network's.
     #[error("weights {} do not fit model `{model}`: {misfit}", path.display())]
     WeightsMisfit {
         /// The file.
@@ -117,7 +117,7 @@ pub enum ModelError {
         misfit: Misfit,
     },
 
-    /// Weights that could not be written; whatever stood under that name is untouched.
+    /// Weights that could not be written; an existing file is unchanged.
     #[error("cannot write weights to {}: {reason}", path.display())]
     WriteWeights {
         /// The file.

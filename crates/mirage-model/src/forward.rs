@@ -1,40 +1,40 @@
-//! One forward pass with inputs and outputs by the names that each network gives them.
+//! Single forward passes with named inputs and outputs.
 
 use crate::{AnyModel, AnyTensor, ModelError, NamedTensors, TensorSpec, config::Size};
 
-/// A network's own forward pass, by name.
+/// A network's own forward pass with named inputs and outputs.
 pub(crate) trait NamedForward {
-    /// The input whose shape `[batch, 3, height, width]` says how large the others are.
+    /// The input whose shape `[batch, 3, height, width]` determines the sizes of the others.
     fn picture_input(&self) -> &'static str;
 
-    /// The inputs, in order.
+    /// Returns the inputs in order.
     fn input_specs(&self, batch: usize, size: Size) -> Vec<TensorSpec>;
 
-    /// The outputs, in order.
+    /// Returns the outputs in order.
     fn output_specs(&self, batch: usize, size: Size) -> Vec<TensorSpec>;
 
-    /// The outputs from the inputs, which are those of [`input_specs`](Self::input_specs).
+    /// Computes the outputs from the inputs, which are those of [`input_specs`](Self::input_specs).
     ///
     /// # Errors
-    /// Only if the inputs are not those.
+    /// If the inputs are not those.
     fn forward_ordered(&self, inputs: Ordered) -> Result<Vec<(String, AnyTensor)>, ModelError>;
 }
 
 impl AnyModel {
-    /// The input of [`forward_named`](Self::forward_named) whose shape `[batch, 3, height, width]` sets batch and size.
+    /// Returns the input of [`forward_named`](Self::forward_named) whose shape `[batch, 3, height, width]` sets batch and size.
     #[must_use]
     pub fn picture_input(&self) -> &'static str {
         self.named_forward().picture_input()
     }
 
-    /// The inputs of [`forward_named`](Self::forward_named), in order; the names are the network's.
+    /// Returns the inputs of [`forward_named`](Self::forward_named) in order, with the network's names.
     ///
     /// [`LiveStreamUNet`](crate::LiveStreamUNet): `sample`, `frame` and `previous`, f32 `[batch, 3, height, width]`;
     /// `timestep`, i64 `[batch]`; then the declared state. [`StressNetwork`](crate::StressNetwork): `input` and `previous`,
     /// f32 `[batch, 3, height, width]`; `timestep`, i64 `[batch]`.
     ///
     /// # Errors
-    /// A size that the network cannot run at, an empty batch.
+    /// If the network does not support the size, or the batch is empty.
     pub fn input_specs(
         &self,
         batch: usize,
@@ -45,11 +45,11 @@ impl AnyModel {
         Ok(self.named_forward().input_specs(batch, size))
     }
 
-    /// The outputs of [`forward_named`](Self::forward_named), in order: `output`, f32 `[batch, 3, height, width]`; then the
-    /// updated state, if the network declares one, under the names of the inputs.
+    /// Returns the outputs of [`forward_named`](Self::forward_named) in order: `output`, f32 `[batch, 3, height, width]`; then
+    /// the updated state, if the network declares one, with the names of the inputs.
     ///
     /// # Errors
-    /// As [`input_specs`](Self::input_specs).
+    /// See [`input_specs`](Self::input_specs).
     pub fn output_specs(
         &self,
         batch: usize,
@@ -60,15 +60,15 @@ impl AnyModel {
         Ok(self.named_forward().output_specs(batch, size))
     }
 
-    /// One forward pass. The shape of [`picture_input`](Self::picture_input) sets batch and size. Inputs may come in any
+    /// Runs one forward pass. The shape of [`picture_input`](Self::picture_input) sets batch and size. Inputs may be in any
     /// order.
     ///
-    /// For a [`LiveStreamUNet`](crate::LiveStreamUNet) that is a whole frame of one step: denoise, blend with `previous`,
-    /// update the state; `output` is the next frame's `previous`. For a [`StressNetwork`](crate::StressNetwork) it is the
-    /// bare network.
+    /// A [`LiveStreamUNet`](crate::LiveStreamUNet) computes a whole frame of one step: denoise, blend with `previous`, update
+    /// the state; `output` is the next frame's `previous`. A [`StressNetwork`](crate::StressNetwork) runs without a
+    /// sampler.
     ///
     /// # Errors
-    /// An input that is missing, unknown, or of another shape or type than [`input_specs`](Self::input_specs) says.
+    /// If an input is missing, unknown, or has another shape or type than in [`input_specs`](Self::input_specs).
     pub fn forward_named(
         &self,
         inputs: Vec<(String, AnyTensor)>,
@@ -87,7 +87,7 @@ impl AnyModel {
         }
         Err(ModelError::Input {
             name: self.picture_input().to_owned(),
-            reason: "the batch is empty; it takes one picture or more".to_owned(),
+            reason: "the batch is empty; at least one image is required".to_owned(),
         })
     }
 }
@@ -104,7 +104,7 @@ impl Ordered {
         let (name, tensor) = self.0.next().ok_or_else(|| missing("the next one"))?;
         T::try_from(tensor).map_err(|_| ModelError::Input {
             name,
-            reason: "is of another kind or rank than it takes".to_owned(),
+            reason: "has another kind or rank than the network expects".to_owned(),
         })
     }
 
@@ -125,7 +125,7 @@ fn picture_dims(inputs: &[(String, AnyTensor)], name: &str) -> Result<[usize; 3]
         [batch, 3, height, width] => Ok([batch, height, width]),
         _ => Err(ModelError::Input {
             name: name.to_owned(),
-            reason: format!("has shape {shape:?}; it takes [batch, 3, height, width]"),
+            reason: format!("has the shape {shape:?}; expected [batch, 3, height, width]"),
         }),
     }
 }
@@ -145,7 +145,7 @@ fn in_order(
         if tensor.shape() != spec.shape || tensor.dtype() != spec.dtype {
             return Err(ModelError::Input {
                 reason: format!(
-                    "is {:?} of shape {:?}; it takes {:?} of shape {:?}",
+                    "is {:?} of shape {:?}; expected {:?} of shape {:?}",
                     tensor.dtype(),
                     tensor.shape(),
                     spec.dtype,

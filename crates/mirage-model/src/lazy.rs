@@ -1,7 +1,7 @@
-//! Parameters whose values are made when they are first needed, on the device that needs them, in memory that copies share.
+//! Lazy parameters: values are computed when they are first used, on the device that uses them, in shared memory.
 //!
-//! burn copies a parameter's data when a module that is in use elsewhere is captured, and captured data once more. For gigabytes
-//! of weights both would hurt. A parameter that is made by the capturing device itself, out of shared bytes, is not copied.
+//! burn copies the data of parameters when a module that is in use elsewhere is captured, and once more for the record. A
+//! parameter that the capturing device itself creates from shared bytes is not copied.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -10,7 +10,7 @@ use burn::{
     tensor::{Device, Shape, Tensor, TensorData},
 };
 
-/// The parameter with other values, which `values` gives when they are first needed.
+/// Returns the parameter with other values, which `values` computes when they are first used.
 pub(crate) fn lazily<const D: usize>(
     param: &Param<Tensor<D>>,
     values: impl FnOnce(Shape) -> TensorData + Send + Sync + 'static,
@@ -23,13 +23,13 @@ pub(crate) fn lazily<const D: usize>(
     Param::uninitialized(param.id, init, param.lazy_device(), true, shape)
 }
 
-/// The data in memory that its copies share.
+/// Moves the data to memory that copies share.
 fn shared(data: TensorData) -> TensorData {
     let (bytes, shape, dtype) = data.into_parts();
     TensorData::from_bytes(bytes.shared(), shape, dtype)
 }
 
-/// The module with every parameter zero. The system gives memory for zeros when it is written to, so they take next to none.
+/// Sets every parameter to zero. The system allocates pages of zeros only when they are written.
 pub(crate) fn zeroed<M: Module>(module: M) -> M {
     module.map(&mut Zeroer)
 }
@@ -44,18 +44,18 @@ impl ModuleMapper for Zeroer {
     }
 }
 
-/// The data of a network's parameters by path, shared by all that use it.
-pub(crate) type Kept = Arc<HashMap<String, TensorData>>;
+/// The data of a network's parameters by path, shared by all users.
+pub(crate) type SharedData = Arc<HashMap<String, TensorData>>;
 
-/// The data of all parameters of a module, without a copy if nothing else uses the module's.
-pub(crate) fn keep<M: Module>(module: M) -> Kept {
+/// Returns the data of all parameters of a module, without a copy if the module is their only user.
+pub(crate) fn keep<M: Module>(module: M) -> SharedData {
     let mut keeper = Keeper::default();
     module.map(&mut keeper);
     Arc::new(keeper.data)
 }
 
-/// The module with the kept data; parameters that it does not have stay.
-pub(crate) fn with_kept<M: Module>(module: M, kept: &Kept) -> M {
+/// Returns the module with the kept data; parameters without data do not change.
+pub(crate) fn with_kept<M: Module>(module: M, kept: &SharedData) -> M {
     module.map(&mut Giver {
         path: Vec::new(),
         kept,
@@ -88,7 +88,7 @@ impl ModuleMapper for Keeper {
 
 struct Giver<'a> {
     path: Vec<String>,
-    kept: &'a Kept,
+    kept: &'a SharedData,
 }
 
 impl ModuleMapper for Giver<'_> {

@@ -1,7 +1,7 @@
 //! The networks that Mirage runs, written once, in burn.
 //!
-//! A [`ModelConfig`] (a preset, a TOML file, `key=value` overrides) says what to build; [`build`] makes it with seeded,
-//! untrained weights; [`AnyModel::load_weights`] replaces them. A sampler runs any of them through [`StreamModel`].
+//! A [`ModelConfig`] (a preset or a TOML file, with `key=value` overrides) describes a network, and [`build`] creates it
+//! with seeded, untrained weights, which [`AnyModel::load_weights`] replaces. A sampler runs it through [`StreamModel`].
 //!
 //! ```
 //! use burn::tensor::Device;
@@ -14,8 +14,9 @@
 //! # Ok::<(), mirage_model::ModelError>(())
 //! ```
 //!
-//! Forward passes read no tensor's contents and make no random numbers, all shapes are concrete, and everything a network
-//! needs moves with [`Module::to_device`](burn::module::Module::to_device), so burn's capture device records any of it.
+//! Forward passes do not read the contents of tensors and draw no random numbers, all shapes are fixed, and
+//! [`Module::to_device`](burn::module::Module::to_device) moves everything that a network needs, so that burn's capture
+//! device can record them.
 
 mod any;
 mod config;

@@ -12,27 +12,27 @@ use crate::network::BatchNorm;
 pub struct ParameterInfo {
     /// Path in the module tree, e.g. `down.0.block.1.conv1.weight`: its name in weight files and graphs.
     pub path: String,
-    /// burn's identity of the parameter in this process.
+    /// burn's id of the parameter in this process.
     pub id: ParamId,
-    /// Shape, as burn lays it out: convolutions `[out, in, height, width]`, linear layers `[in, out]`.
+    /// Shape in burn's layout: convolutions `[out, in, height, width]`, linear layers `[in, out]`.
     pub shape: Vec<usize>,
     /// Element type.
     pub dtype: DType,
     /// Number of elements.
     pub count: usize,
-    /// True for a batch norm's running mean and variance: part of weight files and graphs, but no weight.
+    /// Whether it is a batch norm's running mean or variance: part of weight files and graphs, but not counted as a weight.
     pub is_statistic: bool,
 }
 
-/// The parameters of `model` in the order of its module tree.
+/// Returns the parameters of `model` in the order of its module tree.
 pub fn named_parameters<M: Module>(model: &M) -> Vec<ParameterInfo> {
     let mut collector = Collector::default();
     model.visit(&mut collector);
     collector.parameters
 }
 
-/// Number of weights in all parameters of `model`, statistics left out, as checkpoints are usually described. Nothing is
-/// drawn or read for it.
+/// Returns the number of weights in all parameters of `model`, without statistics. Computes and reads no
+/// weights.
 pub fn parameter_count<M: Module>(model: &M) -> usize {
     let parameters = named_parameters(model);
     let weights = parameters.iter().filter(|p| !p.is_statistic);
@@ -57,10 +57,11 @@ impl ModuleVisitor for Collector {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let shape = param.lazy_shape();
         let path = self.path.join(".");
-        // What is not drawn yet will be f32: asking it would draw it.
-        let dtype = match param.is_initialized() {
-            true => param.base().dtype(),
-            false => DType::F32,
+        // A lazy parameter that is not computed yet will be f32; asking it would compute it.
+        let dtype = if param.is_initialized() {
+            param.base().dtype()
+        } else {
+            DType::F32
         };
         self.parameters.push(ParameterInfo {
             is_statistic: BatchNorm::is_statistic(&path),

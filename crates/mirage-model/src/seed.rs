@@ -1,7 +1,7 @@
 //! Seeded weights: the same on every run, machine and device.
 //!
-//! Each parameter has a random stream of its own, made from the seed and the parameter's path, so adding a layer changes no
-//! other layer's weights. The numbers are made by integer arithmetic and correctly rounded float operations only: no
+//! Each parameter has its own random stream, seeded by the seed and the parameter's path, so adding a layer does not change
+//! the weights of others. Numbers are computed by integer arithmetic and correctly rounded float operations only, without
 //! logarithm or cosine, whose last bit differs between systems.
 
 use burn::{
@@ -11,7 +11,7 @@ use burn::{
 
 use crate::lazy::lazily;
 
-/// Where a parameter stands in a module tree.
+/// A parameter's position in a module tree.
 #[derive(Debug)]
 pub(crate) struct ParameterSite<'a> {
     /// Its path, e.g. `down.0.block.1.conv1.weight`.
@@ -39,13 +39,13 @@ impl Gaussian {
 /// The distribution of each element of a parameter, by its row-major index.
 pub(crate) type Distribution = Box<dyn Fn(usize) -> Gaussian + Send + Sync>;
 
-/// A network that says how its untrained weights are distributed.
+/// A network that defines the distribution of its untrained weights.
 pub(crate) trait Seeding: Module {
-    /// The distribution of the parameter's elements.
+    /// Returns the distribution of the parameter's elements.
     fn distribution(site: &ParameterSite<'_>) -> Distribution;
 }
 
-/// The usual distribution: norms near identity, biases small, weights with the variance of one over their inputs.
+/// Returns the default distribution: norms near identity, small biases, weights with variance 1/inputs.
 pub(crate) fn standard(site: &ParameterSite<'_>) -> Distribution {
     let (mean, std) = match (site.path.rsplit('.').next(), site.shape) {
         (Some("gamma"), _) => (1.0, 0.05),
@@ -62,7 +62,7 @@ fn deviation(inputs: usize) -> f32 {
     1.0 / (inputs as f32).sqrt()
 }
 
-/// The module with every parameter replaced by its seeded value, to be drawn when it is first needed.
+/// Replaces every parameter by its seeded values, which are computed when they are first used.
 pub(crate) fn seeded<M: Seeding>(module: M, seed: u64) -> M {
     module.map(&mut Seeder::<M> {
         seed,
@@ -100,10 +100,10 @@ impl<M: Seeding> ModuleMapper for Seeder<M> {
     }
 }
 
-/// Elements below which threads cost more than they bring.
+/// Fewer elements are computed without threads.
 const A_THREAD: usize = 1 << 18;
 
-/// `count` numbers of a distribution. A number depends on its index alone, so threads change nothing.
+/// Returns `count` numbers of a distribution. A number depends on its index alone, whatever the number of threads.
 fn draw(stream: Stream, count: usize, distribution: &Distribution) -> Vec<f32> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let part = count.div_ceil(cores).max(A_THREAD);
@@ -128,15 +128,15 @@ fn draw(stream: Stream, count: usize, distribution: &Distribution) -> Vec<f32> {
     values
 }
 
-/// A stream of nearly normal numbers.
+/// A stream of approximately normal numbers.
 #[derive(Clone, Copy)]
 struct Stream(u64);
 
-/// What SplitMix64's state grows by with every number.
+/// The increment of SplitMix64's state.
 const STRIDE: u64 = 0x9e37_79b9_7f4a_7c15;
 
 impl Stream {
-    /// The stream of this seed and name: FNV-1a of the name, mixed with the seed.
+    /// Returns the stream of this seed and name: FNV-1a of the name, mixed with the seed.
     fn new(seed: u64, name: &str) -> Self {
         let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
@@ -145,7 +145,7 @@ impl Stream {
         Self(stream.next().wrapping_add(seed).wrapping_mul(STRIDE))
     }
 
-    /// The stream after `count` numbers.
+    /// Returns the stream after `count` numbers.
     fn skip(self, count: usize) -> Self {
         Self(self.0.wrapping_add(STRIDE.wrapping_mul(count as u64)))
     }
@@ -185,13 +185,13 @@ mod tests {
 
     #[test]
     fn numbers_are_pinned() {
-        // A change here changes every untrained picture that anyone compares with.
+        // A change here changes the output of every untrained network.
         let mut stream = Stream::new(0, "mix.weight");
         let bits: Vec<u32> = (0..3).map(|_| stream.normal().to_bits()).collect();
         assert_eq!(bits, PINNED);
     }
 
-    /// Computed once more outside of Rust.
+    /// Computed independently outside of Rust.
     const PINNED: [u32; 3] = [1_027_763_255, 1_067_216_575, 1_067_827_809];
 
     #[test]

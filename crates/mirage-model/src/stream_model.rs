@@ -1,4 +1,4 @@
-//! What a sampler needs of a network to run a live stream with it.
+//! The interface between networks and samplers.
 
 use burn::{
     module::Module,
@@ -7,15 +7,15 @@ use burn::{
 
 use crate::{ModelError, NamedTensors, Schedule, Size, TensorSpec};
 
-/// What the frames of a stream are, where they enter and leave the program.
+/// The format of a stream's frames as inputs and outputs of the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FrameFormat {
-    /// 8-bit pictures of this many channels (3: RGB). Inside the program they are f32 in [-1, 1].
+    /// 8-bit images with this number of channels (3: RGB). Inside of the program they are f32 in [-1, 1].
     Picture {
         /// Channels of a pixel.
         channels: usize,
     },
-    /// Latents: f32 `[1, channels, H, W]`, which enter and leave the program as they are.
+    /// Latents: f32 `[1, channels, H, W]`, without conversion.
     Latents {
         /// Channels.
         channels: usize,
@@ -23,10 +23,10 @@ pub enum FrameFormat {
 }
 
 impl FrameFormat {
-    /// 8-bit RGB pictures.
+    /// 8-bit RGB images.
     pub const RGB: Self = Self::Picture { channels: 3 };
 
-    /// The number of channels.
+    /// Returns the number of channels.
     #[must_use]
     pub fn channels(self) -> usize {
         match self {
@@ -35,13 +35,13 @@ impl FrameFormat {
     }
 }
 
-/// The inputs of one denoising step. All are on one device; `sample`, `frame` and `previous` are f32 of the same shape
+/// The inputs of one denoising step, all on one device. `sample`, `frame` and `previous` are f32 of the same shape
 /// `[B, C, H, W]`, with the channels of [`StreamModel::frame_format`].
 #[derive(Debug, Clone)]
 pub struct StepInput {
     /// The noisy frame `x_t` of the forward process of the model's [`Schedule`].
     pub sample: Tensor<4>,
-    /// The frame that conditions the output: a picture in [-1, 1], or latents.
+    /// The frame that conditions the output: an image in [-1, 1], or latents.
     pub frame: Tensor<4>,
     /// The stream's previous output; zeros before the first frame.
     pub previous: Tensor<4>,
@@ -53,17 +53,17 @@ pub struct StepInput {
     pub conditions: NamedTensors,
 }
 
-/// What one denoising step gives.
+/// The result of one denoising step.
 #[derive(Debug, Clone)]
 pub struct StepOutput {
-    /// The predicted clean frame x0, of the shape of [`StepInput::sample`]; a picture is in [-1, 1].
+    /// The predicted clean frame x0, with the shape of [`StepInput::sample`]; an image is in [-1, 1].
     pub picture: Tensor<4>,
-    /// What [`StreamModel::update_state`] reads, such as the network's innermost features, `[B, C, h, w]`.
+    /// A tensor for [`StreamModel::update_state`], such as the network's innermost features, `[B, C, h, w]`.
     pub features: Tensor<4>,
 }
 
 impl StepOutput {
-    /// A step of a model whose state's update reads the predicted frame or nothing.
+    /// Returns a result without features, for a model whose state update does not need them.
     #[must_use]
     pub fn new(picture: Tensor<4>) -> Self {
         Self {
@@ -73,66 +73,66 @@ impl StepOutput {
     }
 }
 
-/// A network that runs live: it denoises towards a frame, blends with its previous output, and keeps state from frame to
-/// frame. Nothing here reads a tensor's contents or makes random numbers, so all of it can be captured into one graph.
+/// A network for live streams: it denoises towards a frame, blends with its previous output, and keeps state between
+/// frames. Its methods must not read the contents of tensors or draw random numbers, so that they can be captured.
 ///
-/// Only [`denoise`](Self::denoise) has to be written; the other methods describe an RGB model without state and without
-/// conditioning inputs unless they are overridden.
+/// Only [`denoise`](Self::denoise) is required. By default, the other methods describe an RGB model without state and
+/// conditioning inputs.
 ///
-/// A frame is: `denoise` for each step of the sampler, all with the state before the frame; `blend` of the sampler's final
-/// picture; `update_state` with the last step. The blended picture is the frame's output and the next frame's `previous`,
-/// which is a state of the stream too though not among [`state_specs`](Self::state_specs), because every model has it.
+/// A frame runs `denoise` for each step of the sampler, all with the state before the frame, then `blend` on the sampler's
+/// final prediction, then `update_state` with the last step. The blended result is the frame's output and the next frame's
+/// `previous`, which every model has and which is not listed in [`state_specs`](Self::state_specs).
 pub trait StreamModel: Module {
-    /// Predicts the clean frame x0 from one noisy sample, whatever the network itself was trained to predict.
+    /// Predicts the clean frame x0 from a noisy sample, whatever the network itself was trained to predict.
     ///
     /// # Panics
-    /// On inputs of other shapes or types than [`StepInput`] says, as burn does.
+    /// If the inputs have other shapes or types than in [`StepInput`], like burn.
     fn denoise(&self, step: StepInput) -> StepOutput;
 
-    /// The model's name in reports and messages. By default the name of its type.
+    /// Returns the model's name for reports and messages. The default is the name of its type.
     fn name(&self) -> &str {
         let path = std::any::type_name::<Self>();
         path.rsplit("::").next().unwrap_or(path)
     }
 
-    /// The noise schedule that the network was trained with. By default [`Schedule::default`].
+    /// Returns the noise schedule that the network was trained with. The default is [`Schedule::default`].
     fn schedule(&self) -> Schedule {
         Schedule::default()
     }
 
-    /// What frames are. By default 8-bit RGB pictures.
+    /// Returns the format of frames. The default is 8-bit RGB images.
     fn frame_format(&self) -> FrameFormat {
         FrameFormat::RGB
     }
 
-    /// Checks that the network can run on frames of this size, in pixels of a picture or elements of a latent's plane.
-    /// By default every size can be run whose sides are from 1 to 16384; see [`Size::check_halvings`].
+    /// Checks that the network supports frames of this size, in pixels of an image or elements of a latent's plane.
+    /// By default, sides from 1 to 16384 are supported; see [`Size::check_halvings`].
     ///
     /// # Errors
-    /// A size that the network cannot run at.
+    /// If the network does not support the size.
     fn check_size(&self, size: Size) -> Result<(), ModelError> {
         size.check_halvings(self.name(), 0)
     }
 
-    /// The conditioning inputs, such as a text's embedding: names, shapes and types. They stay the same from frame to frame
-    /// until they are set anew. By default there are none.
+    /// Returns names, shapes and types of the conditioning inputs, such as a text embedding. They keep their values
+    /// until they are set again. By default there are none.
     fn condition_specs(&self) -> Vec<TensorSpec> {
         Vec::new()
     }
 
-    /// The declared state besides `previous`: names, shapes and types. Before the first frame all are zero. By default
+    /// Returns names, shapes and types of the state, without `previous`. It is zero before the first frame. By default
     /// there is none.
     fn state_specs(&self, _batch: usize) -> Vec<TensorSpec> {
         Vec::new()
     }
 
-    /// The state after a frame, from the state before it and the frame's last step. By default it stays as it is.
+    /// Returns the state after a frame, from the state before it and the frame's last step. By default it does not change.
     fn update_state(&self, state: NamedTensors, _last: &StepOutput) -> NamedTensors {
         state
     }
 
-    /// The frame's output: the sampler's final picture blended with the previous output. `state` is the state before the
-    /// frame. On the first frame of a stream this is the picture itself. By default it always is.
+    /// Returns the frame's output: the sampler's final prediction blended with the previous output. `state` is the state
+    /// before the frame. On the first frame of a stream, and by default always, this is the prediction itself.
     fn blend(&self, picture: Tensor<4>, _previous: Tensor<4>, _state: &NamedTensors) -> Tensor<4> {
         picture
     }

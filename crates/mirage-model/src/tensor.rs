@@ -1,4 +1,4 @@
-//! Tensors whose kind and rank are only known at run time, under names: what inputs, outputs and stream state are made of.
+//! Named tensors whose kind and rank are known only at run time, for inputs, outputs and states.
 
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 
@@ -16,7 +16,7 @@ pub struct TensorSpec {
 }
 
 impl TensorSpec {
-    /// A spec from its parts.
+    /// Returns a spec of these parts.
     pub fn new(name: impl Into<String>, shape: impl Into<Vec<usize>>, dtype: DType) -> Self {
         Self {
             name: name.into(),
@@ -25,16 +25,16 @@ impl TensorSpec {
         }
     }
 
-    /// A batch of RGB pictures: f32 `[batch, 3, height, width]`.
+    /// Returns the spec of a batch of RGB images: f32 `[batch, 3, height, width]`.
     pub(crate) fn picture(name: &str, batch: usize, size: Size) -> Self {
         Self::new(name, [batch, 3, size.height, size.width], DType::F32)
     }
 
-    /// A tensor of this shape and type on `device`, filled with zeros. The zeros come from the host, so on a capture device
-    /// this is an input and no operation.
+    /// Returns zeros of this shape and type on `device`. They are uploaded from the host, so on a capture device they are an
+    /// input and not an operation.
     ///
     /// # Errors
-    /// A rank or type that [`AnyTensor`] has no room for.
+    /// If [`AnyTensor`] does not support the rank or type.
     pub fn zeros(&self, device: &Device) -> Result<AnyTensor, ModelError> {
         AnyTensor::from_data(
             &self.name,
@@ -44,7 +44,7 @@ impl TensorSpec {
     }
 }
 
-/// A tensor of any kind and rank that a network here takes or gives.
+/// A tensor of any kind and rank that the networks use.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum AnyTensor {
@@ -85,7 +85,7 @@ macro_rules! conversions {
         }
 
         impl TryFrom<AnyTensor> for $tensor {
-            /// The tensor that was of another kind or rank.
+            /// The tensor, which has another kind or rank.
             type Error = AnyTensor;
 
             fn try_from(tensor: AnyTensor) -> Result<Self, AnyTensor> {
@@ -108,10 +108,10 @@ conversions!(
 );
 
 impl AnyTensor {
-    /// The tensor with these contents on `device`, in the element type of `data`; `name` names it in the error.
+    /// Uploads contents to `device` in the element type of `data`; `name` names the tensor in the error.
     ///
     /// # Errors
-    /// A rank or an element type that no network here uses.
+    /// If the rank or the element type is not supported.
     pub fn from_data(name: &str, data: TensorData, device: &Device) -> Result<Self, ModelError> {
         let dtype = data.dtype();
         let rank = data.shape().len();
@@ -132,25 +132,25 @@ impl AnyTensor {
         }
     }
 
-    /// Reads the contents back to the host.
+    /// Downloads the contents.
     #[must_use]
     pub fn into_data(self) -> TensorData {
         each!(self, tensor => tensor.into_data())
     }
 
-    /// Shape.
+    /// Returns the shape.
     #[must_use]
     pub fn shape(&self) -> Vec<usize> {
         each!(self, tensor => tensor.dims().to_vec())
     }
 
-    /// Element type.
+    /// Returns the element type.
     #[must_use]
     pub fn dtype(&self) -> DType {
         each!(self, tensor => tensor.dtype())
     }
 
-    /// The tensor moved to another device.
+    /// Moves the tensor to another device.
     #[must_use]
     pub fn to_device(self, device: &Device) -> Self {
         each!(self, tensor => tensor.to_device(device).into())
@@ -164,16 +164,16 @@ impl AnyTensor {
 pub struct NamedTensors(Vec<(String, AnyTensor)>);
 
 impl NamedTensors {
-    /// From names and tensors.
+    /// Returns tensors by name.
     #[must_use]
     pub fn new(tensors: Vec<(String, AnyTensor)>) -> Self {
         Self(tensors)
     }
 
-    /// The state of a stream before its first frame: zeros. They come from the host, so on a capture device they are inputs.
+    /// Returns the state before the first frame: zeros, uploaded from the host, so that they are inputs on a capture device.
     ///
     /// # Errors
-    /// A rank or type that [`AnyTensor`] has no room for.
+    /// If [`AnyTensor`] does not support the rank or type.
     pub fn initial(specs: &[TensorSpec], device: &Device) -> Result<Self, ModelError> {
         specs
             .iter()
@@ -182,11 +182,11 @@ impl NamedTensors {
             .map(Self)
     }
 
-    /// The tensor of that name as kind and rank `T`.
+    /// Returns the tensor of this name as kind and rank `T`.
     ///
     /// # Panics
-    /// If there is no such tensor: it is not among the model's `state_specs` or `condition_specs`, or of another kind or
-    /// rank there. In a capture the panic becomes the capture's error.
+    /// If the model's `state_specs` or `condition_specs` do not declare it with this kind and rank. During capture, the panic
+    /// becomes the capture's error.
     #[must_use]
     pub fn expect<T: TryFrom<AnyTensor>>(&self, name: &str) -> T {
         self.get(name)
@@ -199,7 +199,7 @@ impl NamedTensors {
             })
     }
 
-    /// The tensor of that name.
+    /// Returns the tensor of this name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&AnyTensor> {
         self.0
@@ -208,12 +208,12 @@ impl NamedTensors {
             .map(|(_, tensor)| tensor)
     }
 
-    /// Names and tensors in order.
+    /// Iterates over names and tensors in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &AnyTensor)> {
         self.0.iter().map(|(name, tensor)| (name.as_str(), tensor))
     }
 
-    /// Names and tensors in order, by value.
+    /// Iterates over names and tensors in order, by value.
     #[must_use]
     pub fn into_inner(self) -> Vec<(String, AnyTensor)> {
         self.0

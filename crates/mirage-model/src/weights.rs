@@ -1,4 +1,4 @@
-//! Weights in and out as safetensors.
+//! Loads and saves weights as safetensors.
 
 use std::{fmt, path::Path};
 
@@ -10,29 +10,31 @@ use burn_store::{
 
 use crate::{AnyModel, ModelError};
 
-/// How a weight file lays out and names what burn and PyTorch see differently.
+/// The layout and names of a weight file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum WeightLayout {
-    /// As in burn: linear layers `[in, out]`; norms have `gamma` and `beta`.
+    /// burn's: linear layers are `[in, out]`; norms have `gamma` and `beta`.
     #[default]
     Burn,
-    /// As in PyTorch: linear layers `[out, in]`; norms have `weight` and `bias`. What batch norms count in training
-    /// (`num_batches_tracked`) is ignored.
+    /// PyTorch's: linear layers are `[out, in]`; norms have `weight` and `bias`. The counters of batch norms
+    /// (`num_batches_tracked`) are ignored.
     PyTorch,
 }
 
 impl WeightLayout {
-    /// The layout that the keys of a safetensors file speak of. Every network here has norms, whose parameters are called
-    /// `gamma` in burn's layout alone.
+    /// Detects the layout from the keys of a safetensors file: every network here has norms, whose parameters are called
+    /// `gamma` only in burn's layout.
     ///
     /// # Errors
-    /// A file that is missing, truncated or no safetensors.
+    /// If the file is missing, truncated or not safetensors.
     pub fn detect(path: &Path) -> Result<Self, ModelError> {
         let unreadable = |reason: String| unreadable(path, reason);
         std::fs::File::open(path).map_err(|error| unreadable(error.to_string()))?;
-        let keys = SafetensorsStore::from_file(path)
-            .keys()
-            .map_err(|error| unreadable(format!("{error}; is it a whole safetensors file?")))?;
+        let keys = SafetensorsStore::from_file(path).keys().map_err(|error| {
+            unreadable(format!(
+                "{error}; the file may be truncated or not safetensors"
+            ))
+        })?;
         let gammas = keys.iter().any(|key| key.ends_with(".gamma"));
         Ok(if gammas { Self::Burn } else { Self::PyTorch })
     }
@@ -45,21 +47,21 @@ fn unreadable(path: &Path, reason: String) -> ModelError {
     }
 }
 
-/// Where a weight file and a network differ.
+/// The differences between a weight file and a network.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Misfit {
     /// Parameters of the network that the file lacks.
     pub missing: Vec<String>,
-    /// Tensors of the file that the network has no parameter for.
+    /// Tensors of the file that the network does not have.
     pub unused: Vec<String>,
-    /// Parameters whose tensor in the file has another shape or type, each with what the network takes and the file has.
+    /// Parameters with another shape or type in the file, with those of the network and of the file.
     pub mismatched: Vec<String>,
 }
 
-/// A counter that PyTorch's batch norms have in training and that nothing reads at inference.
+/// A counter of PyTorch's batch norms, which is not used at inference.
 const BATCHES_TRACKED: &str = ".num_batches_tracked";
 
-/// Keys of each sort that the message names; the count is always given.
+/// Maximum number of keys of each sort in a message, beside their count.
 const NAMED: usize = 10;
 
 impl fmt::Display for Misfit {
@@ -127,17 +129,16 @@ fn describe(error: &ApplyError) -> String {
 }
 
 impl AnyModel {
-    /// Replaces all parameters by those of a safetensors file, where they stand under their paths
-    /// ([`named_parameters`](crate::named_parameters)). Half-precision files load into f32 parameters. On an error the model
-    /// is unchanged.
+    /// Loads all parameters from a safetensors file, by their paths ([`named_parameters`](crate::named_parameters)).
+    /// Half-precision files are loaded into f32 parameters. On an error the model is unchanged.
     ///
     /// # Errors
-    /// A file that is missing, truncated or no safetensors; or whose keys are not exactly the network's: missing, unused
-    /// and mismatched ones are listed.
+    /// If the file is missing, truncated or not safetensors, or its keys are not exactly the network's: missing, unused and
+    /// mismatched ones are listed.
     pub fn load_weights(&mut self, path: &Path, layout: WeightLayout) -> Result<(), ModelError> {
         let unreadable = |reason: String| unreadable(path, reason);
         let to_f32 = FloatCastAdapter::to(DType::F32);
-        // Everything that differs is wanted, not the first thing: no validation in the store.
+        // The store does not validate, so that all differences are reported and not only the first.
         let store = SafetensorsStore::from_file(path)
             .validate(false)
             .allow_partial(true);
@@ -148,9 +149,11 @@ impl AnyModel {
         std::fs::File::open(path).map_err(|error| unreadable(error.to_string()))?;
 
         let mut loaded = self.clone();
-        let result = loaded
-            .load_from(&mut store)
-            .map_err(|error| unreadable(format!("{error}; is it a whole safetensors file?")))?;
+        let result = loaded.load_from(&mut store).map_err(|error| {
+            unreadable(format!(
+                "{error}; the file may be truncated or not safetensors"
+            ))
+        })?;
         let misfit = Misfit::of(result, layout);
         if !misfit.is_empty() {
             return Err(ModelError::WeightsMisfit {
@@ -165,11 +168,11 @@ impl AnyModel {
         Ok(())
     }
 
-    /// Writes all parameters to a safetensors file under their paths. The file is written under a temporary name beside
-    /// `path` and renamed when whole, replacing what was there.
+    /// Saves all parameters to a safetensors file by their paths. The file is written atomically and replaces an existing
+    /// one.
     ///
     /// # Errors
-    /// A folder that does not exist or cannot be written, a full disk; what stood at `path` is untouched.
+    /// If the file cannot be written; an existing file is unchanged.
     pub fn save_weights(&self, path: &Path, layout: WeightLayout) -> Result<(), ModelError> {
         let unwritable = |reason: String| ModelError::WriteWeights {
             path: path.to_owned(),

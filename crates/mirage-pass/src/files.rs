@@ -1,4 +1,4 @@
-//! Files that are whole or not there.
+//! Atomic writes of files.
 
 use std::{
     fs::{self, File},
@@ -6,8 +6,8 @@ use std::{
     path::Path,
 };
 
-/// Writes a file under a temporary name in its folder, which is made if need be, and renames it
-/// when it is whole.
+/// Writes a file atomically: under a temporary name in its folder, which is created if needed, renamed
+/// when complete.
 pub(crate) fn write_whole(path: &Path, content: &str) -> io::Result<()> {
     let folder = path
         .parent()
@@ -24,7 +24,7 @@ pub(crate) fn write_whole(path: &Path, content: &str) -> io::Result<()> {
     ));
     let written = write(&temporary, content).and_then(|()| fs::rename(&temporary, path));
     if written.is_err() {
-        // What is left of it is of no use; that it cannot be removed either says nothing new.
+        // The partial file is useless. An error of the removal would hide the first one.
         let _ = fs::remove_file(&temporary);
     }
     written
@@ -36,7 +36,7 @@ fn write(path: &Path, content: &str) -> io::Result<()> {
     file.sync_all()
 }
 
-/// The name with every character that a file's name should not have replaced by `_`.
+/// Returns the name with every character replaced by `_` that is not safe in a file name.
 pub(crate) fn safe_name(name: &str) -> String {
     let safe = |c: char| {
         if c.is_ascii_alphanumeric() || "-_.".contains(c) {

@@ -1,4 +1,4 @@
-//! A plan's identity, stable across runs, machines and builds.
+//! Fingerprints of plans, stable across runs, machines and builds.
 
 use std::fmt;
 
@@ -7,20 +7,19 @@ use serde::{Serialize, Serializer};
 
 use crate::Plan;
 
-/// The identity of what a plan does on a backend: its passes, their versions, every option, and the
-/// backend's capabilities. Whether a step was automatic does not count.
+/// Identifies what a plan does on a backend: its passes, their versions, every option, and the backend's
+/// capabilities. Whether a step was automatic is not part of it.
 ///
-/// FNV-1a of 128 bits over the parts in a fixed encoding (see [`Fingerprint::of`]): the same on
-/// every machine and for every build of the same passes. It tells plans apart; it is no protection
-/// against someone who makes two alike on purpose.
+/// FNV-1a of 128 bits over the parts in a fixed encoding (see [`Fingerprint::of`]): the same on every
+/// machine and for every build of the same passes. Not a cryptographic hash.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Fingerprint(u128);
 
 impl Fingerprint {
-    /// The fingerprint of a plan on a backend of these capabilities.
+    /// Returns the fingerprint of a plan on a backend with these capabilities.
     ///
-    /// Each part is a text after its length as 8 bytes, little endian, and each list its length
-    /// before its parts, so that no two plans encode alike.
+    /// Every string and every list is encoded with its length first (8 bytes, little endian), so that no two
+    /// plans have the same encoding.
     pub fn of(plan: &Plan, capabilities: &Capabilities) -> Self {
         let mut hash = Fnv::new();
         hash.count(plan.steps.len());
@@ -41,7 +40,7 @@ impl Fingerprint {
         Fingerprint(hash.0)
     }
 
-    /// The fingerprint of a text.
+    /// Returns the fingerprint of a text.
     pub(crate) fn of_text(text: &str) -> Self {
         let mut hash = Fnv::new();
         hash.text(text);
@@ -50,7 +49,7 @@ impl Fingerprint {
 }
 
 impl fmt::Display for Fingerprint {
-    /// 32 hexadecimal digits.
+    /// Writes 32 hexadecimal digits.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:032x}", self.0)
     }
@@ -95,7 +94,7 @@ impl Fnv {
     }
 
     fn capability(&mut self, line: &Capability) {
-        // Every field by name: one that is added must be hashed to compile.
+        // Destructures every field, so that a new field has to be hashed for this to compile.
         let Capability {
             subject,
             dtypes,

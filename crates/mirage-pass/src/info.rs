@@ -1,5 +1,4 @@
-//! What a pass says about itself, as data: help, documentation, the compatibility table and the
-//! planner all read it here.
+//! Metadata of passes, as data: read by the planner, help, documentation and reports.
 
 use std::fmt;
 
@@ -11,25 +10,25 @@ use serde::Serialize;
 
 use crate::{Numerics, OptionSpec};
 
-/// The tag of passes that clean up after others: they change no meaning, and the planner runs those
-/// of them that are [`PassInfo::always`] between phases.
+/// The tag of passes that clean up after others. The planner runs those of them that are
+/// [`PassInfo::always`] between phases.
 pub const CLEANUP: &str = "cleanup";
 
-/// When in a pipeline a pass runs. Phases run in the order of these variants.
+/// The phase in which a pass runs. Phases run in the order of these variants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
-    /// Brings what capture recorded into the form that the other passes expect. Always runs.
+    /// Rewrites a captured graph into the form that the other passes expect. Always runs.
     Legalize,
-    /// Less of the same computation: folds, eliminations, merged and raised operations.
+    /// Reduces computation: folding, elimination, merging of operations.
     Simplify,
-    /// Changes of dtype.
+    /// Changes dtypes.
     Precision,
-    /// Changes of memory order, padding.
+    /// Changes memory orders and padding.
     Layout,
-    /// Forms regions, once types and orders are final.
+    /// Forms regions, after dtypes and memory orders are final.
     Fuse,
-    /// Says how the graph is to be run.
+    /// Sets how the graph is to be run.
     Runtime,
 }
 
@@ -44,7 +43,7 @@ impl Phase {
         Phase::Runtime,
     ];
 
-    /// The name used in messages and reports.
+    /// Returns the name used in messages and reports.
     pub fn name(self) -> &'static str {
         match self {
             Phase::Legalize => "legalize",
@@ -63,24 +62,24 @@ impl fmt::Display for Phase {
     }
 }
 
-/// A capability of the backend that a pass makes use of. Data only: a pass runs without it, and
-/// decides node by node from the capabilities in its context.
+/// A capability of the backend that a pass uses. For information only: the pass also runs without it, and
+/// decides at each node by the capabilities in its context.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Need {
-    /// What the backend should have; in reports the field is `op`.
+    /// The operation, region kind or attribute. In reports the field is named `op`.
     #[serde(rename = "op")]
     pub subject: Subject,
-    /// The dtype in which it is wanted.
+    /// The dtype.
     pub dtype: DType,
 }
 
 impl Need {
-    /// A need of this subject in this dtype.
+    /// Returns a need for this subject in this dtype.
     pub const fn new(subject: Subject, dtype: DType) -> Self {
         Need { subject, dtype }
     }
 
-    /// How well the capabilities support it; `None` if not at all.
+    /// Returns how well the backend supports it; `None` if not at all.
     pub fn support(&self, capabilities: &Capabilities) -> Option<Support> {
         let line = capabilities.find(&self.subject, self.dtype);
         line.map(|c| c.support)
@@ -90,7 +89,7 @@ impl Need {
 impl fmt::Display for Need {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.subject {
-            Subject::Attribute(name) => write!(f, "a backend that heeds {name}"),
+            Subject::Attribute(name) => write!(f, "a backend that supports {name}"),
             subject => write!(f, "{subject} in {}", self.dtype),
         }
     }
@@ -104,48 +103,47 @@ impl fmt::Display for Need {
 /// static INFO: PassInfo = PassInfo {
 ///     tags: &["attention"],
 ///     after: &["canonicalize"],
-///     ..PassInfo::new("sdpa", 1, "softmax(q·kᵀ)·v as one attention", Phase::Simplify, Numerics::Reassociates)
+///     ..PassInfo::new("sdpa", 1, "replaces softmax(q·kᵀ)·v by one attention", Phase::Simplify, Numerics::Reassociates)
 /// };
 /// assert!(INFO.answers_to("attention"));
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PassInfo {
-    /// The name that a pipeline calls it by: lower case letters, digits and `_`, a letter first.
+    /// The name in pipelines: lower-case letters, digits and `_`, starting with a letter.
     pub name: &'static str,
-    /// Grows when the pass does something else to the same graph.
+    /// The version. Increase it when the result for the same graph changes.
     pub version: u32,
-    /// One line on what it does.
+    /// One line on what the pass does, starting with a verb.
     pub summary: &'static str,
-    /// When it runs.
+    /// The phase in which it runs.
     pub phase: Phase,
-    /// What it may change in the numbers.
+    /// How much it may change numerical results.
     pub numerics: Numerics,
-    /// Groups that it belongs to. A tag stands for all its passes wherever a name may stand.
+    /// Groups that the pass belongs to. In rules, a tag stands for all passes that have it.
     pub tags: &'static [&'static str],
-    /// Names or tags: a pipeline with this pass must have one of each, before it.
+    /// Names or tags of which the pipeline must contain at least one pass each, before this one.
     pub requires: &'static [&'static str],
-    /// Names or tags that must not be in the same pipeline. Said on one side, it holds for both.
+    /// Names or tags that must not be in the same pipeline. It is enough if one of two passes states it.
     pub conflicts: &'static [&'static str],
-    /// Names or tags that run before this pass, where they are in the pipeline.
+    /// Names or tags that run before this pass, if they are in the pipeline.
     pub after: &'static [&'static str],
-    /// Names or tags that run after this pass, where they are in the pipeline.
+    /// Names or tags that run after this pass, if they are in the pipeline.
     pub before: &'static [&'static str],
-    /// Capabilities of the backend that it makes use of.
+    /// Capabilities of the backend that the pass uses.
     pub needs: &'static [Need],
-    /// Its options.
+    /// The options.
     pub options: &'static [OptionSpec],
-    /// Options and values beside the defaults that are worth measuring: what is best depends on the
-    /// machine.
+    /// Option values beside the defaults that are worth measuring, because the best depends on the machine.
     pub worth_trying: &'static [(&'static str, &'static str)],
-    /// Whether it may change names or types of inputs, outputs, states, or add parameters.
+    /// Whether the pass may change names or types of inputs, outputs and states, or add parameters.
     pub changes_interface: bool,
-    /// Whether it runs without being asked for: passes of [`Phase::Legalize`] and of tag
+    /// Whether the pass runs without being requested. Only for passes of [`Phase::Legalize`] and of the tag
     /// [`CLEANUP`].
     pub always: bool,
 }
 
 impl PassInfo {
-    /// Metadata with empty lists and no flags, for struct update.
+    /// Returns metadata with empty lists and no flags, for struct update syntax.
     pub const fn new(
         name: &'static str,
         version: u32,
@@ -177,12 +175,12 @@ impl PassInfo {
         self.name == name || self.tags.contains(&name)
     }
 
-    /// Whether the pass is of tag [`CLEANUP`].
+    /// Whether the pass has the tag [`CLEANUP`].
     pub fn is_cleanup(&self) -> bool {
         self.tags.contains(&CLEANUP)
     }
 
-    /// The option of this name.
+    /// Returns the option of this name.
     pub fn option(&self, name: &str) -> Option<&'static OptionSpec> {
         self.options.iter().find(|o| o.name == name)
     }

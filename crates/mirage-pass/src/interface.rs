@@ -1,10 +1,10 @@
-//! A graph's interface: what a pass must leave as it is for the graph to take another's place.
+//! The interface of a graph, which a pass must not change: inputs, outputs, states, parameters.
 
 use mirage_ir::{Graph, Port, State, TensorType};
 
-/// Checks that `after` can take the place of `before`: the same inputs, outputs and states by name,
-/// position and type, and no parameter that `before` and the bodies that it calls have not.
-/// Parameters may be dropped, and are changed through the prologue only. The error names the port and both types.
+/// Checks that `after` can replace `before`: inputs, outputs and states have the same names, positions and
+/// types, and every parameter is also one of `before` or of a body that it calls. Parameters may be
+/// dropped. The error names the port and both types.
 pub fn check_interface(before: &Graph, after: &Graph) -> Result<(), String> {
     let ports =
         |graph: &Graph, ports: &[Port]| types(graph, ports.iter().map(|p| (&p.name, p.value)));
@@ -42,18 +42,20 @@ fn types<'a>(
 fn same(kind: &str, before: &[Named], after: &[Named]) -> Result<(), String> {
     for (i, (name, was)) in before.iter().enumerate() {
         match after.get(i) {
-            None => return Err(format!("{kind} `{name}` ({was}) is gone")),
+            None => return Err(format!("{kind} `{name}` ({was}) was removed")),
             Some((other, _)) if other != name => {
-                return Err(format!("{kind} {i} was `{name}` ({was}), is `{other}`"));
+                return Err(format!(
+                    "{kind} {i} was `{name}` ({was}) and is now `{other}`"
+                ));
             }
             Some((_, is)) if is != was => {
-                return Err(format!("{kind} `{name}` was {was}, is {is}"));
+                return Err(format!("{kind} `{name}` was {was} and is now {is}"));
             }
             Some(_) => {}
         }
     }
     match after.get(before.len()) {
-        Some((name, is)) => Err(format!("{kind} `{name}` ({is}) is new")),
+        Some((name, is)) => Err(format!("{kind} `{name}` ({is}) was added")),
         None => Ok(()),
     }
 }
@@ -61,10 +63,10 @@ fn same(kind: &str, before: &[Named], after: &[Named]) -> Result<(), String> {
 fn subset(before: &[(&str, &TensorType)], after: &[(&str, &TensorType)]) -> Result<(), String> {
     for (name, is) in after {
         match before.iter().find(|(other, _)| other == name) {
-            None => return Err(format!("parameter `{name}` ({is}) is new")),
+            None => return Err(format!("parameter `{name}` ({is}) was added")),
             Some((_, was)) if was != is => {
                 return Err(format!(
-                    "parameter `{name}` was {was}, is {is}: convert it by a node"
+                    "parameter `{name}` was {was} and is now {is}: keep its type and convert it by a node"
                 ));
             }
             Some(_) => {}

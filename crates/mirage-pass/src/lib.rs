@@ -1,11 +1,10 @@
-//! Passes: rewritings of a graph, and the pipeline that runs them.
+//! Passes, which rewrite graphs, and pipelines of passes.
 //!
-//! A [`Pass`] states its metadata as data ([`PassInfo`]); [`register!`] makes it known, and a
-//! [`Registry`] holds those that a program knows. A user asks for passes by a [`PipelineSpec`], in
-//! text (`fp16{keep=norm+softmax},channels_last,sdpa`) or TOML; [`plan`](fn@plan) puts them into a
-//! legal order, and a [`Manager`] runs the [`Plan`] on a graph, with an
-//! [`Instrument`](instrument::Instrument) for everything that watches: timing, verification, dumps,
-//! numeric differences, bisection.
+//! A [`Pass`] has metadata as data ([`PassInfo`]). [`register!`] adds it to the [`Registry`] of the
+//! program. A user requests passes by a [`PipelineSpec`], in text
+//! (`fp16{keep=norm+softmax},channels_last,sdpa`) or TOML. [`plan`](fn@plan) puts them into a legal order,
+//! and a [`Manager`] runs the [`Plan`] on a graph. [`Instrument`](instrument::Instrument)s observe it:
+//! timing, verification, dumps, numerical differences, bisection.
 //!
 //! ```
 //! use mirage_ir::{DType, Graph, GraphFlag, TensorType, target::Capabilities};
@@ -22,7 +21,7 @@
 //!
 //!     fn run(&self, graph: &mut Graph, _cx: &PassContext<'_>) -> Result<Outcome, PassError> {
 //!         if graph.has_flag(GraphFlag::StaticPlan) {
-//!             return Ok(Outcome::unchanged("the graph is marked already"));
+//!             return Ok(Outcome::unchanged("the graph already has `static_plan`"));
 //!         }
 //!         graph.set_flag(GraphFlag::StaticPlan);
 //!         Ok(Outcome::changed(1))
@@ -78,7 +77,7 @@ pub use plan::{Plan, Step};
 pub use planner::{PlanError, Rule, Stated, plan, plan_in_order};
 pub use registry::{PassEntry, Registry, RegistryError, extend};
 
-/// What [`register!`] needs where it is used.
+/// Items that [`register!`] expands to.
 #[doc(hidden)]
 pub mod __private {
     pub use inventory;

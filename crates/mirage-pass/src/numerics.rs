@@ -1,4 +1,4 @@
-//! What a pass promises about the numbers.
+//! Numerics classes: how much a pass may change numerical results.
 
 use std::fmt;
 
@@ -6,39 +6,38 @@ use serde::Serialize;
 
 use crate::Plan;
 
-/// What a pass may change in the numbers that a graph computes.
+/// How much a pass may change the results of a graph.
 ///
-/// The first two classes are held by bits in the f64 interpreter, the next two by a bound on the error
-/// relative to the largest absolute value of the output: [`Numerics::interpreter_bound`].
+/// In the f64 interpreter, the first two classes must give the same bits, and the next two must stay within
+/// a bound on the error relative to the output's largest absolute value: [`Numerics::interpreter_bound`].
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Numerics {
-    /// The same bits, on every backend too: what is computed is computed by the same operations on the
-    /// same operands.
+    /// The results have the same bits on every backend: the same operations run on the same operands.
     BitIdentical,
-    /// The same definition: the interpreter gives the same bits. The backend is asked for other kernels,
+    /// The definition is the same, so the interpreter gives the same bits. The backend runs other kernels,
     /// which may sum in another sequence and round less often.
     SameDefinition,
-    /// The same function in another sequence of operations: rounding of f32 only.
+    /// The same function by another sequence of operations: results differ by f32 rounding.
     Reassociates,
-    /// Results in fewer bits.
+    /// Results are computed in fewer bits.
     LowersPrecision {
         /// The bound on the error, relative to the largest absolute value of the output.
         tolerance: f64,
     },
-    /// Another function, judged by a metric.
+    /// Another function, whose quality is measured by a metric.
     Lossy {
         /// The metric, such as `psnr`.
         metric: &'static str,
     },
 }
 
-/// What reassociating may cost in the interpreter: it computes in f64, but folded constants are f32.
+/// The bound for reassociation in the interpreter, which computes in f64, while folded constants are f32.
 const REASSOCIATION: f64 = 1e-5;
 
 impl Numerics {
-    /// What results in the interpreter may differ by, relative to the output's largest absolute value.
-    /// 0 stands for the same bits, infinity for a function of its own.
+    /// Returns the allowed error in the interpreter, relative to the output's largest absolute value. 0 means
+    /// the same bits; infinity means that there is no bound.
     pub fn interpreter_bound(self) -> f64 {
         match self {
             Numerics::BitIdentical | Numerics::SameDefinition => 0.0,
@@ -48,8 +47,7 @@ impl Numerics {
         }
     }
 
-    /// What results on a backend may differ by where the backend promises `backend` for exact
-    /// arithmetic in f32: kernels round in every class.
+    /// Returns the allowed relative error on a backend whose own tolerance for f32 is `backend`.
     pub fn backend_bound(self, backend: f64) -> f64 {
         match self {
             Numerics::LowersPrecision { tolerance } => backend.max(tolerance),
@@ -74,14 +72,14 @@ impl fmt::Display for Numerics {
 }
 
 impl Plan {
-    /// What results in the interpreter may differ by after all steps: the sum of what each may cost.
+    /// Returns the allowed error in the interpreter after all steps: the sum of their bounds.
     pub fn interpreter_bound(&self) -> f64 {
         let classes = self.steps.iter().map(|step| step.info().numerics);
         classes.map(Numerics::interpreter_bound).sum()
     }
 
-    /// What results on a backend may differ by: what the backend promises, or the loosest step where
-    /// that is more.
+    /// Returns the allowed error on a backend: the backend's own tolerance or the largest of the steps',
+    /// whichever is larger.
     pub fn backend_bound(&self, backend: f64) -> f64 {
         let classes = self.steps.iter().map(|step| step.info().numerics);
         classes.fold(backend, |bound, class| {

@@ -1,4 +1,4 @@
-//! Options of passes: what a pass takes, and validated values.
+//! Options of passes: declarations and validated values.
 
 mod typed;
 
@@ -10,31 +10,31 @@ use crate::PassInfo;
 
 pub use typed::{Choice, One, OptionType, Set, TypedOptions};
 
-/// What values an option takes.
+/// The kind of value that an option has.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OptionKind {
-    /// `true` or `false`; the name alone means `true`.
+    /// `true` or `false`; the option's name alone means `true`.
     Bool,
-    /// An integer in a range, both ends included.
+    /// An integer in a range, bounds included.
     Int {
-        /// The least.
+        /// The lower bound.
         min: i64,
-        /// The greatest.
+        /// The upper bound.
         max: i64,
     },
-    /// A finite number in a range, both ends included.
+    /// A finite number in a range, bounds included.
     Float {
-        /// The least.
+        /// The lower bound.
         min: f64,
-        /// The greatest.
+        /// The upper bound.
         max: f64,
     },
     /// Any text.
     Str,
     /// One of these.
     Choice(&'static [&'static str]),
-    /// Any of these, joined by `+`; empty text for none.
+    /// Any of these, joined by `+`; an empty text for none.
     Set(&'static [&'static str]),
 }
 
@@ -51,16 +51,16 @@ impl fmt::Display for OptionKind {
     }
 }
 
-/// An option that a pass takes.
+/// The declaration of an option.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct OptionSpec {
-    /// The name: lower case letters, digits and `_`, a letter first.
+    /// The name: lower-case letters, digits and `_`, starting with a letter.
     pub name: &'static str,
-    /// What values it takes.
+    /// The kind of value.
     pub kind: OptionKind,
-    /// The value when none is given, as text.
+    /// The default value, as text.
     pub default: &'static str,
-    /// One line on what it does.
+    /// One line on what the option does.
     pub doc: &'static str,
 }
 
@@ -76,12 +76,12 @@ pub enum OptionValue {
     Float(f64),
     /// Of [`OptionKind::Str`] and [`OptionKind::Choice`].
     Str(String),
-    /// Of [`OptionKind::Set`], each once, in the sequence of the kind's list.
+    /// Of [`OptionKind::Set`]: each name once, in the sequence of the kind's list.
     Set(Vec<&'static str>),
 }
 
 impl fmt::Display for OptionValue {
-    /// The text that [`OptionKind::parse`] reads, unquoted.
+    /// Writes the text that [`OptionKind::parse`] reads, unquoted.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             OptionValue::Bool(v) => v.fmt(f),
@@ -94,7 +94,7 @@ impl fmt::Display for OptionValue {
 }
 
 impl OptionKind {
-    /// A value from text; the error says what was wrong with it and what is expected.
+    /// Parses a value; the error says what is wrong and what is expected.
     pub fn parse(&self, text: &str) -> Result<OptionValue, String> {
         let expected = || format!("must be {self}, got `{}`", text.escape_debug());
         match *self {
@@ -136,13 +136,13 @@ fn parse_set(text: &str, choices: &'static [&'static str]) -> Result<OptionValue
 
 fn unknown_choice(text: &str, choices: &[&str]) -> String {
     format!(
-        "does not take `{}`: {}",
+        "has no value `{}`: {}",
         text.escape_debug(),
         mirage_suggest::advice(text, choices.iter().copied())
     )
 }
 
-/// Why options don't fit a pass. One line, without the pass's name.
+/// An invalid option. The message is one line, without the pass's name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OptionError {
@@ -151,7 +151,7 @@ pub enum OptionError {
     Unknown {
         /// The option.
         option: String,
-        /// The nearest right name, or all.
+        /// A suggestion: the most similar name, or all names.
         advice: String,
     },
     /// An option is given twice.
@@ -160,34 +160,34 @@ pub enum OptionError {
         /// The option.
         option: String,
     },
-    /// A value does not fit.
+    /// A value is invalid.
     #[error("option `{option}` {problem}")]
     Value {
         /// The option.
         option: String,
-        /// What is wrong with the value, and what is expected.
+        /// What is wrong and what is expected.
         problem: String,
     },
-    /// The pass reads an option that its metadata does not have: a bug of the pass.
+    /// The pass reads an option that its metadata does not declare, which is a bug in the pass.
     #[error("the pass reads the option `{option}`, which its metadata does not declare")]
     Undeclared {
         /// The option.
         option: String,
     },
-    /// The pass reads an option as another type than its metadata declares: a bug of the pass.
+    /// The pass reads an option as another type than its metadata declares, which is a bug in the pass.
     #[error("the pass reads the option `{option}` as {wanted}, but it is `{value}`")]
     Type {
         /// The option.
         option: String,
         /// Its value, as text.
         value: String,
-        /// What the pass wants.
+        /// The type that the pass reads.
         wanted: String,
     },
 }
 
 impl OptionError {
-    /// The option that is wrong.
+    /// Returns the name of the invalid option.
     pub fn option(&self) -> &str {
         match self {
             OptionError::Unknown { option, .. }
@@ -199,15 +199,15 @@ impl OptionError {
     }
 }
 
-/// The options of one pass in one pipeline: validated, with defaults filled in.
+/// The validated options of one pass, with defaults filled in.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Options {
     values: BTreeMap<&'static str, (OptionValue, bool)>,
 }
 
 impl Options {
-    /// Every option at its default. A default that its own kind refuses is left out; a
-    /// [`Registry`](crate::Registry) refuses the pass.
+    /// Returns the defaults. A default that is invalid for its own kind is left out; a
+    /// [`Registry`](crate::Registry) rejects such a pass.
     pub fn defaults(info: &PassInfo) -> Self {
         let value =
             |spec: &OptionSpec| Some((spec.name, (spec.kind.parse(spec.default).ok()?, true)));
@@ -216,7 +216,7 @@ impl Options {
         }
     }
 
-    /// The given names and texts, validated; the others at their defaults.
+    /// Validates the given names and texts; the other options have their defaults.
     pub fn from_pairs<'a>(
         info: &PassInfo,
         pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
@@ -227,7 +227,7 @@ impl Options {
             let option = || name.to_owned();
             let Some(spec) = info.option(name) else {
                 let advice = match info.options {
-                    [] => "the pass takes none".to_owned(),
+                    [] => "the pass has no options".to_owned(),
                     all => mirage_suggest::advice(name, all.iter().map(|o| o.name)),
                 };
                 return Err(OptionError::Unknown {
@@ -252,17 +252,17 @@ impl Options {
         Ok(options)
     }
 
-    /// The value of an option.
+    /// Returns the value of an option.
     pub fn get(&self, name: &str) -> Option<&OptionValue> {
         self.values.get(name).map(|(value, _)| value)
     }
 
-    /// Names and values, by name.
+    /// Returns names and values in alphabetical order.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, &OptionValue)> {
         self.values.iter().map(|(&name, (value, _))| (name, value))
     }
 
-    /// Names and values that are not at their default, by name.
+    /// Returns names and values that differ from their defaults, in alphabetical order.
     pub fn changed(&self) -> impl Iterator<Item = (&'static str, &OptionValue)> {
         self.values
             .iter()
@@ -270,8 +270,8 @@ impl Options {
             .map(|(&name, (v, _))| (name, v))
     }
 
-    /// The value of an option as a type; a struct made by [`options!`](crate::options) reads all of a
-    /// pass's options so.
+    /// Reads an option as a type. A struct of [`options!`](crate::options) reads all options of a pass this
+    /// way.
     ///
     /// # Errors
     ///

@@ -1,38 +1,38 @@
-//! The trait of a pass, its surroundings and its outcome.
+//! The trait of passes, their context and outcome.
 
 use mirage_ir::{Graph, GraphError, NodeId, target::Capabilities};
 
 use crate::{OptionError, Options, PassInfo};
 
-/// A rewriting of graphs. Implemented by a unit struct, which [`register!`](crate::register) makes
-/// known.
+/// Rewrites graphs. Implemented by a unit struct, which [`register!`](crate::register) adds to the
+/// registry.
 ///
-/// A pass may be run at any time on any valid graph, has no state of its own, and is deterministic:
-/// the same graph, options and capabilities give the same result.
+/// A pass accepts any valid graph, has no state, and is deterministic: the same graph, options and
+/// capabilities give the same result.
 pub trait Pass: Send + Sync {
-    /// What the pass says about itself.
+    /// Returns the metadata of the pass.
     fn info(&self) -> &'static PassInfo;
 
-    /// Rewrites the graph. What it leaves in `graph` after an error is thrown away. Bodies that the
-    /// graph calls are not its business: the manager runs it on each of them.
+    /// Rewrites the graph. After an error, the content of `graph` is discarded. A pass does not rewrite
+    /// called bodies: the manager runs it on each of them.
     fn run(&self, graph: &mut Graph, cx: &PassContext<'_>) -> Result<Outcome, PassError>;
 }
 
-/// What a pass may look at besides the graph.
+/// What a pass may depend on besides the graph.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct PassContext<'a> {
-    /// What the backend that the graph will run on can do.
+    /// The capabilities of the backend that the graph will run on.
     pub capabilities: &'a Capabilities,
     /// The pass's options.
     pub options: &'a Options,
-    /// Whether the graph is the body of calls. Then its interface must stay, whatever the pass may do
-    /// to that of a program.
+    /// Whether the graph is a called body, whose interface must not change even if the pass may change that
+    /// of a program.
     pub is_body: bool,
 }
 
 impl<'a> PassContext<'a> {
-    /// A context of these parts, for the graph of a program.
+    /// Returns a context for the graph of a program.
     pub fn new(capabilities: &'a Capabilities, options: &'a Options) -> Self {
         PassContext {
             capabilities,
@@ -41,7 +41,7 @@ impl<'a> PassContext<'a> {
         }
     }
 
-    /// The same for the body of calls.
+    /// Returns the context for a called body.
     #[must_use]
     pub fn of_body(self) -> Self {
         PassContext {
@@ -54,22 +54,22 @@ impl<'a> PassContext<'a> {
 /// What a pass did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// The graph is another.
+    /// The graph changed.
     Changed {
-        /// How many places were rewritten.
+        /// The number of rewrites.
         rewrites: usize,
-        /// What a reader of the report should know, a line each; may be empty.
+        /// Notes for the report, a line each; may be empty.
         notes: Vec<String>,
     },
-    /// The graph is as it was.
+    /// The graph is unchanged.
     Unchanged {
-        /// Why nothing was rewritten, a line each; never empty.
+        /// Why nothing was rewritten, a line each; must not be empty.
         reasons: Vec<String>,
     },
 }
 
 impl Outcome {
-    /// Rewritten in this many places, without notes.
+    /// Returns a change with this number of rewrites and no notes.
     pub fn changed(rewrites: usize) -> Self {
         Outcome::Changed {
             rewrites,
@@ -77,19 +77,19 @@ impl Outcome {
         }
     }
 
-    /// Nothing rewritten, for this reason.
+    /// Returns no change, with a reason that a user can act on.
     pub fn unchanged(reason: impl Into<String>) -> Self {
         Outcome::Unchanged {
             reasons: vec![reason.into()],
         }
     }
 
-    /// Whether the graph is another.
+    /// Whether the graph changed.
     pub fn is_changed(&self) -> bool {
         matches!(self, Outcome::Changed { .. })
     }
 
-    /// How many places were rewritten.
+    /// The number of rewrites.
     pub fn rewrites(&self) -> usize {
         match self {
             Outcome::Changed { rewrites, .. } => *rewrites,
@@ -97,7 +97,7 @@ impl Outcome {
         }
     }
 
-    /// The notes or the reasons.
+    /// Returns the notes or the reasons.
     pub fn lines(&self) -> &[String] {
         match self {
             Outcome::Changed { notes, .. } => notes,
@@ -106,28 +106,28 @@ impl Outcome {
     }
 }
 
-/// Why a pass gives up. The manager adds the pass's name.
+/// An error of a pass. The manager adds the pass's name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PassError {
     /// The graph could not be rebuilt.
     #[error(transparent)]
     Graph(#[from] GraphError),
-    /// The pass reads options that its metadata does not declare so: a bug of the pass.
+    /// The pass reads options differently from their declaration, which is a bug in the pass.
     #[error(transparent)]
     Options(#[from] OptionError),
-    /// Anything else.
+    /// Another error.
     #[error("{0}")]
     Other(String),
 }
 
 impl PassError {
-    /// An error with this message: what, where, and what to do, in one line.
+    /// Returns an error with this message: one line that says what, where, and what to do.
     pub fn new(message: impl Into<String>) -> Self {
         PassError::Other(message.into())
     }
 
-    /// An error at a node of a graph.
+    /// Returns an error at a node of a graph.
     pub fn at(graph: &Graph, id: NodeId, message: impl Into<String>) -> Self {
         let node = graph.node(id);
         PassError::Graph(GraphError::Node {

@@ -1,4 +1,4 @@
-//! A plan: what a pipeline will run, as data.
+//! Plans: the steps of a pipeline, as data.
 
 use std::fmt;
 
@@ -13,12 +13,12 @@ pub struct Step {
     pub pass: &'static dyn Pass,
     /// Its options.
     pub options: Options,
-    /// Whether the planner put it there without being asked.
+    /// Whether the planner added the step without a request.
     pub automatic: bool,
 }
 
 impl Step {
-    /// A step that was asked for.
+    /// Returns a requested step.
     pub fn new(pass: &'static dyn Pass, options: Options) -> Self {
         Step {
             pass,
@@ -27,12 +27,12 @@ impl Step {
         }
     }
 
-    /// The pass's metadata.
+    /// Returns the pass's metadata.
     pub fn info(&self) -> &'static PassInfo {
         self.pass.info()
     }
 
-    /// The step as a user writes it, with the options that are not at their defaults.
+    /// Returns the step as in a pipeline, with the options that differ from their defaults.
     pub fn spec(&self) -> PassSpec {
         let spec = PassSpec::new(self.info().name);
         self.options.changed().fold(spec, |spec, (name, value)| {
@@ -72,31 +72,31 @@ impl Serialize for Step {
     }
 }
 
-/// The steps that a pipeline runs, in order. Made by [`plan`](crate::plan).
+/// The steps that a pipeline runs, in order. Created by [`plan`](crate::plan).
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Plan {
-    /// The steps.
+    /// Returns the steps.
     pub steps: Vec<Step>,
 }
 
 impl Plan {
-    /// A plan of one pass, unplanned: for testing a pass alone.
+    /// Returns a plan of one pass without automatic steps, for testing a pass alone.
     pub fn single(pass: &'static dyn Pass, options: Options) -> Self {
         Plan {
             steps: vec![Step::new(pass, options)],
         }
     }
 
-    /// Every step as a pipeline. Planned with its order kept, it gives the same steps, none of
-    /// them automatic.
+    /// Returns all steps as a pipeline. Planned by [`plan_in_order`](crate::plan_in_order), it gives the same
+    /// steps, none of them automatic.
     pub fn spec(&self) -> PipelineSpec {
         self.steps.iter().map(Step::spec).collect()
     }
 }
 
 impl fmt::Display for Plan {
-    /// A line for each step: its number, the pass as a user writes it, its phase, and `automatic`
-    /// where it is.
+    /// Writes a line for each step: its number, the pass with its options, its phase, and `automatic` if the
+    /// planner added it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<String> = self.steps.iter().map(|s| s.spec().to_string()).collect();
         let width = names.iter().map(|n| n.chars().count()).max().unwrap_or(0);

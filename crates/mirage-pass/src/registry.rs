@@ -1,4 +1,4 @@
-//! The passes that a program knows.
+//! The registry of passes.
 
 use std::{
     collections::BTreeMap,
@@ -7,18 +7,18 @@ use std::{
 
 use crate::{Options, Pass, PassInfo, Phase};
 
-/// A pass in the table that the linker gathers; made by [`register!`](crate::register).
+/// A pass in the table that is collected at link time; created by [`register!`](crate::register).
 pub struct PassEntry(pub &'static dyn Pass);
 
 inventory::collect!(PassEntry);
 
-/// Passes that came after linking, with plugins.
+/// Passes that were added at run time, by plugins.
 static ADDED: RwLock<Vec<&'static dyn Pass>> = RwLock::new(Vec::new());
 
-/// Makes more passes known to this process, for every [`Registry::linked`] from now on.
+/// Adds passes to every later [`Registry::linked`] of this process.
 ///
 /// # Errors
-/// They cannot be in one registry with those that are known; then none of them is added.
+/// If a name is taken or a pass's metadata is invalid; then none of them is added.
 pub fn extend(passes: impl IntoIterator<Item = &'static dyn Pass>) -> Result<(), RegistryError> {
     let mut added = ADDED.write().unwrap_or_else(PoisonError::into_inner);
     let before = added.len();
@@ -37,9 +37,9 @@ fn entries() -> impl Iterator<Item = &'static dyn Pass> {
         .map(|entry| entry.0)
 }
 
-/// Makes a pass (a unit struct) known to every program that its crate is linked into.
+/// Registers a pass (a unit struct) in every program that links its crate.
 ///
-/// A program must refer to the crate in some way, or the linker leaves it out.
+/// The program must refer to the crate, or the linker leaves the crate out.
 #[macro_export]
 macro_rules! register {
     ($pass:path) => {
@@ -53,14 +53,14 @@ pub struct Registry {
     passes: BTreeMap<&'static str, &'static dyn Pass>,
 }
 
-/// Why passes cannot be in one registry.
+/// Why passes cannot be registered.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RegistryError {
-    /// Two passes have one name.
-    #[error("two passes are called `{0}`: rename one of them")]
+    /// Two passes have the same name.
+    #[error("two passes have the name `{0}`: rename one of them")]
     Duplicate(&'static str),
-    /// A pass's metadata is wrong.
+    /// A pass's metadata is invalid.
     #[error("pass `{pass}`: {problem}")]
     Info {
         /// The pass.
@@ -71,13 +71,13 @@ pub enum RegistryError {
 }
 
 impl Registry {
-    /// The passes that are linked into the program, and those that [`extend`] added.
+    /// Returns the passes that are linked into the program, and those that [`extend`] added.
     pub fn linked() -> Result<Self, RegistryError> {
         let added = ADDED.read().unwrap_or_else(PoisonError::into_inner);
         Self::new(entries().chain(added.iter().copied()))
     }
 
-    /// A registry of these passes, with their metadata checked.
+    /// Returns a registry of these passes; checks their metadata.
     pub fn new(passes: impl IntoIterator<Item = &'static dyn Pass>) -> Result<Self, RegistryError> {
         let mut registry = Registry {
             passes: BTreeMap::new(),
@@ -96,7 +96,7 @@ impl Registry {
         Ok(registry)
     }
 
-    /// The pass of this name; `-` may stand for `_`.
+    /// Returns the pass of this name; `-` is read as `_`.
     pub fn get(&self, name: &str) -> Option<&'static dyn Pass> {
         let known = self.passes.get(name);
         known
@@ -104,27 +104,27 @@ impl Registry {
             .copied()
     }
 
-    /// The passes, by name.
+    /// Returns the passes in alphabetical order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &'static dyn Pass> + '_ {
         self.passes.values().copied()
     }
 
-    /// The passes' metadata, by name.
+    /// Returns the passes' metadata in alphabetical order.
     pub fn infos(&self) -> impl ExactSizeIterator<Item = &'static PassInfo> + '_ {
         self.iter().map(Pass::info)
     }
 
-    /// The passes' names, in alphabetical order.
+    /// Returns the passes' names in alphabetical order.
     pub fn names(&self) -> impl ExactSizeIterator<Item = &'static str> + '_ {
         self.passes.keys().copied()
     }
 
-    /// What to say to someone who asked for a pass that is not here: the nearest name, or all.
+    /// Returns advice on an unknown name: the most similar name, or all names.
     pub fn advice(&self, name: &str) -> String {
         mirage_suggest::advice(name, self.names())
     }
 
-    /// A name must not be a tag as well: rules could not tell which is meant.
+    /// Checks that no name is also a tag, because rules could not distinguish them.
     fn check_tags(&self) -> Result<(), RegistryError> {
         for info in self.infos() {
             if let Some(tag) = info.tags.iter().find(|&&t| self.passes.contains_key(t)) {
@@ -139,17 +139,23 @@ impl Registry {
     }
 }
 
-/// Whether metadata is well formed; the error says what is not.
+/// Checks metadata; the error says what is wrong.
 fn check(info: &PassInfo) -> Result<(), String> {
     if !is_name(info.name) {
-        return Err("a name is lower case letters, digits and `_`, a letter first".to_owned());
+        return Err(
+            "a name consists of lower-case letters, digits and `_` and starts with a letter"
+                .to_owned(),
+        );
     }
     if info.always && info.phase != Phase::Legalize && !info.is_cleanup() {
-        return Err("only legalizing and cleanup passes run without being asked for".to_owned());
+        return Err("only legalizing and cleanup passes can have `always`".to_owned());
     }
     for (i, option) in info.options.iter().enumerate() {
         if !is_name(option.name) || option.name == "name" {
-            return Err(format!("`{}` cannot be the name of an option", option.name));
+            return Err(format!(
+                "`{}` is not a valid name of an option",
+                option.name
+            ));
         }
         if info.options[..i].iter().any(|o| o.name == option.name) {
             return Err(format!("option `{}` is declared twice", option.name));
@@ -158,12 +164,13 @@ fn check(info: &PassInfo) -> Result<(), String> {
         default.map_err(|e| format!("the default of option `{}` {e}", option.name))?;
     }
     for &pair in info.worth_trying {
-        Options::from_pairs(info, [pair]).map_err(|e| format!("what is worth trying: {e}"))?;
+        Options::from_pairs(info, [pair])
+            .map_err(|e| format!("a value worth measuring is invalid: {e}"))?;
     }
     Ok(())
 }
 
-/// Whether this can be the name of a pass or of an option.
+/// Whether this is a valid name of a pass or of an option.
 pub(crate) fn is_name(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_lowercase())
         && name

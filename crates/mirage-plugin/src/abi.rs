@@ -1,6 +1,6 @@
-//! What crosses the border, as C has it: the same as `include/mirage_plugin.h`, which documents it.
+//! The C ABI: the declarations of `include/mirage_plugin.h`, which documents them.
 //!
-//! Every struct here is `repr(C)` and made of integers and pointers, so any bytes are a value of it.
+//! Every struct is `repr(C)` and consists of integers and pointers, so any bytes are a valid value.
 
 use std::ffi::c_void;
 
@@ -12,47 +12,47 @@ pub const SCHEMA_VERSION: u32 = 1;
 /// In [`Table::flags`]: graphs come in text form and messages as JSON.
 pub const FLAG_TEXT: u32 = 1;
 
-/// What a call gives back when it did what it was asked.
+/// The result of a call that succeeded.
 pub const OK: i32 = 0;
-/// What a call gives back when it did not; its `out` then has the error.
+/// The result of a call that failed; its `out` has the error.
 pub const ERROR: i32 = 1;
 
 /// Bytes that belong to the caller.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct Bytes {
-    /// The first; may be null where `len` is 0.
+    /// The first byte; may be null if `len` is 0.
     pub data: *const u8,
-    /// How many.
+    /// The number of bytes.
     pub len: usize,
 }
 
-/// Where a plugin writes what it has to say: the host keeps the bytes.
+/// A writer of the host, for answers of a plugin. The host keeps the bytes.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct Writer {
-    /// The host's own.
+    /// Context of the host.
     pub context: *mut c_void,
-    /// Appends bytes; not 0 if the host takes no more.
+    /// Appends bytes; returns nonzero if the host accepts no more.
     pub write:
         Option<unsafe extern "C" fn(context: *mut c_void, data: *const u8, len: usize) -> i32>,
 }
 
-/// A tensor on the host's side, lent.
+/// A tensor of the host, borrowed for a call.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct Tensor {
-    /// The parameter's name; empty where it has none.
+    /// The name of a parameter; empty otherwise.
     pub name: Bytes,
     /// The type in text form.
     pub ty: Bytes,
-    /// The elements: logical row-major, little endian, a bool one byte.
+    /// The elements in logical row-major sequence, little endian, one byte for a bool.
     pub data: Bytes,
-    /// Who holds the elements, for [`Host::retain`] and [`Host::release`].
+    /// The owner of the elements, for [`Host::retain`] and [`Host::release`].
     pub owner: *const c_void,
 }
 
-/// What the host offers. It lives as long as the process.
+/// The functions of the host. Lives as long as the process.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct Host {
@@ -60,23 +60,23 @@ pub struct Host {
     pub abi_version: u32,
     /// [`SCHEMA_VERSION`] of the host.
     pub schema_version: u32,
-    /// The newest wire form of graphs that the host reads and may write.
+    /// The newest version of the wire form of graphs that the host reads and writes.
     pub graph_version: u32,
-    /// 0.
+    /// Reserved; 0.
     pub flags: u32,
-    /// The bytes of this struct; later hosts append to it.
+    /// The size of this struct in bytes; later versions append fields.
     pub size: usize,
-    /// For `log_enabled` and `log`.
+    /// The context for `log_enabled` and `log`.
     pub context: *const c_void,
-    /// Whether a message of this level would be heard.
+    /// Whether a message of this level would be logged.
     pub log_enabled: Option<unsafe extern "C" fn(context: *const c_void, level: u32) -> i32>,
-    /// Says a message.
+    /// Logs a message.
     pub log: Option<
         unsafe extern "C" fn(context: *const c_void, level: u32, target: Bytes, message: Bytes),
     >,
-    /// Keeps a tensor's elements alive after the call that lent them.
+    /// Keeps a tensor's elements alive after the call.
     pub retain: Option<unsafe extern "C" fn(owner: *const c_void)>,
-    /// Gives back what was retained.
+    /// Releases what was retained.
     pub release: Option<unsafe extern "C" fn(owner: *const c_void)>,
 }
 
@@ -157,7 +157,7 @@ pub type StateImportFn = unsafe extern "C" fn(
     out: *const Writer,
 ) -> i32;
 
-/// What a plugin offers. Its first five fields are the same in every version of the ABI.
+/// The functions of a plugin. Its first five fields are the same in every version of the ABI.
 #[derive(Clone, Copy)]
 #[repr(C)]
 #[allow(missing_docs, reason = "the header documents the functions")]
@@ -190,7 +190,7 @@ pub struct Table {
 pub type EntryFn = unsafe extern "C" fn(host: *const Host) -> *const Table;
 
 impl Bytes {
-    /// A view of bytes, to be used as long as they are.
+    /// Returns a view of bytes, valid as long as the slice.
     pub fn of(bytes: &[u8]) -> Self {
         Bytes {
             data: bytes.as_ptr(),
@@ -198,7 +198,7 @@ impl Bytes {
         }
     }
 
-    /// The bytes.
+    /// Returns the bytes.
     ///
     /// # Safety
     /// `data` points at `len` bytes that stay as they are for `'a`, or `len` is 0.

@@ -1,4 +1,4 @@
-//! Between the traits' own types and their forms in messages.
+//! Conversions between the traits' types and their forms in messages.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::message::{
 };
 
 impl PassForm {
-    /// The form of a pass's metadata.
+    /// Converts a pass's metadata.
     pub fn of(info: &PassInfo) -> Self {
         PassForm {
             name: info.name.to_owned(),
@@ -37,14 +37,14 @@ impl PassForm {
         }
     }
 
-    /// The metadata, which lives as long as the process: a plugin is never unloaded. The error says
-    /// what of it is not known here.
+    /// Returns the metadata, which is leaked, because a plugin is never unloaded. The error names what is not
+    /// known to this program.
     pub fn leak(self) -> Result<&'static PassInfo, String> {
         let known = Phase::ALL.into_iter().find(|p| p.name() == self.phase);
         let phase = known.ok_or_else(|| {
             let phases = Phase::ALL.map(Phase::name).join(", ");
             format!(
-                "pass `{}` is of phase `{}`: expected one of {phases}",
+                "pass `{}` has the phase `{}`: expected one of {phases}",
                 self.name.escape_debug(),
                 self.phase.escape_debug()
             )
@@ -181,7 +181,7 @@ impl KindForm {
 }
 
 impl BackendForm {
-    /// The form of a backend's facts.
+    /// Converts a backend's information.
     pub fn of(backend: &dyn Backend) -> Self {
         let info = backend.info();
         BackendForm {
@@ -193,7 +193,7 @@ impl BackendForm {
         }
     }
 
-    /// The facts, which live as long as the process.
+    /// Returns the information, which is leaked, because a plugin is never unloaded.
     pub fn leak(self) -> BackendInfo {
         BackendInfo {
             name: leak(self.name),
@@ -239,11 +239,12 @@ impl From<DeviceInfo> for DeviceForm {
 }
 
 impl DeviceForm {
-    /// The device, if its number can be one here.
+    /// Returns the device; an error if its index is out of range.
     pub fn into_info(self) -> Result<DeviceInfo, String> {
         let index = usize::try_from(self.index);
         Ok(DeviceInfo {
-            index: index.map_err(|_| format!("no device can have the number {}", self.index))?,
+            index: index
+                .map_err(|_| format!("{} is out of range for the index of a device", self.index))?,
             name: self.name,
             details: self.details,
         })
@@ -252,7 +253,7 @@ impl DeviceForm {
 
 impl From<MemoryReport> for MemoryForm {
     fn from(memory: MemoryReport) -> Self {
-        // Every field by name: one that is added must cross to compile.
+        // Destructures every field, so that a new field has to be converted for this to compile.
         let MemoryReport {
             weight_bytes,
             state_bytes,
@@ -309,7 +310,7 @@ impl From<NodeTime> for NodeTimeForm {
 }
 
 impl NodeTimeForm {
-    /// The time, if the graph has that many nodes.
+    /// Returns the time; an error if the graph does not have the node.
     pub fn into_time(self, nodes: usize) -> Result<NodeTime, String> {
         match usize::try_from(self.node) {
             Ok(index) if index < nodes => Ok(NodeTime {
@@ -318,7 +319,7 @@ impl NodeTimeForm {
                 time: Duration::from_nanos(self.nanoseconds),
             }),
             _ => Err(format!(
-                "a time is of node {}, the graph has {nodes} nodes",
+                "a time refers to node {}, but the graph has {nodes} nodes",
                 self.node
             )),
         }

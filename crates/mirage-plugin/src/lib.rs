@@ -1,21 +1,34 @@
-//! Plugins: passes and backends in shared libraries, and the C ABI that they cross.
+//! Plugins: passes and backends in shared libraries, and their C ABI.
 //!
-//! A plugin exports one C function, `mirage_plugin`, which gives a table of functions
-//! ([`abi::Table`], `include/mirage_plugin.h`). Messages are MessagePack or JSON ([`message`]),
-//! graphs are in wire or text form, what a plugin makes is an opaque handle, and no side ever frees
-//! the other's memory. Nothing of Rust's own ABI crosses, so it does not matter what compiler or
-//! language made a plugin.
+//! A plugin exports one C function, `mirage_plugin`, which returns a table of functions ([`abi::Table`],
+//! `include/mirage_plugin.h`). Messages are MessagePack or JSON ([`message`]), graphs are in wire or text
+//! form, executables and buffers are opaque handles, and neither side frees the other's memory. Rust's ABI
+//! is not used, so plugins may be built by any compiler in any language.
 //!
-//! Who writes one in Rust needs [`export!`] and nothing else of this crate:
+//! A plugin in Rust only needs [`export!`]:
 //!
-//! ```ignore
-//! mirage_plugin::export! { passes: [&MyPass], backends: [&MyBackend] }
+//! ```
+//! # struct MyPass;
+//! # impl mirage_pass::Pass for MyPass {
+//! #     fn info(&self) -> &'static mirage_pass::PassInfo {
+//! #         static INFO: mirage_pass::PassInfo = mirage_pass::PassInfo::new(
+//! #             "my_pass", 1, "changes nothing",
+//! #             mirage_pass::Phase::Simplify, mirage_pass::Numerics::BitIdentical);
+//! #         &INFO
+//! #     }
+//! #     fn run(&self, _: &mut mirage_ir::Graph, _: &mirage_pass::PassContext<'_>)
+//! #         -> Result<mirage_pass::Outcome, mirage_pass::PassError> {
+//! #         Ok(mirage_pass::Outcome::unchanged("it never changes anything"))
+//! #     }
+//! # }
+//! mirage_plugin::export! { passes: [&MyPass], backends: [] }
+//! # fn main() {}
 //! ```
 //!
-//! The program that loads them uses `host` (a feature).
+//! A program that loads plugins uses the feature `host`.
 //!
-//! This is the only crate with `unsafe` for an ABI. What is not checked here cannot be: that a
-//! plugin's pointers are what the header says they are.
+//! This is the only crate with `unsafe` for an ABI. It checks everything except that a plugin's pointers are
+//! valid, which cannot be checked.
 
 #![allow(
     unsafe_code,

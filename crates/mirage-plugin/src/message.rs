@@ -1,7 +1,7 @@
-//! The messages that cross the border: MessagePack, maps by name; JSON where a plugin prefers text.
+//! Messages between program and plugins: MessagePack maps with field names, or JSON.
 //!
-//! Fields that a reader does not know are skipped; a change that an older reader would get wrong
-//! takes another [`SCHEMA_VERSION`](crate::abi::SCHEMA_VERSION).
+//! Unknown fields are skipped. An incompatible change increases
+//! [`SCHEMA_VERSION`](crate::abi::SCHEMA_VERSION).
 
 use std::collections::BTreeMap;
 
@@ -11,20 +11,20 @@ use mirage_ir::{
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-/// What a plugin is and brings: the answer of `describe`.
+/// The description of a plugin: the answer of `describe`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Description {
     /// The plugin's name: its package's.
     pub name: String,
     /// Its version.
     pub version: String,
-    /// The compiler that built it, for people.
+    /// The compiler that built it, for messages.
     #[serde(default)]
     pub built_with: String,
-    /// Its passes; a pass's number is its place here.
+    /// Its passes. A pass's number is its index.
     #[serde(default)]
     pub passes: Vec<PassForm>,
-    /// Its backends; a backend's number is its place here.
+    /// Its backends. A backend's number is its index.
     #[serde(default)]
     pub backends: Vec<BackendForm>,
 }
@@ -67,7 +67,7 @@ pub struct PassForm {
 #[allow(missing_docs, reason = "the variants are those of Numerics")]
 pub enum NumericsForm {
     BitIdentical,
-    /// `exact` is what it was called when both were one.
+    /// `exact` is the name of an earlier class that included this one.
     #[serde(alias = "exact")]
     SameDefinition,
     Reassociates,
@@ -129,32 +129,32 @@ fn usual_tolerance() -> f64 {
     1e-4
 }
 
-/// What a pass may look at besides the graph.
+/// What a pass may depend on besides the graph.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ContextForm {
-    /// What the backend that the graph will run on can do.
+    /// The capabilities of the backend that the graph will run on.
     pub capabilities: Capabilities,
-    /// Every option by name, as the text that a user would write.
+    /// Every option by name, as text.
     pub options: BTreeMap<String, String>,
-    /// Whether the graph is the body of calls.
+    /// Whether the graph is a called body.
     pub is_body: bool,
 }
 
-/// What a pass did.
+/// The outcome of a pass.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum OutcomeForm {
-    /// The graph that was written is another.
+    /// The graph changed; the new one was written.
     Changed {
-        /// In how many places.
+        /// The number of rewrites.
         rewrites: u64,
-        /// What a reader of the report should know.
+        /// Notes for the report.
         #[serde(default)]
         notes: Vec<String>,
     },
-    /// The graph is as it was; none is written.
+    /// The graph is unchanged; none was written.
     Unchanged {
-        /// Why.
+        /// The reasons.
         reasons: Vec<String>,
     },
 }
@@ -172,23 +172,23 @@ pub struct DeviceForm {
 /// How to compile: [`mirage_backend::CompileOptions`].
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct CompileForm {
-    /// The device's number.
+    /// The device's index.
     #[serde(default)]
     pub device: u64,
 }
 
-/// What a compilation has to say.
+/// The answer of a compilation.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct CompiledForm {
-    /// What a user should know of it, a line each.
+    /// Notes for the user, a line each.
     #[serde(default)]
     pub notes: Vec<String>,
-    /// Whose clock times nodes.
+    /// The clock that times nodes.
     #[serde(default)]
     pub node_clock: ClockForm,
 }
 
-/// Whose clock times nodes: [`mirage_backend::NodeClock`].
+/// The clock that times nodes: [`mirage_backend::NodeClock`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs, reason = "the variants are those of NodeClock")]
@@ -198,7 +198,7 @@ pub enum ClockForm {
     Device,
 }
 
-/// What an executable holds, in bytes: [`mirage_backend::MemoryReport`].
+/// The memory of an executable in bytes: [`mirage_backend::MemoryReport`].
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "the fields are those of MemoryReport")]
 pub struct MemoryForm {
@@ -212,29 +212,29 @@ pub struct MemoryForm {
     pub held_bytes: Option<u64>,
 }
 
-/// The time that one node took: [`mirage_backend::NodeTime`].
+/// The time of one node: [`mirage_backend::NodeTime`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NodeTimeForm {
-    /// The node's place in topological order.
+    /// The node's index in topological order.
     pub node: u64,
-    /// When it began, nanoseconds from the beginning of the call.
+    /// Its start, in nanoseconds from the beginning of the call.
     pub start: u64,
-    /// Its time.
+    /// Its time in nanoseconds.
     pub nanoseconds: u64,
 }
 
-/// An error with its kind. A plugin may as well write a line of plain text.
+/// An error with its kind. A plugin may write a line of plain text instead.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "error", rename_all = "snake_case")]
 pub enum ErrorForm {
-    /// An argument or the graph is wrong.
+    /// An argument or the graph is invalid.
     Argument {
         /// What is wrong.
         message: String,
     },
-    /// A node cannot be run.
+    /// A node cannot run.
     Unsupported {
-        /// The node's place in topological order.
+        /// The node's index in topological order.
         node: u64,
         /// The operation.
         op: String,
@@ -244,41 +244,40 @@ pub enum ErrorForm {
         /// Why, and what would help.
         reason: String,
     },
-    /// The graph needs more memory than there is.
+    /// The graph needs more memory than is available.
     Memory {
-        /// What the graph needs and what there is.
+        /// The needed and the available memory.
         message: String,
-        /// What there is, in bytes.
+        /// The available memory in bytes.
         #[serde(default)]
         available: u64,
     },
     /// The engine failed.
     Engine {
-        /// What it said.
+        /// The engine's message.
         message: String,
     },
-    /// The plugin panicked: a bug of its own.
+    /// The plugin panicked, which is a bug in it.
     Panic {
-        /// What it said, and where.
+        /// The message and source location.
         message: String,
     },
 }
 
-/// The nesting of maps and arrays that a reader follows.
+/// The maximum nesting of maps and arrays.
 const MAX_NESTING: usize = 64;
 
-/// A message as MessagePack.
+/// Encodes a message as MessagePack.
 pub fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, String> {
     rmp_serde::to_vec_named(message).map_err(|e| e.to_string())
 }
 
-/// A message as JSON.
+/// Encodes a message as JSON.
 pub fn encode_text<T: Serialize>(message: &T) -> Result<Vec<u8>, String> {
     serde_json::to_vec(message).map_err(|e| e.to_string())
 }
 
-/// Reads a message in either form: JSON starts with `{` or `[`, which MessagePack's maps and arrays
-/// don't.
+/// Reads a message in either form: JSON starts with `{` or `[`, unlike MessagePack's maps and arrays.
 pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
     if is_text(bytes) {
         return serde_json::from_slice(bytes).map_err(|e| e.to_string());

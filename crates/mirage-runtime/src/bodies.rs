@@ -1,4 +1,4 @@
-//! Bodies that are called: compiled once, run at every call.
+//! Called bodies: each is compiled once and run at every call.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -7,7 +7,7 @@ use mirage_ir::{Graph, Params};
 
 use crate::{Engine, Prepared};
 
-/// The compiled bodies of a program, one for each that it calls, however often it does.
+/// The compiled bodies of a program, one for each distinct body.
 pub(crate) struct Bodies<'a, C> {
     params: &'a Params,
     compiled: Vec<(Arc<Graph>, Arc<Mutex<C>>)>,
@@ -15,7 +15,7 @@ pub(crate) struct Bodies<'a, C> {
 }
 
 impl<'a, C> Bodies<'a, C> {
-    /// None so far, of a program with these parameters.
+    /// Returns an empty table for a program with these parameters.
     pub(crate) fn new(params: &'a Params) -> Self {
         Bodies {
             params,
@@ -24,17 +24,17 @@ impl<'a, C> Bodies<'a, C> {
         }
     }
 
-    /// The bytes of all their weights.
+    /// Returns the bytes of the weights of all bodies.
     pub(crate) fn weight_bytes(&self) -> u64 {
         self.weight_bytes
     }
 
-    /// Every body.
+    /// Iterates over the bodies.
     pub(crate) fn iter(&self) -> impl Iterator<Item = MutexGuard<'_, C>> {
         self.compiled.iter().map(|(_, body)| lock(body))
     }
 
-    /// The compiled form of a body. `compile` makes it at the first call.
+    /// Returns the compiled form of a body; calls `compile` the first time.
     pub(crate) fn get<E: Engine>(
         &mut self,
         engine: &E,
@@ -52,7 +52,7 @@ impl<'a, C> Bodies<'a, C> {
     }
 }
 
-/// The body, whatever became of an execution before.
+/// Locks the body, even if an earlier execution panicked.
 pub(crate) fn lock<C>(body: &Mutex<C>) -> MutexGuard<'_, C> {
     body.lock().unwrap_or_else(PoisonError::into_inner)
 }

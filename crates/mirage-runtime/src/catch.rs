@@ -1,4 +1,4 @@
-//! Engines panic on what they cannot do; here a panic becomes a message.
+//! Turns panics of engines into errors.
 
 use std::{
     cell::{Cell, RefCell},
@@ -11,11 +11,11 @@ thread_local! {
     static PLACE: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// Runs `f`; if it panics, returns the panic's message and place. A panic that is caught here prints
-/// nothing; others are reported as before.
+/// Runs `f`. If it panics, returns the message and source location. Such a panic prints nothing; other
+/// panics are reported as usual.
 ///
 /// # Errors
-/// `f` panicked.
+/// If `f` panics.
 pub fn catch<T>(f: impl FnOnce() -> T) -> Result<T, String> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
@@ -29,7 +29,7 @@ pub fn catch<T>(f: impl FnOnce() -> T) -> Result<T, String> {
         }));
     });
     let outer = CATCHING.replace(true);
-    // The caller drops everything that the closure may have left half done.
+    // The caller drops all state that the closure may have left incomplete.
     let result = panic::catch_unwind(AssertUnwindSafe(f));
     CATCHING.set(outer);
     result.map_err(|payload| {
@@ -46,7 +46,7 @@ pub fn catch<T>(f: impl FnOnce() -> T) -> Result<T, String> {
     })
 }
 
-/// A source location without the machine's folders: from the crate's name on.
+/// Shortens a source location: removes the folders before the crate's name.
 fn short(place: &str) -> &str {
     let parts: Vec<&str> = place.split('/').collect();
     match parts.iter().rposition(|&p| p == "src") {

@@ -1,60 +1,59 @@
-//! What a kernel for a node needs to know.
+//! Facts about a node for the choice of its kernel.
 
 use mirage_ir::{DType, Graph, Node, TensorType, ops, regions::ELEMENTWISE};
 
 use crate::{Align, layout};
 
-/// A node that is about to get a kernel.
+/// A node for which a kernel is chosen.
 #[derive(Clone)]
 pub struct NodeContext<'a> {
     /// The graph that it belongs to: the compiled one, or the body of a region or call.
     pub graph: &'a Graph,
     /// The node.
     pub node: &'a Node,
-    /// The types of its operands as they are held. A weight may be held in another order than the graph
-    /// states (see [`crate::Engine::weight_order`]).
+    /// The types of its operands. A weight may have another order than the graph states (see
+    /// [`crate::Engine::weight_order`]).
     pub inputs: Vec<TensorType>,
-    /// For each operand whether it is a weight in the form of [`crate::Engine::packing`], which no generic
-    /// kernel reads.
+    /// For each operand, whether it is a weight in the form of [`crate::Engine::packing`], which generic
+    /// kernels cannot read.
     pub packed: Vec<bool>,
     /// The types of its results.
     pub outputs: Vec<TensorType>,
-    /// Whether all nodes that read its results read them with any strides.
+    /// Whether all nodes that read its results accept any strides.
     pub feeds_views: bool,
     /// Whether a result is a result of the graph.
     pub leaves: bool,
 }
 
 impl NodeContext<'_> {
-    /// From operand `i` to row-major, where its physical shape is its logical one.
+    /// Returns the conversion of operand `i` to row-major, in which the physical shape is the logical one.
     pub fn logical(&self, i: usize) -> Align {
         Align::to_logical(&self.inputs[i])
     }
 
-    /// From a row-major first result to the order of its type.
+    /// Returns the conversion of a row-major first result to the order of its type.
     pub fn physical(&self) -> Align {
         Align::from_logical(&self.outputs[0])
     }
 
-    /// From operand `i` to the order of the first result, for elementwise work.
+    /// Returns the conversion of operand `i` to the order of the first result, for elementwise kernels.
     pub fn in_result_order(&self, i: usize) -> Align {
         Align::new(&self.inputs[i], &self.outputs[0].order)
     }
 
-    /// The dimension of the first operand's physical shape at which its logical `dim` lies.
+    /// Returns the physical dimension of the first operand's logical dimension `dim`.
     pub fn place(&self, dim: usize) -> usize {
         layout::place(&self.inputs[0], dim)
     }
 
-    /// Values by logical dimension, in the sequence of the first operand's memory.
+    /// Reorders values by logical dimension into the first operand's physical dimensions.
     pub fn in_memory<T: Clone>(&self, by_dim: &[T]) -> Vec<T> {
         layout::in_memory(&self.inputs[0], by_dim)
     }
 
-    /// The same node with f32 in place of f16 and bf16: what a kernel sees that computes in f32 and has
-    /// its operands widened and its results rounded around it. Likewise f32 in place of u8, where the
-    /// node casts or moves elements or is an elementwise region; arithmetic on bytes is not that on
-    /// floats.
+    /// Returns the node with f32 instead of f16 and bf16, for a kernel that computes in f32 while the runtime
+    /// widens operands and rounds results. u8 becomes f32 too, if the node casts or moves elements or is an
+    /// elementwise region; other arithmetic on bytes differs from that on floats.
     #[must_use]
     pub fn widened(&self) -> Self {
         let with_bytes = widens_bytes(self.node);
@@ -73,7 +72,7 @@ impl NodeContext<'_> {
     }
 }
 
-/// Whether bytes may be f32 for a kernel of this node.
+/// Whether a kernel of this node may read and write bytes as f32.
 fn widens_bytes(node: &Node) -> bool {
     let op = &node.op;
     let region = op.get::<ops::Region>();
@@ -87,7 +86,7 @@ fn widens_bytes(node: &Node) -> bool {
         || op.is::<ops::Slice>()
 }
 
-/// The type, with f32 in place of f16 and bf16.
+/// Returns the type with f32 instead of f16 and bf16.
 pub(crate) fn widened(ty: &TensorType) -> TensorType {
     match ty.dtype {
         DType::F16 | DType::BF16 => ty.clone().with_dtype(DType::F32),

@@ -1,4 +1,4 @@
-//! Kernels for what an engine has none for.
+//! Kernels by an operation's definition, as the last fallback.
 
 use mirage_ir::{
     interp,
@@ -7,11 +7,11 @@ use mirage_ir::{
 
 use crate::{Align, Engine, Kernel, NodeContext};
 
-/// A kernel that computes a node by its operation's definition: on the host, in f64, with operands and
-/// results copied, and each result rounded to its dtype. It works for every operation on every engine, slowly.
+/// Returns a kernel that evaluates an operation's definition: on the host, in f64, with operands and results
+/// copied, and each result rounded to its dtype. Slow, but available on every engine.
 ///
 /// # Errors
-/// The operation has no definition here: it is unknown, or one of another library's.
+/// If the operation has no definition: it is unknown, or belongs to another library.
 pub fn by_definition<E: Engine>(
     engine: &E,
     cx: &NodeContext<'_>,
@@ -19,7 +19,7 @@ pub fn by_definition<E: Engine>(
     let (op, engine) = (cx.node.op.clone(), engine.clone());
     if let Some(external) = op.get::<Extern>() {
         return Err(format!(
-            "{} is an operation of {}, which this backend cannot drive",
+            "{} is an operation of {}, which this backend cannot run",
             external.name, external.engine
         ));
     }
@@ -29,7 +29,7 @@ pub fn by_definition<E: Engine>(
         );
     }
     let (operands, results) = (cx.inputs.clone(), cx.outputs.clone());
-    // Definitions are about logical row-major tensors.
+    // Definitions have logical row-major tensors.
     let from: Vec<Align> = operands.iter().map(Align::to_logical).collect();
     let to: Vec<Align> = results.iter().map(Align::from_logical).collect();
     let failed = |e: mirage_ir::OpError| e.to_string();

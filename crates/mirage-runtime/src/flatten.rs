@@ -1,4 +1,4 @@
-//! The graph as it will run: regions without a kernel replaced by their bodies, dead nodes gone.
+//! Flattens graphs: replaces regions without a kernel by their bodies and removes dead nodes.
 
 use mirage_ir::{
     Graph, GraphBuilder, GraphError, Node, NodeId, ValueId,
@@ -11,7 +11,7 @@ use crate::{Engine, NodeContext};
 /// A graph whose nodes run one by one.
 pub(crate) struct Flat {
     pub(crate) graph: Graph,
-    /// For each node of `graph` the node of the original graph that it belongs to.
+    /// For each node of `graph`, the node of the original graph that it came from.
     pub(crate) origin: Vec<NodeId>,
 }
 
@@ -66,8 +66,8 @@ struct Inliner<'a, E> {
 }
 
 impl<E: Engine> Inliner<'_, E> {
-    /// Appends the live nodes of `graph`, whose values stand for those in `values`. `origin` is the
-    /// original node that `graph` is the body of, or `None` for the original graph.
+    /// Appends the live nodes of `graph`; `values` maps its values to new ones. `origin` is the original node
+    /// whose body `graph` is, or `None` for the original graph.
     fn inline(
         &mut self,
         graph: &Graph,
@@ -106,7 +106,7 @@ impl<E: Engine> Inliner<'_, E> {
         for (port, &operand) in body.inputs().iter().zip(&node.inputs) {
             let (want, mut value) = (body.ty(port.value), mapped(values, operand));
             if graph.ty(operand) != want {
-                // The same memory under another name of its order.
+                // The same layout with another spelling of the order.
                 let reorder = Reorder {
                     order: want.order.clone(),
                 };

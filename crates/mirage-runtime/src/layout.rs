@@ -1,22 +1,22 @@
-//! Between memory orders.
+//! Conversions between memory orders.
 
 use mirage_ir::{Order, TensorType, same_layout};
 
 use crate::Tensor;
 
-/// How to get from a tensor in one memory order to the same tensor in another.
+/// A conversion of a tensor from one memory order to another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Align {
-    /// Nothing.
+    /// No change.
     Same,
-    /// Another shape of the same memory: only dimensions of size 1 move.
+    /// Another shape of the same memory, because only dimensions of size 1 move.
     Reshape(Vec<usize>),
     /// A permuted view.
     Permute(Vec<usize>),
 }
 
 impl Align {
-    /// From the order of `ty` to the order `to`, of the same rank.
+    /// Returns the conversion from the order of `ty` to the order `to` of the same rank.
     pub fn new(ty: &TensorType, to: &Order) -> Self {
         let place = ty.order.inverse();
         let axes: Vec<usize> = to.dims().map(|d| place[d]).collect();
@@ -29,17 +29,18 @@ impl Align {
         }
     }
 
-    /// From the order of `ty` to row-major, in which the physical shape is the logical one.
+    /// Returns the conversion from the order of `ty` to row-major, in which the physical shape is the logical
+    /// one.
     pub fn to_logical(ty: &TensorType) -> Self {
         Self::new(ty, &Order::row_major(ty.rank()))
     }
 
-    /// From row-major to the order of `ty`.
+    /// Returns the conversion from row-major to the order of `ty`.
     pub fn from_logical(ty: &TensorType) -> Self {
         Self::new(&TensorType::new(ty.dtype, &ty.shape[..]), &ty.order)
     }
 
-    /// The tensor in the other order, as a view.
+    /// Converts the tensor as a view.
     pub fn view<T: Tensor>(&self, tensor: T) -> T {
         match self {
             Align::Same => tensor,
@@ -48,7 +49,7 @@ impl Align {
         }
     }
 
-    /// The tensor in the other order, laid out so in memory. Costs nothing when it already lies so.
+    /// Converts the tensor and makes it contiguous. Free if the conversion changes nothing.
     pub fn lay_out<T: Tensor>(&self, tensor: T) -> T {
         match self {
             Align::Permute(_) => self.view(tensor).contiguous(),
@@ -57,12 +58,12 @@ impl Align {
     }
 }
 
-/// Where the logical dimension `dim` lies in memory.
+/// Returns the physical dimension of the logical dimension `dim`.
 pub fn place(ty: &TensorType, dim: usize) -> usize {
     ty.order.inverse()[dim]
 }
 
-/// Values that belong to logical dimensions, in the sequence of memory.
+/// Reorders values by logical dimension into physical dimensions.
 pub fn in_memory<T: Clone>(ty: &TensorType, by_dim: &[T]) -> Vec<T> {
     ty.order.dims().map(|d| by_dim[d].clone()).collect()
 }

@@ -1,4 +1,4 @@
-//! A graph on its way to a program: flattened, its weights computed, its facts at hand.
+//! Prepares a graph for compilation: flattens it and computes its weights.
 
 use mirage_backend::BackendError;
 use mirage_ir::{
@@ -16,7 +16,7 @@ use crate::{
     slots::{Body, Instruction, Operand, run},
 };
 
-/// A verified graph for an engine: regions without a kernel are inlined, dead nodes are gone, what
+/// A verified graph for an engine: regions without a kernel are inlined, dead nodes are removed, and what
 /// depends on parameters alone is computed.
 pub struct Prepared<E: Engine> {
     engine: E,
@@ -24,16 +24,16 @@ pub struct Prepared<E: Engine> {
     prologue: Prologue,
     liveness: Liveness,
     uses: Uses,
-    /// The types as values are held; a weight may be held in an order of its consumers' choice.
+    /// The types of stored values; a weight may have an order that its users prefer.
     types: Vec<TensorType>,
-    /// Whether a value is a weight in a form of the backend's own.
+    /// Whether a value is a weight in the engine's packed form.
     packed: Vec<bool>,
     weights: Vec<(ValueId, E::Tensor)>,
     weight_bytes: u64,
 }
 
 impl<E: Engine> Prepared<E> {
-    /// Flattens the graph and computes its prologue. The parameters are not held afterwards.
+    /// Flattens the graph and computes its prologue. The parameters are not kept.
     pub(crate) fn new(engine: &E, graph: &Graph, params: &Params) -> Result<Self, BackendError> {
         params.check(graph)?;
         let flat = flatten(graph, engine)?;
@@ -59,7 +59,7 @@ impl<E: Engine> Prepared<E> {
         Ok(prepared)
     }
 
-    /// The flat graph. Its inputs, outputs and states are those of the graph that was given.
+    /// Returns the flat graph, which has the inputs, outputs and states of the given graph.
     pub fn graph(&self) -> &Graph {
         &self.flat.graph
     }
@@ -69,28 +69,28 @@ impl<E: Engine> Prepared<E> {
         &self.engine
     }
 
-    /// The node of the given graph that a node of the flat one belongs to.
+    /// Returns the node of the given graph that a node of the flat graph came from.
     pub fn origin(&self, node: NodeId) -> NodeId {
         self.flat.origin[node.index()]
     }
 
-    /// Takes the values that an execution reads and that are computed already: weights.
+    /// Takes the weights: the values of the prologue that an execution reads.
     pub fn take_weights(&mut self) -> Vec<(ValueId, E::Tensor)> {
         std::mem::take(&mut self.weights)
     }
 
-    /// The bytes of the weights, in the form that an execution reads.
+    /// Returns the bytes of the weights in their stored form.
     pub fn weight_bytes(&self) -> u64 {
         self.weight_bytes
     }
 
-    /// The nodes of an execution, in order.
+    /// Returns the nodes of an execution in order.
     pub fn nodes(&self) -> impl Iterator<Item = (NodeId, &Node)> {
         let fixed = |node: &Node| self.prologue.is_fixed(node.output());
         self.graph().iter().filter(move |(_, node)| !fixed(node))
     }
 
-    /// Whether a value is computed before the executions.
+    /// Whether a value belongs to the prologue.
     pub fn is_fixed(&self, value: ValueId) -> bool {
         self.prologue.is_fixed(value)
     }
@@ -100,12 +100,12 @@ impl<E: Engine> Prepared<E> {
         self.uses.leaves(value)
     }
 
-    /// The nodes that take a value.
+    /// Returns the nodes that use a value.
     pub fn users(&self, value: ValueId) -> &[NodeId] {
         self.uses.users(value)
     }
 
-    /// Values that nobody reads after this node of an execution.
+    /// Returns the values whose last use is this node of an execution.
     pub fn dead_after(&self, id: NodeId, node: &Node) -> Vec<ValueId> {
         let mut dead: Vec<ValueId> = Vec::new();
         for &v in &node.inputs {
@@ -119,7 +119,7 @@ impl<E: Engine> Prepared<E> {
         dead
     }
 
-    /// What a kernel for this node needs to know.
+    /// Returns the context for the choice of a node's kernel.
     pub fn context(&self, id: NodeId) -> NodeContext<'_> {
         let graph = self.graph();
         let node = graph.node(id);
@@ -147,7 +147,7 @@ impl<E: Engine> Prepared<E> {
             .map_err(|e| self.unsupported(id, e))
     }
 
-    /// The instruction of a node: the backend's own kernel or the generic one.
+    /// Returns the kernel of a node: the engine's own or the generic one.
     pub(crate) fn instruction(
         &self,
         id: NodeId,
@@ -176,7 +176,7 @@ impl<E: Engine> Prepared<E> {
         })
     }
 
-    /// What errors and profiles call a node.
+    /// Returns the name of a node in errors and profiles.
     pub(crate) fn label(&self, id: NodeId) -> Label {
         let node = self.graph().node(id);
         Label {
@@ -186,7 +186,7 @@ impl<E: Engine> Prepared<E> {
         }
     }
 
-    /// Every value's type must be one that the device can hold.
+    /// Checks that the device supports the dtype of every value.
     fn check_dtypes(&self) -> Result<(), BackendError> {
         let graph = self.graph();
         let holds = |ty: &TensorType| self.engine.holds(ty.dtype);
@@ -194,7 +194,7 @@ impl<E: Engine> Prepared<E> {
             return Ok(());
         };
         let reason = format!(
-            "the device has no {}; a precision pass can change it",
+            "the device does not support {}; use a precision pass to change the dtype",
             value.ty.dtype
         );
         let name = match value.source {
@@ -230,8 +230,8 @@ impl<E: Engine> Prepared<E> {
 
 /// The prologue.
 impl<E: Engine> Prepared<E> {
-    /// Computes what depends on parameters alone. Gives the values that an execution reads; a
-    /// parameter is uploaded when it is first needed and gone after its last use.
+    /// Computes the prologue and returns the values that an execution reads. A parameter is uploaded when it is
+    /// first used and freed after its last use.
     fn run_prologue(&mut self, params: &Params) -> Result<Vec<(ValueId, E::Tensor)>, BackendError> {
         let values = self.graph().values().len();
         let mut last_use = vec![None; values];
@@ -266,7 +266,7 @@ impl<E: Engine> Prepared<E> {
         Ok(weights)
     }
 
-    /// Puts a parameter on the device, in the order of its type, unless it is there.
+    /// Uploads a parameter in the order of its type, unless it is uploaded already.
     fn upload_param(
         &self,
         value: ValueId,
@@ -292,14 +292,14 @@ impl<E: Engine> Prepared<E> {
         });
         let failed = |e| {
             self.failed(format!(
-                "parameter `{name}` cannot be put on the device: {e}"
+                "parameter `{name}` cannot be copied to the device: {e}"
             ))
         };
         slots[value.index()] = Some(tensor.and_then(|t| t).map_err(failed)?);
         Ok(())
     }
 
-    /// Converts a weight to the form or the order that all its consumers want, if they agree on one.
+    /// Converts a weight to the form or the order that its users prefer, if they agree.
     fn hold_as_wanted(&mut self, v: ValueId, tensor: E::Tensor) -> Result<E::Tensor, BackendError> {
         if self.liveness.leaves(v) {
             return Ok(tensor);
@@ -322,7 +322,7 @@ impl<E: Engine> Prepared<E> {
         Ok(tensor)
     }
 
-    /// What every consumer of a weight in an execution wants of it, if they want the same.
+    /// Returns what all users of a weight in an execution prefer, if they agree.
     fn wanted<T: PartialEq>(
         &self,
         v: ValueId,

@@ -1,4 +1,4 @@
-//! The run loop of every program: steps in order, timed where asked, errors with the node's name.
+//! The run loop of every program: runs steps in order, times them if requested, adds the node to errors.
 
 use std::{
     sync::Arc,
@@ -10,10 +10,10 @@ use mirage_ir::NodeId;
 
 use crate::{Stopwatch, catch};
 
-/// What errors and profiles call a step.
+/// The name of a step in errors and profiles.
 #[derive(Clone, Debug)]
 pub(crate) struct Label {
-    /// The node of the compiled graph that the step belongs to; a region's, for the steps of its body.
+    /// The node of the compiled graph; for the steps of a region's body, the region.
     pub(crate) node: NodeId,
     pub(crate) op: String,
     pub(crate) path: Arc<str>,
@@ -38,7 +38,7 @@ pub(crate) struct Times {
 }
 
 impl Times {
-    /// Empty; starts of nodes count from now.
+    /// Returns an empty table; starts of nodes are measured from now.
     pub(crate) fn begin(steps: usize) -> Self {
         Times {
             began: Instant::now(),
@@ -46,7 +46,7 @@ impl Times {
         }
     }
 
-    /// Steps of a region's body follow one another and count as one node.
+    /// Adds a time; consecutive steps of a region's body are one node.
     fn add(&mut self, node: NodeId, start: Instant, time: Duration) {
         match self.nodes.last_mut().filter(|last| last.node == node) {
             Some(last) => last.time += time,
@@ -63,14 +63,14 @@ impl Times {
     }
 }
 
-/// Where times go, and what takes them.
+/// The table of times, and the stopwatch.
 pub(crate) struct Timed<'a> {
     pub(crate) times: &'a mut Times,
     pub(crate) watch: Box<dyn Stopwatch + 'a>,
 }
 
-/// Runs steps in order. With `timed`, each is waited for, so that its time is its own. The error names
-/// the step that failed.
+/// Runs steps in order. With `timed`, waits for each step, so that its time does not include others. The
+/// error names the failed step.
 pub(crate) fn run<S>(
     steps: &[S],
     label: impl Fn(&S) -> &Label,

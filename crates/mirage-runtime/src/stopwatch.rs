@@ -1,23 +1,23 @@
-//! How long instructions take.
+//! Stopwatches for profiles.
 
 use std::time::{Duration, Instant};
 
-/// Times one instruction after the other.
+/// Times instructions one after the other.
 pub trait Stopwatch: Send {
     /// Called before an instruction runs.
     ///
     /// # Errors
-    /// The engine failed.
+    /// If the engine fails.
     fn start(&mut self) -> Result<(), String>;
 
-    /// Called after it, with the device possibly still at work: waits for that, and tells the time.
+    /// Called after an instruction, which may still run on the device: waits for it and returns its time.
     ///
     /// # Errors
-    /// The engine failed.
+    /// If the engine fails.
     fn stop(&mut self) -> Result<Duration, String>;
 }
 
-/// The host's clock, from the call until `sync` says that the device is idle.
+/// Uses the host's clock, from the call until `sync` returns.
 pub(crate) struct HostStopwatch<F> {
     sync: F,
     began: Instant,

@@ -16,9 +16,10 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     let distance = |candidate| {
         let whole = near(&name, candidate);
         let last = near(leaf(&name), leaf(candidate)).map(|d| d + 1);
-        match name.contains('.') || candidate.contains('.') {
-            true => whole.into_iter().chain(last).min(),
-            false => whole,
+        if name.contains('.') || candidate.contains('.') {
+            whole.into_iter().chain(last).min()
+        } else {
+            whole
         }
     };
     candidates

@@ -1,13 +1,13 @@
-//! Graphs to test with.
+//! Graphs for tests.
 
 use mirage_ir::{Attrs, Graph, Op, TensorType, ValueId, ops::Region, regions, text};
 
-/// A type from its text form.
+/// Parses a type.
 pub fn ty(text: &str) -> TensorType {
     text.parse().unwrap()
 }
 
-/// One node on operands of these types, as `f32[2,3] |f32[3]`: those after a bar are parameters.
+/// Returns a graph of one node on operands of these types, such as `f32[2,3] |f32[3]`: those after a bar are parameters.
 pub fn one(op: impl Into<Op>, operands: &[&str]) -> Graph {
     let op = op.into();
     let mut b = Graph::builder("one");
@@ -24,7 +24,7 @@ pub fn one(op: impl Into<Op>, operands: &[&str]) -> Graph {
     b.finish().unwrap()
 }
 
-/// One region of a known kind, with attributes in TOML, on operands as [`one`] takes them.
+/// Returns a graph of one region of a known kind, with attributes in TOML, on operands as in [`one`].
 pub fn region(kind: &str, attributes: &str, operands: &[&str]) -> Graph {
     let attributes: Attrs = toml::from_str(attributes).unwrap();
     let types: Vec<TensorType> = operands
@@ -36,8 +36,8 @@ pub fn region(kind: &str, attributes: &str, operands: &[&str]) -> Graph {
     one(Region::new(kind, attributes, body.into()), operands)
 }
 
-/// A network with a layer of each kind: convolutions, norms, attention over views and
-/// written out, pooling, resampling, concatenation, a state.
+/// A network with a layer of each kind: convolutions, norms, attention over views and as separate
+/// operations, pooling, resampling, concatenation, a state.
 pub const ENCODER: &str = r#"graph "network" {
   input %0 "x": f32[1,8,32,32]
   state %1 "last": f32[1,8,32,32] -> %35
@@ -80,7 +80,7 @@ pub const ENCODER: &str = r#"graph "network" {
   output "y" = %37
 }"#;
 
-/// [`ENCODER`], parsed.
+/// Parses [`ENCODER`].
 pub fn encoder() -> Graph {
     text::parse(ENCODER).unwrap()
 }

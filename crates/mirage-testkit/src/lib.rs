@@ -1,11 +1,34 @@
-//! Tests that every backend has to pass.
+//! Conformance tests for backends.
 //!
-//! [`conformance!`] makes them tests of a crate, one for each promise: what an executable does with states
-//! and wrong arguments, and that every operation, region, dtype and memory order agrees with its definition
-//! in f64, without and with a static plan.
+//! [`conformance!`] defines them as tests of your crate. They check an executable's handling of states and
+//! invalid arguments, and compare every operation, region, dtype and memory order with its definition in
+//! f64, with and without a static plan.
 //!
-//! ```ignore
+//! ```
+//! # use mirage_backend::{Backend, BackendError, BackendInfo, CompileOptions, DeviceInfo, Executable};
+//! # use mirage_ir::{Graph, Params, target::Capabilities};
+//! # struct MyBackend;
+//! # impl Backend for MyBackend {
+//! #     fn info(&self) -> BackendInfo {
+//! #         BackendInfo { name: "mine", version: "1", engine: "none", summary: "has no device" }
+//! #     }
+//! #     fn devices(&self) -> Result<Vec<DeviceInfo>, BackendError> {
+//! #         Ok(Vec::new())
+//! #     }
+//! #     fn capabilities(&self, _device: usize) -> Capabilities {
+//! #         Capabilities::default()
+//! #     }
+//! #     fn tolerance(&self) -> f64 {
+//! #         1e-5
+//! #     }
+//! #     fn compile(&self, _: &Graph, _: &Params, _: &CompileOptions) -> Result<Box<dyn Executable>, BackendError> {
+//! #         Err(BackendError::Argument("has no device".to_owned()))
+//! #     }
+//! # }
 //! mirage_testkit::conformance!(&MyBackend);
+//! # fn main() {
+//! # assert!(mirage_testkit::Suite::new(&MyBackend, mirage_testkit::Expectations::default()).is_none());
+//! # }
 //! ```
 
 #![allow(
@@ -22,11 +45,11 @@ pub use graphs::{ENCODER, encoder, one, region, ty};
 pub use run::{between, compile, execute, noise, noisy, planned};
 pub use suite::{Expectations, Suite};
 
-/// Makes the conformance tests for a backend: an expression of type `&dyn Backend`. The second argument sets what it is held to:
-/// [`Expectations::default`] if there is none. A backend that has no device here passes without a run and prints
-/// that it was skipped.
+/// Defines the conformance tests for a backend, given as an expression of type `&dyn Backend`. The optional second argument is
+/// the [`Expectations`]. If the backend has no device on this machine, the tests are skipped, which is
+/// printed.
 ///
-/// The tests of a dtype that the backend's capabilities do not list are skipped the same way.
+/// Tests of dtypes that the backend's capabilities do not list are skipped likewise.
 #[macro_export]
 macro_rules! conformance {
     ($backend:expr) => {

@@ -1,4 +1,4 @@
-//! Graphs on a backend, and the reference interpreter beside it.
+//! Runs graphs on a backend and on the reference interpreter.
 
 use mirage_backend::{Backend, BackendError, CompileOptions, Executable};
 use mirage_ir::{
@@ -6,10 +6,10 @@ use mirage_ir::{
     interp::{self, Difference, Tensor},
 };
 
-/// The graph compiled on the backend's first device.
+/// Compiles the graph for the backend's first device.
 ///
 /// # Errors
-/// What the backend reports.
+/// If the backend fails.
 pub fn compile(
     backend: &dyn Backend,
     graph: &Graph,
@@ -18,10 +18,10 @@ pub fn compile(
     backend.compile(graph, params, &CompileOptions::default())
 }
 
-/// Sets the states, if any are given, executes once, and downloads outputs and new states.
+/// Sets the states, if given, executes once, and downloads outputs and new states.
 ///
 /// # Errors
-/// What the backend reports.
+/// If the backend fails.
 pub fn execute(
     executable: &mut dyn Executable,
     inputs: &[Tensor],
@@ -50,15 +50,15 @@ pub fn execute(
     })
 }
 
-/// The same graph, with a static plan.
+/// Returns the graph with a static plan.
 pub fn planned(graph: &Graph) -> Graph {
     let mut planned = graph.clone();
     planned.set_flag(GraphFlag::StaticPlan);
     planned
 }
 
-/// The largest difference of any result of two runs. A result whose elements are all below 1e-3 is
-/// measured as if its largest were that: what is left when larger operands cancel is their rounding.
+/// Returns the largest difference of any result of two runs. If all elements of a result are below 1e-3, the
+/// difference is relative to 1e-3, because small results may be rounding errors of larger operands.
 pub fn between(got: &interp::Run, want: &interp::Run) -> Difference {
     let outputs = got.outputs.iter().zip(&want.outputs);
     let states = got.states.iter().zip(&want.states);
@@ -75,7 +75,7 @@ pub fn between(got: &interp::Run, want: &interp::Run) -> Difference {
         .fold(Difference::default(), Difference::max)
 }
 
-/// Numbers that look random, of magnitude up to 1, each rounded to `dtype`.
+/// Returns pseudo-random numbers of magnitude up to 1, rounded to `dtype`.
 pub fn noise(ty: &TensorType, seed: u64) -> Tensor {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ 0xD1B5_4A32_D192_ED03;
     let mut next = || {
@@ -101,7 +101,7 @@ pub fn noise(ty: &TensorType, seed: u64) -> Tensor {
     }
 }
 
-/// Noise for every input of the graph, and for every parameter.
+/// Returns noise for every input of the graph, and for every parameter.
 pub fn noisy(graph: &Graph) -> (Params, Vec<Tensor>) {
     let inputs = graph.inputs().iter().enumerate();
     let inputs = inputs

@@ -1,10 +1,10 @@
-//! Planar YUV to interleaved RGB and back.
+//! Converts planar YUV to interleaved RGB and back.
 //!
-//! A y4m header says nothing of the matrix, so the usual rule of players holds unless an option
-//! says otherwise: BT.709 for high definition (width >= 1280 or height > 576), BT.601 below. The
-//! range is limited (16..235) unless the header has `XCOLORRANGE=FULL`.
+//! A y4m header does not state the matrix. Unless an option sets it, players' usual rule applies: BT.709
+//! for high definition (width >= 1280 or height > 576), otherwise BT.601. The range is limited (16..235)
+//! unless the header has `XCOLORRANGE=FULL`.
 
-/// Which luma weights a stream uses.
+/// The luma weights of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ColorMatrix {
     /// Standard definition.
@@ -33,7 +33,7 @@ impl ColorMatrix {
     }
 }
 
-/// Which byte values a stream uses.
+/// The range of byte values of a stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ColorRange {
     /// Luma 16..235, chroma 16..240: video.
@@ -43,20 +43,20 @@ pub enum ColorRange {
     Full,
 }
 
-/// How the chroma planes are sampled, and where their samples lie.
+/// How the chroma planes are sampled, and the position of their samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sampling {
     /// No chroma.
     Mono,
     /// A sample for each pixel.
     S444,
-    /// One for two columns, on the left one.
+    /// A sample for two columns, at the left one.
     S422,
-    /// One for 2x2 pixels, in their middle (JPEG, MPEG-1).
+    /// A sample for 2x2 pixels, at their centre (JPEG, MPEG-1).
     S420Center,
-    /// One for 2x2 pixels, on the left column between the rows (MPEG-2 and later).
+    /// A sample for 2x2 pixels, at the left column between the rows (MPEG-2 and later).
     S420Left,
-    /// One for 2x2 pixels, on the upper left one (PAL DV).
+    /// A sample for 2x2 pixels, at the upper left one (PAL DV).
     S420TopLeft,
 }
 
@@ -69,7 +69,7 @@ impl Sampling {
         }
     }
 
-    /// Size of one chroma plane: halves round up, so odd sizes lose nothing.
+    /// Returns the size of a chroma plane; halves of odd sizes are rounded up.
     pub(crate) fn chroma_size(self, width: usize, height: usize) -> (usize, usize) {
         let (half_x, half_y) = self.halves();
         match self {
@@ -136,8 +136,8 @@ impl Converter {
         [(u * scale + 128.5) as u8, (v * scale + 128.5) as u8]
     }
 
-    /// Planes of a `width`-wide picture to interleaved `rgb`; chroma is interpolated linearly from
-    /// where its samples lie.
+    /// Converts planes of a frame of this width to interleaved `rgb`; chroma is interpolated linearly from
+    /// the positions of its samples.
     pub(crate) fn planes_to_rgb(
         &self,
         planes: [&[u8]; 3],
@@ -162,7 +162,7 @@ impl Converter {
         }
     }
 
-    /// Interleaved RGB to 4:2:0 (chroma in the middle of 2x2 pixels, as JPEG) or 4:4:4 planes.
+    /// Converts interleaved RGB to 4:2:0 (chroma at the centre of 2x2 pixels, as in JPEG) or 4:4:4 planes.
     pub(crate) fn rgb_to_planes(
         &self,
         rgb: &[u8],
@@ -202,7 +202,7 @@ impl Converter {
     }
 }
 
-/// The chroma of picture row `row`, at full width.
+/// Computes the chroma of a row at full width.
 fn upsample_row(
     plane: &[u8],
     sampling: Sampling,

@@ -1,40 +1,40 @@
-//! The one error type of the crate. Every message says what, where, and what to do next.
+//! The error type of the crate. Every message says what, where, and what to do.
 
 use std::{io, path::PathBuf};
 
 /// Result with this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What can go wrong between a file and a frame. `name` is the file as the user wrote it, or
-/// `standard input` / `standard output` / `scene`.
+/// An error of reading or writing video. `name` is the file as given, or `standard input`,
+/// `standard output` or `scene`.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The input path does not exist, or a pattern matches nothing.
-    #[error("{name}: no such file; check the path (the built-in test video is called `scene`)")]
+    #[error("{name}: no such file; check the path (the built-in test video is `scene`)")]
     NotFound {
         /// The input as given.
         name: String,
     },
 
     /// The input exists but cannot be opened or read.
-    #[error("{name}: cannot read it: {source}")]
+    #[error("{name}: cannot read: {source}")]
     Read {
         /// The input as given.
         name: String,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
 
-    /// The input has no bytes at all, or a folder or pattern holds no image.
-    #[error("{name}: it is empty; a video needs at least one frame")]
+    /// The input has no bytes, or a folder or pattern has no images.
+    #[error("{name}: the input is empty; a video needs at least one frame")]
     Empty {
         /// The input as given.
         name: String,
     },
 
-    /// A well-formed container without a single frame in it.
-    #[error("{name}: the {format} holds no frame; a video needs at least one")]
+    /// A valid container without frames.
+    #[error("{name}: the {format} has no frames; a video needs at least one")]
     NoFrames {
         /// The input as given.
         name: String,
@@ -42,38 +42,38 @@ pub enum Error {
         format: &'static str,
     },
 
-    /// The bytes are not what the format says they must be.
-    #[error("{name}: not a {format} file that can be read, at frame {frame}: {what}")]
+    /// The bytes are invalid for the format.
+    #[error("{name}: invalid {format} file, at frame {frame}: {what}")]
     Malformed {
         /// The input as given.
         name: String,
         /// The format it was read as.
         format: &'static str,
-        /// Frames read before the fault.
+        /// Frames read before the error.
         frame: u64,
         /// What is wrong.
         what: String,
     },
 
-    /// The input ends in the middle of something.
-    #[error("{name}: the {format} file is cut off after {frame} whole frames; copy it again")]
+    /// The input is truncated.
+    #[error("{name}: the {format} file is truncated after {frame} complete frames; copy it again")]
     Truncated {
         /// The input as given.
         name: String,
         /// The format it was read as.
         format: &'static str,
-        /// Whole frames before the end.
+        /// Complete frames before the end.
         frame: u64,
     },
 
-    /// A width or height that no frame can have.
+    /// An invalid width or height.
     #[error(
-        "{name}: {width}x{height} is no size for a frame; each side is 1 to {} and the area at most {} pixels",
+        "{name}: invalid frame size {width}x{height}; each side must be 1 to {} and the area at most {} pixels",
         crate::MAX_SIDE,
         crate::MAX_PIXELS
     )]
     BadSize {
-        /// Where the size came from.
+        /// The source of the size.
         name: String,
         /// Width in pixels.
         width: u64,
@@ -81,8 +81,8 @@ pub enum Error {
         height: u64,
     },
 
-    /// A frame of another size than the stream began with.
-    #[error("{name}: frame {frame} is {got}, the others are {want}; make them one size first")]
+    /// A frame whose size differs from the stream's.
+    #[error("{name}: frame {frame} is {got}, but the others are {want}; resize them to one size")]
     FrameSize {
         /// The stream.
         name: String,
@@ -94,8 +94,8 @@ pub enum Error {
         want: String,
     },
 
-    /// A buffer whose length does not fit the frame.
-    #[error("a {width}x{height} frame takes {want} values, the buffer has {got}")]
+    /// A buffer whose length does not match the frame.
+    #[error("a {width}x{height} frame has {want} values, but the buffer has {got}")]
     BufferLength {
         /// Width in pixels.
         width: u32,
@@ -103,11 +103,11 @@ pub enum Error {
         height: u32,
         /// Length of the buffer.
         got: usize,
-        /// Length that fits.
+        /// Expected length.
         want: usize,
     },
 
-    /// Two frames that were to be compared differ in size.
+    /// Two frames to be compared differ in size.
     #[error("cannot compare a {left} frame with a {right} frame; resize one of them first")]
     Mismatch {
         /// Size of the first, `WxH`.
@@ -116,7 +116,7 @@ pub enum Error {
         right: String,
     },
 
-    /// NaN or infinite values where a picture was expected.
+    /// A frame has NaN or infinite values.
     #[error(
         "frame {frame}: {count} of {total} values are NaN or infinite, the first at {first}; \
          a pass or a dtype lost the range (try without fp16)"
@@ -124,107 +124,105 @@ pub enum Error {
     NotFinite {
         /// Index of the frame.
         frame: u64,
-        /// How many values.
+        /// The number of such values.
         count: usize,
-        /// Of how many.
+        /// The number of all values.
         total: usize,
-        /// Index of the first one.
+        /// Index of the first such value.
         first: usize,
     },
 
-    /// An option with a value that makes no sense.
+    /// An option with an invalid value.
     #[error("{what}")]
     BadOption {
-        /// What, and what it should be.
+        /// What is wrong, and what is expected.
         what: String,
     },
 
-    /// An output whose name says no known format.
-    #[error("{name}: cannot tell the video format from the name; use one of {supported}")]
+    /// An output whose name has no known format.
+    #[error("{name}: cannot determine the video format from the name; use one of {supported}")]
     UnknownOutput {
         /// The output as given.
         name: String,
-        /// The names that work.
+        /// The supported names.
         supported: String,
     },
 
-    /// A format that needs ffmpeg, on a machine without it.
+    /// A format that needs ffmpeg, which is not installed.
     #[error(
-        "{name}: {format} needs `{program}`, which is not on PATH; install ffmpeg, or use {without}, which need nothing"
+        "{name}: {format} needs `{program}`, which is not on PATH; install ffmpeg, or use {without}"
     )]
     NoFfmpeg {
         /// The file as given.
         name: String,
         /// The format by its extension.
         format: String,
-        /// The program that was looked for.
+        /// The missing program.
         program: String,
-        /// Formats that work without.
+        /// Formats that do not need it.
         without: &'static str,
     },
 
-    /// ffmpeg ran and failed.
+    /// ffmpeg failed.
     #[error("{name}: ffmpeg failed: {message}")]
     Ffmpeg {
         /// The file as given.
         name: String,
-        /// ffmpeg's last words.
+        /// ffmpeg's last message.
         message: String,
     },
 
-    /// This ffmpeg was built without any encoder for the format.
+    /// This ffmpeg has no encoder for the format.
     #[error(
         "{name}: this ffmpeg has none of the encoders {encoders}; install a full build, or write .gif or .y4m"
     )]
     NoEncoder {
         /// The output as given.
         name: String,
-        /// The encoders that would do.
+        /// The encoders that can be used.
         encoders: String,
     },
 
     /// The output cannot be created.
-    #[error("{name}: cannot create it: {source}; check that the folder exists and can be written")]
+    #[error("{name}: cannot create: {source}; check that the folder exists and is writable")]
     Create {
         /// The output as given.
         name: String,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
 
-    /// Writing failed; what was written under a temporary name is gone.
-    #[error("{name}: cannot write frame {frame}: {source}; nothing was left under that name")]
+    /// Writing failed; the temporary file was removed.
+    #[error("{name}: cannot write frame {frame}: {source}; no file was written")]
     Write {
         /// The output as given.
         name: String,
         /// Frames written before.
         frame: u64,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
 
-    /// The output is a folder (or a pattern in one) with files in it already.
-    #[error(
-        "{name}: {found} is there already; images are never mixed with older ones: name a new folder or empty this one"
-    )]
+    /// The output is a folder, or a pattern in one, that has images already.
+    #[error("{name}: {found} exists already; use a new folder or empty this one")]
     Occupied {
         /// The output as given.
         name: String,
-        /// A file that is in the way.
+        /// The existing file.
         found: PathBuf,
     },
 
     /// An output for one image got a second frame.
     #[error(
-        "{name}: one image holds one frame; name a folder (`frames/`) or a pattern (`frames/%04d.png`)"
+        "{name}: an image has one frame; use a folder (`frames/`) or a pattern (`frames/%04d.png`)"
     )]
     OneImage {
         /// The output as given.
         name: String,
     },
 
-    /// Nothing was written, so no file was made.
-    #[error("{name}: no frame came out, so no file was written")]
+    /// There were no frames, so no file was written.
+    #[error("{name}: there were no frames, so no file was written")]
     NothingWritten {
         /// The output as given.
         name: String,

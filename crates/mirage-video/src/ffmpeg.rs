@@ -1,4 +1,4 @@
-//! Finding and running ffmpeg. It is never linked: a process and a pipe, and only when asked for.
+//! Finds and runs ffmpeg, as a process with a pipe.
 
 use std::{
     fs::File,
@@ -9,12 +9,12 @@ use std::{
 
 use crate::{Error, Result};
 
-/// The programs to run; by default `ffmpeg` and `ffprobe` as found on `PATH`.
+/// The programs to run; by default `ffmpeg` and `ffprobe` on `PATH`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FfmpegTools {
     /// Decodes and encodes.
     pub ffmpeg: PathBuf,
-    /// Tells the size and the frame rate of an input.
+    /// Reads the size and the frame rate of an input.
     pub ffprobe: PathBuf,
 }
 
@@ -27,7 +27,7 @@ impl Default for FfmpegTools {
     }
 }
 
-/// What a message about ffmpeg needs to know of the file at hand.
+/// The file and format for messages about ffmpeg.
 #[derive(Clone, Debug)]
 pub(crate) struct Subject {
     pub(crate) name: String,
@@ -57,7 +57,7 @@ impl Subject {
     }
 }
 
-/// A running ffmpeg. Dropped, it is killed; ended, its last words are there.
+/// A running ffmpeg. It is killed when dropped.
 #[derive(Debug)]
 pub(crate) struct Process {
     child: Child,
@@ -66,9 +66,9 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts `command`, its messages going to a file without a name (so that no pipe can fill up
-    /// unread). It gets a process group of its own: Ctrl-C is Mirage's to handle, and an encoder
-    /// must live to finish its file.
+    /// Starts `command` with its messages written to an unnamed file, because an unread pipe could fill up.
+    /// It runs in its own process group, so that Ctrl-C does not stop an encoder before it has finished its
+    /// file.
     pub(crate) fn start(mut command: Command, subject: &Subject) -> Result<Self> {
         let stderr = tempfile::tempfile().and_then(|file| Ok((file.try_clone()?, file)));
         let (stderr, handle) =
@@ -90,8 +90,8 @@ impl Process {
         &mut self.child
     }
 
-    /// Waits for the end. The status alone proves nothing: ffmpeg exits with 0 after a full disk
-    /// and after a file that was cut off, and only its messages tell.
+    /// Waits for the end. The status alone is not reliable: ffmpeg exits with 0 after a full disk or a truncated
+    /// file, and only its messages show it.
     pub(crate) fn wait(&mut self) -> io::Result<End> {
         let status = self.child.wait()?;
         self.ended = true;
@@ -113,17 +113,17 @@ pub(crate) struct End {
 }
 
 impl End {
-    /// Whether it failed, complaining or not.
+    /// Whether its status is a failure.
     pub(crate) fn failed(&self) -> bool {
         !self.status.success()
     }
 
-    /// Whether it ended well and without a word.
+    /// Whether it succeeded without messages.
     pub(crate) fn clean(&self) -> bool {
         self.status.success() && self.complaint.is_none()
     }
 
-    /// Its last words, or its status.
+    /// Returns its last message, or its status.
     pub(crate) fn message(self) -> String {
         self.complaint
             .unwrap_or_else(|| format!("it ended with {}", self.status))
@@ -141,14 +141,14 @@ fn last_line(text: &[u8]) -> Option<String> {
 impl Drop for Process {
     fn drop(&mut self) {
         if !self.ended {
-            // Errors mean that it is gone already.
+            // An error means that it has ended already.
             let _ = self.child.kill();
             let _ = self.child.wait();
         }
     }
 }
 
-/// Runs `command` to its end and returns what it printed.
+/// Runs `command` to its end and returns its output.
 pub(crate) fn output(mut command: Command, subject: &Subject) -> Result<String> {
     command.stdin(Stdio::null());
     let output = command
@@ -164,7 +164,7 @@ pub(crate) fn output(mut command: Command, subject: &Subject) -> Result<String> 
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// The argument for a file or an address: `file:` keeps names with a colon or a leading dash whole.
+/// Returns the argument for a file or an address; `file:` protects names with a colon or a leading dash.
 pub(crate) fn argument(spec: &str) -> String {
     if spec.contains("://") {
         spec.to_owned()

@@ -1,11 +1,11 @@
-//! Values that no picture has.
+//! Checks for NaN and infinite values.
 
 use crate::{Error, Result};
 
-/// Refuses values that no picture has.
+/// Checks that all values are finite.
 ///
 /// # Errors
-/// [`Error::NotFinite`] with the count of NaN and infinite values in frame `frame`.
+/// [`Error::NotFinite`] with the number of NaN and infinite values in frame `frame`.
 pub fn check_finite(frame: u64, data: &[f32]) -> Result<()> {
     let count = data.iter().filter(|value| !value.is_finite()).count();
     match data.iter().position(|value| !value.is_finite()) {

@@ -1,4 +1,4 @@
-//! Which format a name means.
+//! Formats by file names.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ pub(crate) const INPUTS_WITHOUT_FFMPEG: &str =
 /// Formats that need no ffmpeg, for messages.
 pub(crate) const OUTPUTS_WITHOUT_FFMPEG: &str = ".gif, .y4m, a folder (`frames/`) of PNG";
 
-/// How an input is read.
+/// The format of an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SourceFormat {
@@ -20,13 +20,13 @@ pub enum SourceFormat {
     Gif,
     /// PNG or JPEG: one, a folder, or a pattern.
     Images,
-    /// Whatever ffmpeg can read.
+    /// Any other format, read by ffmpeg.
     Ffmpeg,
 }
 
 impl SourceFormat {
-    /// The format `spec` means: `scene`, `-` (y4m on standard input), a folder, a pattern
-    /// (`%04d`, `*`, `?`) or a file by its extension; all else is ffmpeg's.
+    /// Returns the format of `spec`: `scene`, `-` (y4m on standard input), a folder, a pattern
+    /// (`%04d`, `*`, `?`) or a file by its extension; anything else is read by ffmpeg.
     #[must_use]
     pub fn of(spec: &str) -> Self {
         if spec == "scene" {
@@ -46,7 +46,7 @@ impl SourceFormat {
     }
 }
 
-/// How an output is written.
+/// The format of an output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SinkFormat {
@@ -65,8 +65,8 @@ pub enum SinkFormat {
 }
 
 impl SinkFormat {
-    /// The format `spec` means: `-` (y4m on standard output), a folder (`frames/`, or one that
-    /// exists), a pattern (`frames/%04d.png`) or a file by its extension. `None` for any other.
+    /// Returns the format of `spec`: `-` (y4m on standard output), a folder (`frames/`, or an existing one),
+    /// a pattern (`frames/%04d.png`) or a file by its extension. `None` for any other.
     #[must_use]
     pub fn of(spec: &str) -> Option<Self> {
         if spec == "-" {
@@ -84,13 +84,13 @@ impl SinkFormat {
         }
     }
 
-    /// What a user can write for an output.
+    /// Returns the supported names of outputs, for messages.
     pub(crate) fn supported() -> String {
         format!("{OUTPUTS_WITHOUT_FFMPEG}, `-` (y4m), and with ffmpeg .mp4, .mkv, .webm")
     }
 }
 
-/// The extension in lower case, or nothing.
+/// Returns the extension in lower case, or an empty text.
 pub(crate) fn extension(spec: &str) -> String {
     let extension = Path::new(spec).extension();
     extension

@@ -1,4 +1,4 @@
-//! Frames and what is known of a stream of them.
+//! Frames, and information about streams.
 
 use std::fmt;
 
@@ -6,10 +6,10 @@ use crate::{Error, Result};
 
 /// Longest side of a frame, in pixels.
 pub const MAX_SIDE: u32 = 32_768;
-/// Largest area of a frame, in pixels (400 MB of RGB): a damaged header cannot exhaust memory.
+/// Largest area of a frame, in pixels (400 MB of RGB), so that a damaged header cannot exhaust memory.
 pub const MAX_PIXELS: u64 = 1 << 27;
 
-/// One picture: 8-bit RGB, interleaved, rows from the top, no padding.
+/// A frame: 8-bit RGB, interleaved, rows from the top, no padding.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Frame {
     width: u32,
@@ -20,10 +20,10 @@ pub struct Frame {
 }
 
 impl Frame {
-    /// A black frame.
+    /// Returns a black frame.
     ///
     /// # Errors
-    /// [`Error::BadSize`] where a side is zero or the frame too large.
+    /// [`Error::BadSize`] if a side is zero or the frame is too large.
     pub fn new(width: u32, height: u32, index: u64) -> Result<Self> {
         let len = checked_len("frame", width.into(), height.into())?;
         Ok(Self {
@@ -34,10 +34,10 @@ impl Frame {
         })
     }
 
-    /// A frame of `data`: `3 * width * height` bytes, interleaved RGB.
+    /// Returns a frame of `data`: `3 * width * height` bytes, interleaved RGB.
     ///
     /// # Errors
-    /// [`Error::BadSize`], or [`Error::BufferLength`] where the length is another.
+    /// [`Error::BadSize`], or [`Error::BufferLength`] if the length of `data` differs.
     pub fn from_rgb(width: u32, height: u32, index: u64, data: Vec<u8>) -> Result<Self> {
         let want = checked_len("frame", width.into(), height.into())?;
         if data.len() != want {
@@ -85,7 +85,7 @@ impl Frame {
         self.data
     }
 
-    /// The colour at column `x`, row `y`; `None` outside the frame.
+    /// Returns the colour at column `x`, row `y`; `None` outside of the frame.
     #[must_use]
     pub fn pixel(&self, x: u32, y: u32) -> Option<[u8; 3]> {
         if x >= self.width || y >= self.height {
@@ -200,7 +200,7 @@ fn gcd(mut a: u64, mut b: u64) -> u64 {
     a
 }
 
-/// What is known of a stream before its frames.
+/// Information about a stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VideoInfo {
     /// Width of every frame, in pixels.
@@ -209,17 +209,17 @@ pub struct VideoInfo {
     pub height: u32,
     /// Frames per second.
     pub fps: Rational,
-    /// Number of frames, where the format tells: an estimate for progress bars, never trusted.
+    /// Number of frames if the format states it: an estimate for progress bars.
     pub frames: Option<u64>,
     /// The stream's name in messages.
     pub name: String,
 }
 
 impl VideoInfo {
-    /// Checks the size and the name's stream in one place.
+    /// Returns the information after checking the size.
     ///
     /// # Errors
-    /// [`Error::BadSize`] where no frame can have that size.
+    /// [`Error::BadSize`] for an invalid size.
     pub fn check(&self) -> Result<()> {
         checked_len(&self.name, self.width.into(), self.height.into()).map(|_| ())
     }

@@ -1,4 +1,4 @@
-//! Frames, video sources and sinks, resizing, and the bounded threads between them.
+//! Video frames, sources and sinks, resizing, and a pipeline of threads with bounded queues.
 //!
 //! ```no_run
 //! use mirage_video::{Frame, Pipeline, SinkOptions, SourceOptions, open_sink, open_source};
@@ -18,9 +18,9 @@
 //! # }
 //! ```
 //!
-//! The crate knows nothing of networks or engines. Everything that reads a file reports what is
-//! wrong with it as an [`Error`]; nothing panics on bad bytes. Everything that writes a file writes
-//! it under a temporary name in the same folder and renames it when it is whole.
+//! The crate does not depend on networks or engines. Invalid files are reported as [`Error`]s, never by
+//! panics. Files are written atomically: under a temporary name in the same folder, renamed when
+//! complete.
 
 mod color;
 mod error;

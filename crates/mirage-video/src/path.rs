@@ -1,8 +1,8 @@
-//! File names: folders, numbered names, their order.
+//! File names: folders, numbered names and their order.
 
 use std::path::Path;
 
-/// The folder of `path`; `.` where it has none.
+/// Returns the folder of `path`; `.` if it has none.
 pub(crate) fn parent(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if folder != Path::new("") => folder,
@@ -19,7 +19,7 @@ pub(crate) struct Numbered {
 }
 
 impl Numbered {
-    /// The pattern in the file name of `path`, if there is one.
+    /// Returns the pattern in the file name of `path`, if there is one.
     pub(crate) fn parse(path: &Path) -> Option<Self> {
         let name = path.file_name()?.to_str()?;
         let (before, rest) = name.split_once('%')?;
@@ -40,7 +40,7 @@ impl Numbered {
         })
     }
 
-    /// The name with this number.
+    /// Returns the name with this number.
     pub(crate) fn name(&self, number: u64) -> String {
         format!(
             "{}{number:0digits$}{}",
@@ -50,7 +50,7 @@ impl Numbered {
         )
     }
 
-    /// Whether some number makes this name.
+    /// Whether this name matches the pattern with some number.
     pub(crate) fn matches(&self, name: &str) -> bool {
         let number = name
             .strip_prefix(&*self.before)

@@ -2,10 +2,10 @@
 
 use crate::{Error, Frame, Result};
 
-/// PSNR of two 8-bit frames in dB over all three channels; infinite where they are equal.
+/// Returns the PSNR of two 8-bit frames in dB over all three channels; infinite if they are equal.
 ///
 /// # Errors
-/// [`Error::Mismatch`] where the sizes differ.
+/// [`Error::Mismatch`] if the sizes differ.
 pub fn psnr(left: &Frame, right: &Frame) -> Result<f64> {
     Ok(to_db(mean_squared_error(left, right)?))
 }
@@ -23,7 +23,7 @@ impl PsnrMean {
     /// Adds one pair of frames and returns its own PSNR in dB.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] where the sizes differ; nothing is added then.
+    /// [`Error::Mismatch`] if the sizes differ; nothing is added then.
     pub fn add(&mut self, left: &Frame, right: &Frame) -> Result<f64> {
         let error = mean_squared_error(left, right)?;
         self.sum += error;

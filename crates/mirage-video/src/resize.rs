@@ -1,4 +1,4 @@
-//! Any size to any size.
+//! Resizing of frames.
 
 use fast_image_resize::{
     FilterType, ResizeAlg, ResizeOptions,
@@ -8,7 +8,7 @@ use fast_image_resize::{
 
 use crate::{Error, Frame, Result};
 
-/// The kernel of a resize.
+/// The filter of a resize.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Filter {
     /// Sharpest; may overshoot a little at hard edges.
@@ -26,7 +26,7 @@ pub struct Resizer {
 }
 
 impl Resizer {
-    /// A resizer with this kernel.
+    /// Returns a resizer with this filter.
     #[must_use]
     pub fn new(filter: Filter) -> Self {
         Self {
@@ -35,11 +35,11 @@ impl Resizer {
         }
     }
 
-    /// `frame` stretched to `width` x `height`, with the same index. The aspect ratio is the
-    /// caller's business. The same size is a copy.
+    /// Resizes `frame` to `width` x `height`, with the same index; does not keep the aspect ratio. The same
+    /// size is a copy.
     ///
     /// # Errors
-    /// [`Error::BadSize`] where a side is zero or the target too large.
+    /// [`Error::BadSize`] if a side is zero or the target is too large.
     pub fn resize(&mut self, frame: &Frame, width: u32, height: u32) -> Result<Frame> {
         if (width, height) == (frame.width(), frame.height()) {
             return Ok(frame.clone());
@@ -49,10 +49,10 @@ impl Resizer {
         Ok(target)
     }
 
-    /// `frame` stretched to the size of `target`, which it overwrites; the index comes along.
+    /// Resizes `frame` to the size of `target`, which is overwritten, and copies the index.
     ///
     /// # Errors
-    /// [`Error::BadOption`] with what the resizing library says.
+    /// [`Error::BadOption`] with the message of the resizing library.
     pub fn resize_into(&mut self, frame: &Frame, target: &mut Frame) -> Result<()> {
         target.index = frame.index;
         let (width, height) = (target.width(), target.height());

@@ -1,9 +1,9 @@
-//! Sources and sinks of frames of another size. They resize on the thread that reads or writes: in a
-//! [`Pipeline`](crate::Pipeline) beside the processor, and within the times of decoding and encoding.
+//! Sources and sinks that resize frames, on the thread that reads or writes. In a
+//! [`Pipeline`](crate::Pipeline) this is part of the decode and encode stages.
 
 use crate::{Filter, Frame, Resizer, Result, Sink, Source, Summary, VideoInfo};
 
-/// The source with its frames stretched to `width` x `height`.
+/// Returns a source that resizes its frames to `width` x `height`.
 pub fn resized_source(
     source: Box<dyn Source + Send>,
     width: u32,
@@ -45,11 +45,10 @@ impl Source for ResizedSource {
     }
 }
 
-/// The sink, which takes frames of `width` x `height`, as one that stretches frames of any size to
-/// that.
+/// Returns a sink that accepts frames of any size and resizes them to the inner sink's `width` x `height`.
 ///
 /// # Errors
-/// [`Error::BadSize`](crate::Error::BadSize) where no frame can have that size.
+/// [`Error::BadSize`](crate::Error::BadSize) for an invalid size.
 pub fn resized_sink(
     sink: Box<dyn Sink + Send>,
     width: u32,

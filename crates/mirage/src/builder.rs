@@ -1,4 +1,4 @@
-//! From settings to a stream.
+//! The builder of streams.
 
 use std::{num::NonZeroUsize, path::PathBuf};
 
@@ -11,12 +11,12 @@ use crate::{
     Error, Event, Job, ModelFacts, Stream, event::Listener, own::OwnModel, stream::Target,
 };
 
-/// Where a stream begins: [`Pipeline::builder`].
+/// The entry point: [`Pipeline::builder`].
 #[derive(Clone, Copy, Debug)]
 pub struct Pipeline;
 
 impl Pipeline {
-    /// The settings of a stream, all at their defaults: the model `lsd-tiny` at its own size with seeded
+    /// Returns a builder with default settings: the model `lsd-tiny` at its own size with seeded
     /// weights, the default sampler, no passes, device 0 of the backend `cpu`, 2 frames of warm-up.
     pub fn builder<'a>() -> PipelineBuilder<'a> {
         PipelineBuilder {
@@ -39,7 +39,7 @@ impl Pipeline {
     }
 }
 
-/// The settings of a stream. What is wrong with them, [`PipelineBuilder::build`] says.
+/// The settings of a stream. [`PipelineBuilder::build`] checks them.
 pub struct PipelineBuilder<'a> {
     source: Source,
     size: Option<Size>,
@@ -69,7 +69,7 @@ enum Passes {
 }
 
 impl<'a> PipelineBuilder<'a> {
-    /// A built-in model (such as `lsd-light`) or a configuration file.
+    /// Sets a built-in model (such as `lsd-light`) or a configuration file.
     #[must_use]
     pub fn model(mut self, name_or_file: impl Into<String>) -> Self {
         self.source = Source::Named {
@@ -80,8 +80,8 @@ impl<'a> PipelineBuilder<'a> {
         self
     }
 
-    /// Overrides a value of the model's configuration, such as `network.channels=24`. For a model by
-    /// name, after [`Self::model`]; a model of one's own is as it is.
+    /// Overrides a value of the model's configuration, such as `network.channels=24`. Call it after
+    /// [`Self::model`]; it has no effect on a model of your own.
     #[must_use]
     pub fn set(mut self, key_value: impl Into<String>) -> Self {
         if let Source::Named { overrides, .. } = &mut self.source {
@@ -90,8 +90,8 @@ impl<'a> PipelineBuilder<'a> {
         self
     }
 
-    /// A file of trained weights, safetensors; without, weights are a seeded initialisation. For a model
-    /// by name, after [`Self::model`]; a model of one's own has its weights.
+    /// Sets a safetensors file of trained weights. By default weights are seeded random numbers. Call it
+    /// after [`Self::model`]; it has no effect on a model of your own.
     #[must_use]
     pub fn weights(mut self, file: impl Into<PathBuf>) -> Self {
         if let Source::Named { weights, .. } = &mut self.source {
@@ -100,7 +100,7 @@ impl<'a> PipelineBuilder<'a> {
         self
     }
 
-    /// A burn module of one's own, in place of a model by name. A size must be given too.
+    /// Sets a burn module of your own instead of a named model. Requires [`Self::size`].
     ///
     /// ```
     /// use burn::{module::Module, tensor::{Device, activation::silu}};
@@ -132,87 +132,87 @@ impl<'a> PipelineBuilder<'a> {
         self
     }
 
-    /// The size that the model runs at, pixels (elements of a latent's plane). By default a named model's
-    /// own. Pictures of other sizes are resized to it and back.
+    /// Sets the size at which the model runs, in pixels, or elements of a latent's plane. The default is that
+    /// of a named model. Frames of other sizes are resized to it and back.
     #[must_use]
     pub fn size(mut self, width: usize, height: usize) -> Self {
         self.size = Some(Size { width, height });
         self
     }
 
-    /// Denoising steps a frame, 1 to 50.
+    /// Sets the number of denoising steps for each frame, 1 to 50.
     #[must_use]
     pub fn steps(mut self, steps: usize) -> Self {
         self.sampler.steps = steps;
         self
     }
 
-    /// All settings of the sampler.
+    /// Sets all options of the sampler.
     #[must_use]
     pub fn sampler(mut self, sampler: SamplerConfig) -> Self {
         self.sampler = sampler;
         self
     }
 
-    /// The same noise in every frame, which is the default, or fresh noise.
+    /// Sets whether every frame has the same noise, which is the default, or new noise.
     #[must_use]
     pub fn noise(mut self, noise: NoisePolicy) -> Self {
         self.noise = noise;
         self
     }
 
-    /// The seed of noise and of weights that are not loaded.
+    /// Sets the seed of noise and of weights that are not loaded.
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
         self
     }
 
-    /// Passes with their options, such as `fp16{keep=norm},sdpa`; they are put into a legal order.
+    /// Sets passes with their options, such as `fp16{keep=norm},sdpa`. They run in a legal order.
     #[must_use]
     pub fn passes(mut self, passes: impl Into<String>) -> Self {
         self.passes = Passes::Text(passes.into());
         self
     }
 
-    /// As [`Self::passes`], already parsed.
+    /// Like [`Self::passes`], already parsed.
     #[must_use]
     pub fn pipeline(mut self, spec: PipelineSpec) -> Self {
         self.passes = Passes::Spec(spec);
         self
     }
 
-    /// The backend, by its name: see [`backends`].
+    /// Sets the backend by its name: see [`backends`].
     #[must_use]
     pub fn backend(mut self, name: impl Into<String>) -> Self {
         self.backend = name.into();
         self
     }
 
-    /// The number of the backend's device.
+    /// Sets the index of the backend's device.
     #[must_use]
     pub fn device(mut self, device: usize) -> Self {
         self.device = device;
         self
     }
 
-    /// Threads that the CPU backend computes with, those of the whole process: by default as many as
-    /// there are processors. It must be set before the first stream of a process.
+    /// Sets the number of threads of the CPU backend, for the whole process. The default is the number of
+    /// processors. Must be set before the first stream of a process.
     #[must_use]
     pub fn threads(mut self, threads: NonZeroUsize) -> Self {
         self.threads = Some(threads);
         self
     }
 
-    /// Frames of no content that run before the stream begins, so that the first frame takes no longer
-    /// than others. A model with conditioning inputs has no warm-up: it cannot run before they are set.
+    /// Sets the number of warm-up frames that run before the stream begins, so that the first frame does not
+    /// take longer. A model with conditioning inputs has no warm-up, because it cannot run before they are set.
     #[must_use]
     pub fn warmup(mut self, frames: usize) -> Self {
         self.warmup = frames;
         self
     }
 
-    /// Calls this for everything that happens until the stream begins.
+    /// Sets a function that is called with every event until the stream begins.
     #[must_use]
     pub fn on_event(mut self, listener: impl FnMut(Event<'_>) + 'a) -> Self {
         self.on_event = Some(Box::new(listener));
@@ -222,8 +222,8 @@ impl<'a> PipelineBuilder<'a> {
     /// Captures the model, runs the passes, compiles, and warms up.
     ///
     /// # Errors
-    /// The first setting that is wrong; a model that cannot be captured; a pass that fails; what the
-    /// backend says.
+    /// If a setting is invalid, the model cannot be captured, a pass fails, or the backend fails to compile or
+    /// run.
     pub fn build(mut self) -> Result<Stream, Error> {
         if let Some(threads) = self.threads {
             use_threads(threads)?;
@@ -300,7 +300,7 @@ impl<'a> PipelineBuilder<'a> {
     }
 }
 
-/// The backend of this name, if it has the device.
+/// Returns the backend of this name, if it has the device.
 fn backend(name: &str, device: usize) -> Result<&'static dyn Backend, Error> {
     let backend = find(name).ok_or_else(|| Error::UnknownBackend {
         name: name.to_owned(),
@@ -320,12 +320,12 @@ fn backend(name: &str, device: usize) -> Result<&'static dyn Backend, Error> {
     }
 }
 
-/// Fixes the number of threads of the process's pool.
+/// Sets the number of threads of the process's pool.
 fn use_threads(threads: NonZeroUsize) -> Result<(), Error> {
     let built = rayon::ThreadPoolBuilder::new()
         .num_threads(threads.get())
         .build_global();
-    // A pool that is there already is as good if it has as many.
+    // An existing pool is accepted if it has this number of threads.
     match built.is_ok() || rayon::current_num_threads() == threads.get() {
         true => Ok(()),
         false => Err(Error::Setting {

@@ -1,15 +1,15 @@
-//! Why there is no stream, or no frame.
+//! Errors of building and running streams.
 
 use mirage_backend::BackendError;
 use mirage_model::ModelError;
 use mirage_pass::{GrammarError, PipelineError, PlanError, RegistryError};
 use mirage_stream::StreamError;
 
-/// Why there is no stream, or no frame. Errors of the crates below are its sources.
+/// An error of building or running a stream. Errors of other crates are its sources.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A setting that cannot be met.
+    /// An invalid setting.
     #[error("{setting}: {reason}")]
     Setting {
         /// The builder's method.
@@ -20,48 +20,48 @@ pub enum Error {
     /// No backend has this name.
     #[error("unknown backend `{name}`: {}", advice(.name, .known))]
     UnknownBackend {
-        /// The name that was given.
+        /// The given name.
         name: String,
-        /// The backends that are linked.
+        /// The linked backends.
         known: Vec<String>,
     },
     /// The backend does not have this device.
     #[error("backend `{backend}` has no device {device}; available: {}", list(.available))]
     NoDevice {
-        /// The backend.
+        /// An error of the backend.
         backend: String,
-        /// The number that was given.
+        /// The given index.
         device: usize,
-        /// The numbers that there are.
+        /// The available indices.
         available: Vec<usize>,
     },
-    /// The text of the passes cannot be read.
+    /// The text of the passes is invalid.
     #[error("passes: {0}")]
     Grammar(#[from] GrammarError),
-    /// The passes do not go together.
+    /// The passes cannot be combined.
     #[error(transparent)]
     Plan(#[from] Box<PlanError>),
     /// A pass failed or broke the graph.
     #[error(transparent)]
     Pipeline(#[from] Box<PipelineError>),
-    /// The passes that are linked contradict each other.
+    /// The linked passes have conflicting metadata.
     #[error(transparent)]
     Registry(#[from] RegistryError),
     /// The model cannot be built, or its weights cannot be read.
     #[error(transparent)]
     Model(#[from] Box<ModelError>),
-    /// The backend.
+    /// An error of the backend.
     #[error(transparent)]
     Backend(#[from] BackendError),
-    /// Capture, compilation or a frame.
+    /// An error of capture, compilation or a frame.
     #[error(transparent)]
     Stream(#[from] Box<StreamError>),
-    /// A frame of no size.
+    /// An invalid frame.
     #[error(transparent)]
     Video(#[from] mirage_video::Error),
 }
 
-/// What is large is in a box, so that results are small.
+/// Boxes large errors, to keep results small.
 macro_rules! boxed {
     ($($error:ident => $variant:ident),*) => {
         $(impl From<$error> for Error {

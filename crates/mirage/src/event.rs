@@ -1,4 +1,4 @@
-//! What happens between a builder and the first frame.
+//! Events of building a stream.
 
 use std::{cell::RefCell, time::Duration};
 
@@ -7,46 +7,46 @@ use mirage_pass::{
     instrument::{Change, Instrument, StepView},
 };
 
-/// What happens between a builder and the first frame, in this order.
+/// An event of building a stream, in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event<'a> {
-    /// The model was captured into a graph of so many nodes.
+    /// The model was captured.
     Captured {
         /// The model's name.
         model: &'a str,
-        /// Nodes of the graph.
+        /// Number of nodes of the graph.
         nodes: usize,
     },
     /// A pass ran.
     Pass {
         /// Its name.
         name: &'a str,
-        /// Its place among the passes that run, from 0.
+        /// Its index among the passes, from 0.
         index: usize,
-        /// How many run.
+        /// Number of passes.
         of: usize,
-        /// Places that it rewrote.
+        /// Number of rewrites.
         rewrites: usize,
     },
     /// The backend compiled the graph.
     Compiled {
-        /// How long it took.
+        /// The time that it took.
         time: Duration,
     },
-    /// A frame of the warm-up ran.
+    /// A warm-up frame ran.
     WarmUp {
-        /// Frames that ran so far.
+        /// Number of frames so far.
         done: usize,
-        /// How many there are.
+        /// Number of all warm-up frames.
         of: usize,
     },
 }
 
-/// Who is told.
+/// The receiver of events.
 pub(crate) type Listener<'a> = dyn FnMut(Event<'_>) + 'a;
 
-/// Tells of every pass.
+/// Reports every pass.
 pub(crate) struct Passes<'a, 'b, 'c> {
     pub(crate) listener: &'a RefCell<&'b mut Listener<'c>>,
     pub(crate) of: usize,

@@ -1,4 +1,4 @@
-//! What is run: a model, its frame, the passes, the backend's device.
+//! Jobs: a model, its frame size, the passes, the backend and its device.
 
 use std::path::PathBuf;
 
@@ -15,34 +15,34 @@ use serde::{Deserialize, Serialize};
 
 use crate::Error;
 
-/// A resolved request: every part is checked against the others by who made it.
+/// A resolved request. Its creator has checked the parts against each other.
 #[derive(Clone)]
 pub struct Job {
     /// The model.
     pub config: ModelConfig,
     /// A file of trained weights.
     pub weights: Option<PathBuf>,
-    /// Of untrained weights, of noise and of the scene.
+    /// The seed of untrained weights, of noise and of the scene.
     pub seed: u64,
-    /// The frame's size in the model.
+    /// The size of frames in the model.
     pub size: Size,
-    /// The sampler, and
+    /// The sampler's options.
     pub sampler: SamplerConfig,
-    /// the steps that it takes with the model's schedule.
+    /// The sampler's steps with the model's schedule.
     pub trajectory: Trajectory,
     /// Whether every frame has the same noise.
     pub noise: NoisePolicy,
-    /// The passes as they were asked for, and
+    /// The requested passes.
     pub asked: PipelineSpec,
-    /// as they run.
+    /// The planned passes.
     pub plan: Plan,
-    /// What compiles the program.
+    /// The backend.
     pub backend: &'static dyn Backend,
-    /// The number of its device.
+    /// The index of its device.
     pub device: usize,
 }
 
-/// What is known of a model that was built.
+/// Facts about a built model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ModelFacts {
     /// The number of its parameters.
@@ -52,7 +52,7 @@ pub struct ModelFacts {
 }
 
 impl ModelFacts {
-    /// Of a model.
+    /// Returns the facts of a model.
     pub fn of(model: &AnyModel) -> Self {
         ModelFacts {
             parameters: parameter_count(model),
@@ -62,22 +62,22 @@ impl ModelFacts {
 }
 
 impl Job {
-    /// How to compile.
+    /// Returns the options of compilation.
     pub fn options(&self) -> CompileOptions {
         CompileOptions {
             device: self.device,
         }
     }
 
-    /// What the device can do.
+    /// Returns the capabilities of the device.
     pub fn capabilities(&self) -> Capabilities {
         self.backend.capabilities(self.device)
     }
 
-    /// The network with its weights.
+    /// Builds the network with its weights.
     ///
     /// # Errors
-    /// A configuration that makes no network; weights that cannot be read or do not fit.
+    /// If the configuration is invalid, or the weights cannot be read or do not fit.
     pub fn model(&self) -> Result<AnyModel, Error> {
         let mut model = build(&self.config, &Device::flex(), self.seed)?;
         if let Some(path) = &self.weights {
@@ -87,27 +87,27 @@ impl Job {
         Ok(model)
     }
 
-    /// The network for what does not depend on its weights, which are zeros that take no memory.
+    /// Builds the network with weights of zeros, which take no memory.
     ///
     /// # Errors
-    /// A configuration that makes no network.
+    /// If the configuration is invalid.
     pub fn outline(&self) -> Result<AnyModel, Error> {
         Ok(outline(&self.config, &Device::flex())?)
     }
 
-    /// The frame program, before any pass.
+    /// Captures the frame program, without passes.
     ///
     /// # Errors
-    /// As [`Job::model`]; a model that cannot be captured at this size.
+    /// See [`Job::model`]; also if the model cannot be captured at this size.
     pub fn capture(&self) -> Result<(Captured, ModelFacts), Error> {
         let model = self.model()?;
         Ok((self.capture_from(&model)?, ModelFacts::of(&model)))
     }
 
-    /// As [`Job::capture`], of a network that is there already.
+    /// Like [`Job::capture`], for a network that is already built.
     ///
     /// # Errors
-    /// A model that cannot be captured at this size.
+    /// If the model cannot be captured at this size.
     pub fn capture_from(&self, model: &AnyModel) -> Result<Captured, Error> {
         Ok(capture_frame(model, self.size, &self.trajectory)?)
     }
@@ -115,7 +115,7 @@ impl Job {
     /// Runs the passes and compiles.
     ///
     /// # Errors
-    /// A pass that fails; what the backend says.
+    /// If a pass or the backend fails.
     pub fn prepare(
         &self,
         captured: &Captured,
@@ -124,10 +124,10 @@ impl Job {
         self.prepare_with(captured, &self.plan, manager)
     }
 
-    /// As [`Job::prepare`], with other passes.
+    /// Like [`Job::prepare`], with other passes.
     ///
     /// # Errors
-    /// As [`Job::prepare`].
+    /// See [`Job::prepare`].
     pub fn prepare_with(
         &self,
         captured: &Captured,
@@ -143,15 +143,15 @@ impl Job {
         )?)
     }
 
-    /// A stream at its start.
+    /// Returns a session at the start of a stream.
     ///
     /// # Errors
-    /// A program that is none of a frame.
+    /// If the program is not a frame program.
     pub fn session(&self, executable: Box<dyn Executable>) -> Result<Session, Error> {
         Ok(Session::new(executable, self.seed, self.noise)?)
     }
 
-    /// The shape of a frame in the model.
+    /// Returns the shape of a frame in the model.
     pub fn shape(&self) -> [usize; 4] {
         [1, 3, self.size.height, self.size.width]
     }

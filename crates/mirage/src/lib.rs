@@ -1,7 +1,7 @@
 //! Real-time video diffusion: a model written once in burn, captured into a graph, rewritten by passes,
 //! compiled by a backend, and run on a live stream of frames.
 //!
-//! [`Pipeline::builder`] takes a model, passes and a backend; [`PipelineBuilder::build`] gives a
+//! [`Pipeline::builder`] sets a model, passes and a backend; [`PipelineBuilder::build`] returns a
 //! [`Stream`], and [`Stream::push`] runs one frame:
 //!
 //! ```
@@ -21,7 +21,7 @@
 //!     })
 //!     .build()?;
 //!
-//! // Any size goes in, and comes out again; the model runs at 32x32.
+//! // A frame of any size is resized to 32x32 for the model, and back.
 //! let frame = Frame::from_rgb(64, 48, 0, vec![128; 3 * 64 * 48])?;
 //! let output = stream.push(&frame)?;
 //! assert_eq!((output.width(), output.height()), (64, 48));
@@ -36,8 +36,8 @@
 //!
 //! # Passes and backends of your own
 //!
-//! What is linked into the program and registers itself can be named: [`mirage_pass::Pass`] and
-//! [`mirage_backend::Backend`] say how.
+//! Passes and backends that are registered in crates linked into the program can be used by name: see
+//! [`mirage_pass::Pass`] and [`mirage_backend::Backend`].
 
 mod builder;
 mod error;

@@ -1,14 +1,14 @@
-//! A model of the user's own, without its type.
+//! Object-safe form of a user's own model.
 
 use mirage_capture::Captured;
 use mirage_model::{Schedule, Size, StreamModel, parameter_count};
 use mirage_stream::{StreamError, Trajectory, capture_frame};
 
-/// What a builder needs of a model.
+/// The part of a model that the builder uses.
 pub(crate) trait OwnModel {
     fn name(&self) -> &str;
     fn schedule(&self) -> Schedule;
-    /// Whether it has conditioning inputs, without which it cannot run.
+    /// Whether the model has conditioning inputs, which must be set before it runs.
     fn is_conditioned(&self) -> bool;
     fn parameters(&self) -> usize;
     fn capture(&self, size: Size, trajectory: &Trajectory) -> Result<Captured, StreamError>;

@@ -1,4 +1,4 @@
-//! A stream that runs.
+//! Running streams.
 
 use std::{cell::RefCell, time::Duration};
 
@@ -15,7 +15,7 @@ use crate::{
     event::{Listener, Passes},
 };
 
-/// A stream: a compiled frame program with its state from frame to frame.
+/// A stream: a compiled frame program with its state.
 pub struct Stream {
     session: Session,
     model: ModelFacts,
@@ -25,7 +25,7 @@ pub struct Stream {
     resizer: Resizer,
 }
 
-/// What a captured program is compiled with.
+/// The settings for compiling a captured program.
 pub(crate) struct Target<'a> {
     pub(crate) model: &'a str,
     pub(crate) plan: &'a Plan,
@@ -36,11 +36,11 @@ pub(crate) struct Target<'a> {
 }
 
 impl Stream {
-    /// Runs a resolved request: captures its model, runs its passes under a manager (with its
-    /// instruments), and compiles. There is no warm-up.
+    /// Runs a job: captures its model, runs its passes by a manager with its instruments, and compiles. There is
+    /// no warm-up.
     ///
     /// # Errors
-    /// A model that cannot be captured; a pass that fails; what the backend says.
+    /// If the model cannot be captured, or a pass or the backend fails.
     pub fn start(
         job: &Job,
         manager: Manager<'_>,
@@ -122,11 +122,11 @@ impl Stream {
         self.restart()
     }
 
-    /// The next frame of the stream: an RGB picture of any size, which comes out in its size.
+    /// Runs the next frame of the stream: an RGB frame of any size. The output has the same size.
     ///
     /// # Errors
-    /// A model whose frames are no RGB pictures; a conditioning input that is not set; what the backend
-    /// says; an output that is not finite.
+    /// If the model's frames are not RGB images, a conditioning input is not set, the backend fails, or the
+    /// output is not finite.
     pub fn push(&mut self, frame: &Frame) -> Result<Frame, Error> {
         let (width, height) = self.session.size();
         let mut small = self.resizer.resize(frame, width, height)?;
@@ -134,11 +134,11 @@ impl Stream {
         Ok(self.resizer.resize(&small, frame.width(), frame.height())?)
     }
 
-    /// Replaces the next frame of a stream of latents, f32 `[C,H,W]` in row-major order, by the output. `index` is the frame's number in messages.
+    /// Runs the next frame of a stream of latents: replaces f32 `[C,H,W]` in row-major order by the output. `index` is the frame's number for messages.
     ///
     /// # Errors
-    /// Latents of another size; a conditioning input that is not set; what the backend says; an output
-    /// that is not finite.
+    /// If the latents have another size, a conditioning input is not set, the backend fails, or the output is
+    /// not finite.
     pub fn push_latents(&mut self, index: u64, latents: &mut [f32]) -> Result<(), Error> {
         self.session.run_latents(index, latents)?;
         Ok(())
@@ -147,55 +147,55 @@ impl Stream {
     /// Sets a conditioning input of the model, from the next frame on until it is set again.
     ///
     /// # Errors
-    /// A name that is not a conditioning input; another shape or dtype than the model declares.
+    /// If the name is not a conditioning input, or the shape or dtype differs from the declared one.
     pub fn set_input(&mut self, name: &str, data: &TensorData) -> Result<(), Error> {
         Ok(self.session.set_input(name, data)?)
     }
 
-    /// Back to the start of a stream: states are zero, noise is that of frame 0.
+    /// Restarts the stream: states are zero, noise is that of frame 0.
     ///
     /// # Errors
-    /// What the backend says.
+    /// If the backend fails.
     pub fn restart(&mut self) -> Result<(), Error> {
         Ok(self.session.restart()?)
     }
 
-    /// Width and height that the model runs at.
+    /// Returns the width and height at which the model runs.
     pub fn size(&self) -> (u32, u32) {
         self.session.size()
     }
 
-    /// What is known of the model.
+    /// Returns facts about the model.
     pub fn model(&self) -> ModelFacts {
         self.model
     }
 
-    /// The graph that was compiled.
+    /// Returns the compiled graph.
     pub fn graph(&self) -> &Graph {
         &self.graph
     }
 
-    /// What every pass did.
+    /// Returns the report on the passes.
     pub fn report(&self) -> &PipelineReport {
         &self.report
     }
 
-    /// How long the backend compiled.
+    /// Returns the time of compilation.
     pub fn compile_time(&self) -> Duration {
         self.compile_time
     }
 
-    /// What the program holds, bytes.
+    /// Returns the memory of the program in bytes.
     pub fn memory(&self) -> MemoryReport {
         self.session.executable().memory()
     }
 
-    /// What the backend says of fallbacks, a line each.
+    /// Returns the backend's notes, such as on fallbacks, a line each.
     pub fn notes(&self) -> &[String] {
         self.session.executable().notes()
     }
 
-    /// The session, for [`mirage_stream`]: live runs, comparisons, profiles.
+    /// Returns the session, for live runs, comparisons and profiles by [`mirage_stream`].
     pub fn session_mut(&mut self) -> &mut Session {
         &mut self.session
     }

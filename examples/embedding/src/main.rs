@@ -1,4 +1,4 @@
-//! A live stream inside of a program of your own, with a pass of your own among the built-in ones.
+//! Embeds a live stream in your own program, with your own pass among the built-in ones.
 //!
 //! `cargo run --release -p embedding`
 
@@ -8,7 +8,7 @@ mod own_pass;
 
 use mirage::{Error, Event, Frame, Pipeline, Stream};
 
-/// The model as a stream; what happens until it begins is printed.
+/// Builds the stream and prints events.
 fn start(passes: &str) -> Result<Stream, Error> {
     Pipeline::builder()
         .model("lsd-tiny")
@@ -28,7 +28,7 @@ fn start(passes: &str) -> Result<Stream, Error> {
         .build()
 }
 
-/// A picture that changes from frame to frame; yours comes from a camera or a decoder.
+/// Returns a test frame; your program would read it from a camera or a decoder.
 fn picture(index: u64) -> Result<Frame, Error> {
     let pixel = |i: u64| [(i + 4 * index) as u8, (i / 96) as u8, 128];
     let bytes = (0..96 * 80).flat_map(pixel).collect();

@@ -1,5 +1,5 @@
-//! A pass of one's own: scales a product's first operand instead of its result, which is larger where the
-//! product is of attention's scores.
+//! A pass of your own: scales the first operand of a matrix product instead of its result, if the result is
+//! larger, as for attention scores.
 //!
 //! ```text
 //! %2: f32[1,64,64] = matmul(%0, %1)               %2: f32[1,64,8] = mul_scalar(%0) {value = 0.25}
@@ -20,12 +20,12 @@ struct ScaleQuery;
 static INFO: PassInfo = PassInfo::new(
     "scale_query",
     1,
-    "scales the smaller operand of a product instead of its result",
+    "scales the first operand of a matrix product instead of its larger result",
     Phase::Simplify,
     Numerics::Reassociates,
 );
 
-// Linked into a program, it can be named among the passes.
+// A program that links this can use the pass by name.
 mirage_pass::register!(ScaleQuery);
 
 impl Pass for ScaleQuery {
@@ -52,7 +52,7 @@ impl Pass for ScaleQuery {
         })?;
         match rewrites {
             0 => Ok(Outcome::unchanged(
-                "no product is scaled that is larger than its first operand",
+                "0 matches: no scaled matrix product is larger than its first operand",
             )),
             _ => Ok(Outcome::changed(rewrites)),
         }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use mirage_ir::{DType, TensorData, interp::Tensor};
 
-/// Elements in host memory: f32 as such, so that kernels can read weights where they are, and any other
-/// dtype in bytes.
+/// Elements in host memory: f32 as floats, so that kernels can read weights without a copy, and other dtypes
+/// as bytes.
 #[derive(Clone)]
 pub(crate) enum Array {
     Floats(Arc<[f32]>, Vec<usize>),
@@ -13,7 +13,7 @@ pub(crate) enum Array {
 }
 
 impl Array {
-    /// The elements rounded to `dtype`.
+    /// Converts elements to `dtype`.
     pub(crate) fn of(tensor: &Tensor, dtype: DType) -> Result<Self, String> {
         let data = tensor.to_data(dtype).map_err(|e| e.to_string())?;
         if dtype != DType::F32 {
@@ -24,7 +24,7 @@ impl Array {
         Ok(Array::Floats(floats, data.shape))
     }
 
-    /// The elements as the definitions take them.
+    /// Converts the elements for the operations' definitions.
     pub(crate) fn tensor(&self) -> Result<Tensor, String> {
         let tensor = match self {
             Array::Floats(x, shape) => {
@@ -43,7 +43,7 @@ impl Array {
         }
     }
 
-    /// The runtime asks for shapes with as many elements and for permutations of dimensions alone.
+    /// The runtime only requests shapes of the same size and permutations of dimensions.
     fn changed<E: ToString>(&self, change: impl FnOnce(&Tensor) -> Result<Tensor, E>) -> Self {
         let changed = self
             .tensor()

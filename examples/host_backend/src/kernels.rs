@@ -1,4 +1,4 @@
-//! Kernels from slices to slices, for memory that the runtime plans.
+//! Kernels on slices, for memory that the runtime plans.
 
 use mirage_ir::{
     DType,
@@ -38,7 +38,7 @@ impl HostKernels<Array> for Kernels {
     }
 }
 
-/// x·w + b, with x as rows of the last dimension.
+/// Computes x·w + b, with x as rows of the last dimension.
 fn linear(cx: &NodeContext<'_>) -> Option<HostKernel> {
     cx.node.op.get::<Linear>()?;
     let [inner, outer] = cx.inputs[1].shape[..] else {
@@ -62,7 +62,7 @@ fn linear(cx: &NodeContext<'_>) -> Option<HostKernel> {
     }))
 }
 
-/// Sums of tensors of one type, over the first of them where nothing else reads it.
+/// Adds tensors of the same type, in place of the first one if it has no other use.
 fn add(cx: &NodeContext<'_>) -> Option<HostKernel> {
     let is_add = cx.node.op.get::<Binary>() == Some(&Binary::Add);
     if !is_add || cx.inputs.iter().any(|t| *t != cx.outputs[0]) {

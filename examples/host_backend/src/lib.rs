@@ -1,9 +1,9 @@
-//! A backend in a shared library of its own, on `mirage-runtime`: it brings a tensor and two kernels, and
-//! every other operation is computed by its definition. Slow, and right.
-//! `tests/host_backend.rs` holds it to what every backend has to do, and `crates/mirage-plugin/tests/host/conformance.rs`
-//! does so through the C ABI.
+//! A backend as a plugin, on `mirage-runtime`: it provides a tensor type and two kernels; other operations are
+//! computed by their definitions, slowly.
+//! `tests/host_backend.rs` runs the conformance tests on it, and `crates/mirage-plugin/tests/host/conformance.rs`
+//! runs them through the C ABI.
 //!
-//! A backend that is worth having implements [`Engine::generic`] by calls of a library and has more kernels.
+//! A real backend implements [`Engine::generic`] by calls of a library and has more kernels.
 //!
 //! `cargo build --release -p mirage-example-host-backend`, then
 //! `mirage run --size 16x16 --frames 2 --backend host --plugin target/release/libmirage_example_host_backend.so`.
@@ -69,7 +69,7 @@ impl Backend for HostBackend {
     ) -> Result<Box<dyn Executable>, BackendError> {
         if options.device != 0 {
             return Err(BackendError::Argument(format!(
-                "backend `{NAME}` has one device, number 0, not {}",
+                "backend `{NAME}` has only device 0, not {}",
                 options.device
             )));
         }

@@ -1,4 +1,4 @@
-//! What every backend has to do.
+//! Runs the conformance tests of backends.
 
 use mirage_example_host_backend::HostBackend;
 use mirage_testkit::Expectations;

@@ -67,7 +67,7 @@ impl StreamModel for Stylist {
     }
 }
 
-/// The model as a stream on the CPU, with some passes.
+/// Compiles the model as a stream on the CPU, with some passes.
 fn stream(model: &Stylist, passes: &str) -> Result<Session, Box<dyn Error>> {
     let size = Size {
         width: 16,
@@ -77,13 +77,13 @@ fn stream(model: &Stylist, passes: &str) -> Result<Session, Box<dyn Error>> {
     let captured = capture_frame(model, size, &trajectory)?;
     mirage_passes::link();
     let plan = plan(&Registry::linked()?, &passes.parse()?)?;
-    let backend = mirage_backend::find("cpu").ok_or("no backend is called `cpu`")?;
+    let backend = mirage_backend::find("cpu").ok_or("no backend has the name `cpu`")?;
     let options = CompileOptions::default();
     let prepared = prepare(&captured, &plan, &mut Manager::new(), backend, &options)?;
     Ok(Session::new(prepared.executable, 7, NoisePolicy::Fixed)?)
 }
 
-/// A style vector that is the same everywhere.
+/// Returns a deterministic style vector.
 fn style(value: f32) -> Result<TensorData, String> {
     TensorData::from_f32([1, STYLE], &[value; STYLE])
 }

@@ -1,4 +1,4 @@
-//! Activations that burn records as chains.
+//! Activations that burn records as chains of primitive operations.
 //!
 //! ```mirage before
 //! graph "silu" {
@@ -63,7 +63,7 @@ use mirage_ir::{
 };
 use mirage_pass::rewrite::{Patch, View};
 
-/// Whether a recorded scalar is this constant, up to its rounding to f32.
+/// Whether a captured scalar is this constant, up to rounding to f32.
 fn is(scalar: f64, constant: f64) -> bool {
     (scalar - constant).abs() <= 1e-6 * constant.abs()
 }
@@ -80,7 +80,7 @@ fn raise(
     at.replace(node.output(), raised)
 }
 
-/// x·sigmoid(x).
+/// Matches x·sigmoid(x).
 pub(super) fn raise_silu(
     view: &View,
     id: NodeId,
@@ -93,7 +93,7 @@ pub(super) fn raise_silu(
     x.map_or(Ok(()), |x| raise(id, node, Unary::Silu, x, patch))
 }
 
-/// x·(1 + erf(x/√2))·½, with the ½ anywhere in the product.
+/// Matches x·(1 + erf(x/√2))·½, with the ½ anywhere in the product.
 pub(super) fn raise_gelu(
     view: &View,
     id: NodeId,
@@ -114,7 +114,7 @@ pub(super) fn raise_gelu(
     x.map_or(Ok(()), |x| raise(id, node, Unary::Gelu, x, patch))
 }
 
-/// x·(1 + tanh(√(2/π)·(x + 0.044715·x³)))·½, with the ½ anywhere in the product.
+/// Matches x·(1 + tanh(√(2/π)·(x + 0.044715·x³)))·½, with the ½ anywhere in the product.
 pub(super) fn raise_gelu_tanh(
     view: &View,
     id: NodeId,
@@ -136,7 +136,7 @@ pub(super) fn raise_gelu_tanh(
     x.map_or(Ok(()), |x| raise(id, node, Unary::GeluTanh, x, patch))
 }
 
-/// x of x·gate·½ where `pick(x, gate)` agrees: as ½·(x·gate), (½·x)·gate or x·(½·gate).
+/// Returns x of x·gate·½ if `pick(x, gate)` is true; matches ½·(x·gate), (½·x)·gate and x·(½·gate).
 fn halved_gate(
     view: &View,
     value: ValueId,

@@ -1,4 +1,4 @@
-//! Products with a weight matrix.
+//! Matrix products with a weight, and their biases.
 //!
 //! ```mirage before
 //! graph "linear" {
@@ -28,7 +28,7 @@ use mirage_ir::{
 };
 use mirage_pass::rewrite::{Patch, View};
 
-/// A parameter, possibly reshaped.
+/// The parameter behind a value, possibly through a reshape.
 fn parameter(view: &View, value: ValueId) -> Option<ValueId> {
     let root = match view.made_by::<Reshape>(value) {
         Some((_, &[x])) => x,
@@ -37,7 +37,7 @@ fn parameter(view: &View, value: ValueId) -> Option<ValueId> {
     matches!(view.graph().value(root).source, Source::Param(_)).then_some(root)
 }
 
-/// x·w where w is a matrix parameter, possibly with leading dimensions of 1.
+/// Matches x·w where w is a matrix parameter, possibly with leading dimensions of 1.
 pub(super) fn raise_linear(
     view: &View,
     id: NodeId,
@@ -61,7 +61,7 @@ pub(super) fn raise_linear(
     at.replace(node.output(), raised)
 }
 
-/// A vector parameter added to a linear without bias.
+/// Matches a vector parameter added to a linear layer without bias.
 pub(super) fn absorb_bias(
     view: &View,
     id: NodeId,

@@ -1,4 +1,4 @@
-//! Norms that are recorded as their arithmetic.
+//! Norms that are captured as their arithmetic.
 //!
 //! ```mirage before
 //! graph "layer_norm" {
@@ -29,7 +29,7 @@
 //! }
 //! ```
 //!
-//! The reshape to groups may have been merged with one before it, so that the picture has to be made again:
+//! The reshape to groups may have been merged with one before it; then the feature map is restored:
 //!
 //! ```mirage before
 //! graph "group_norm" {
@@ -61,7 +61,7 @@ use mirage_ir::{
 };
 use mirage_pass::rewrite::{Patch, View};
 
-/// (x − mean)/√(variance + eps) over the last dimension.
+/// Matches (x − mean)/√(variance + eps) over the last dimension.
 struct Standardized {
     x: ValueId,
     eps: f64,
@@ -86,7 +86,7 @@ impl Standardized {
     }
 }
 
-/// The vector behind a value that broadcasts it along `dim`: a reshape of [C] to [1,…,C,…,1].
+/// Returns the vector that a value broadcasts along `dim`: a reshape of `[C]` to `[1,…,C,…,1]`.
 fn vector_along(view: &View, value: ValueId, dim: usize, len: usize) -> Option<ValueId> {
     let shape = &view.ty(value).shape;
     let fits = shape
@@ -99,7 +99,7 @@ fn vector_along(view: &View, value: ValueId, dim: usize, len: usize) -> Option<V
     (fits && view.ty(vector).shape == [len]).then_some(vector)
 }
 
-/// (value, gamma, beta) of value·gamma + beta, both vectors along `dim`.
+/// Returns (value, gamma, beta) of value·gamma + beta, where both are vectors along `dim`.
 fn scaled_and_shifted(
     view: &View,
     value: ValueId,
@@ -114,9 +114,9 @@ fn scaled_and_shifted(
     })
 }
 
-/// A picture standardized by groups: reshaped to [B,G,rest], and back.
+/// A feature map standardized by groups: reshaped to `[B,G,rest]`, and back.
 struct ByGroups {
-    /// Of as many elements as the picture, in its sequence.
+    /// A value with the feature map's elements in the same sequence.
     x: ValueId,
     picture: Vec<usize>,
     norm: GroupNorm,
@@ -157,16 +157,17 @@ impl ByGroups {
         parameters: &[ValueId],
     ) -> Result<(), GraphError> {
         let mut at = patch.at(id);
-        let x = match at.ty(self.x).shape == self.picture {
-            true => self.x,
-            false => at.op(Reshape::to(self.picture), &[self.x])?,
+        let x = if at.ty(self.x).shape == self.picture {
+            self.x
+        } else {
+            at.op(Reshape::to(self.picture), &[self.x])?
         };
         let raised = at.op(self.norm, &[&[x], parameters].concat())?;
         at.replace(node.output(), raised)
     }
 }
 
-/// A group norm with scale and shift.
+/// Matches a group norm with scale and shift.
 pub(super) fn raise_group_norm(
     view: &View,
     id: NodeId,
@@ -182,7 +183,7 @@ pub(super) fn raise_group_norm(
     }
 }
 
-/// A group norm without parameters.
+/// Matches a group norm without parameters.
 pub(super) fn raise_plain_group_norm(
     view: &View,
     id: NodeId,
@@ -195,7 +196,7 @@ pub(super) fn raise_plain_group_norm(
     }
 }
 
-/// A layer norm with scale and shift.
+/// Matches a layer norm with scale and shift.
 pub(super) fn raise_layer_norm(
     view: &View,
     id: NodeId,

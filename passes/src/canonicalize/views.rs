@@ -1,4 +1,4 @@
-//! Chains of views: one is left of each, or none where the elements are back in their places.
+//! Merges chains of permutes or reshapes into one, or into none if the chain restores its operand.
 //!
 //! ```mirage before
 //! graph "example" {
@@ -45,7 +45,7 @@ use mirage_pass::rewrite::{Patch, View};
 
 use crate::permutes::{is_identity, unpermuted};
 
-/// Permutes of permutes, or reshapes of reshapes, as one; as none where the result is the operand.
+/// Merges permutes of permutes and reshapes of reshapes; removes those whose result is the operand.
 pub(super) fn merge(
     view: &View,
     id: NodeId,
@@ -55,7 +55,7 @@ pub(super) fn merge(
     let (operand, out) = (node.inputs.first().copied(), node.output());
     if let (Some(outer), Some(operand)) = (node.op.get::<Permute>(), operand) {
         let (x, axes) = unpermuted(view, operand, outer.axes.clone());
-        // In another memory order, the permute is a copy, not nothing.
+        // If the memory order differs, the permute is a copy and has to stay.
         if is_identity(&axes) && view.ty(x) == view.ty(out) {
             return patch.replace(out, x);
         }
@@ -78,7 +78,7 @@ pub(super) fn merge(
     Ok(())
 }
 
-/// The value behind reshapes.
+/// Returns the first operand of a chain of reshapes.
 fn unreshaped(view: &View, mut value: ValueId) -> ValueId {
     while let Some((_, &[x])) = view.made_by::<Reshape>(value) {
         value = x;

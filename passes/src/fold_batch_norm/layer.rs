@@ -1,4 +1,4 @@
-//! The layers that take a scale or a shift, and their weights.
+//! The layers that a scale or a shift is folded into, and their weights.
 
 use mirage_ir::{
     Graph, GraphError, Node, NodeId, TensorType, ValueId,
@@ -6,7 +6,7 @@ use mirage_ir::{
 };
 use mirage_pass::rewrite::At;
 
-/// Which channels of a layer.
+/// The input or the output channels of a layer.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Side {
     Input,
@@ -19,9 +19,9 @@ pub(super) struct Layer<'g> {
     pub(super) node: &'g Node,
     weight: &'g TensorType,
     groups: usize,
-    /// The side whose channels are the weight's dimension 0; the other's, by group, are dimension 1.
+    /// The side whose channels are the weight's dimension 0. Dimension 1 has the other side's, by group.
     rows: Side,
-    /// The dimension of the channels in operand and result.
+    /// The channel dimension of operand and result.
     pub(super) axis: usize,
 }
 
@@ -59,7 +59,7 @@ impl<'g> Layer<'g> {
         }
     }
 
-    /// The weight, each element multiplied by the factor of its channel on this side.
+    /// Returns the weight with each element multiplied by the factor of its channel on this side.
     pub(super) fn scaled_weight(
         &self,
         at: &mut At,
@@ -75,7 +75,7 @@ impl<'g> Layer<'g> {
             shape[1] = columns;
             factors
         } else {
-            // Rows of one group have the factors of that group.
+            // The rows of a group are multiplied by the factors of that group.
             let by_group = at.op(Reshape::to([self.groups, 1, columns]), &[factors])?;
             (shape[0], shape[1]) = (rows, columns);
             let every_row = Expand {
@@ -87,7 +87,7 @@ impl<'g> Layer<'g> {
         at.op(Binary::Mul, &[self.node.inputs[1], factors])
     }
 
-    /// The weight's dimensions over which the layer sums, of a layer that reaches every element.
+    /// Returns the weight's dimensions over which the layer sums.
     pub(super) fn summed_dims(&self) -> Vec<usize> {
         match self.rows {
             Side::Output => (1..self.weight.rank()).collect(),
@@ -95,8 +95,8 @@ impl<'g> Layer<'g> {
         }
     }
 
-    /// Whether every result sums over the whole filter, so that a shift of the operand adds the same
-    /// everywhere.
+    /// Whether every output element sums over the whole filter, so that a shift of the operand adds the
+    /// same value to each.
     pub(super) fn reaches_every_element(&self) -> bool {
         match self.node.op.get::<Conv>() {
             Some(conv) => conv.padding.iter().all(|&p| p == 0),

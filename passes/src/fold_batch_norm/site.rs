@@ -1,4 +1,4 @@
-//! Nodes that scale or shift channels, and which layer can take that.
+//! Nodes that scale or shift channels, and the layers that they can be folded into.
 
 use mirage_ir::{
     DType, GraphError, Node, TensorType, ValueId,
@@ -9,7 +9,7 @@ use mirage_pass::rewrite::{At, View};
 
 use super::layer::Layer;
 
-/// Why a layer cannot take a scale or a shift; without a reason if there is no layer.
+/// Why a scale or a shift cannot be folded; the reason is absent if there is no layer.
 pub(super) struct Refusal(pub(super) Option<&'static str>);
 
 impl Refusal {
@@ -26,13 +26,13 @@ pub(super) struct Site<'v> {
     prologue: &'v Prologue,
     pub(super) x: ValueId,
     pub(super) out: ValueId,
-    pub(super) step: Step,
-    /// The dimension of the channels; `None` if all have one value.
+    pub(super) step: AffineStep,
+    /// The channel dimension; `None` if all channels have the same value.
     axis: Option<usize>,
 }
 
-/// How each channel changes.
-pub(super) enum Step {
+/// The scale or shift of each channel.
+pub(super) enum AffineStep {
     Norm {
         eps: f64,
         /// gamma, beta, mean, variance
@@ -52,7 +52,7 @@ impl<'v> Site<'v> {
                 return None;
             };
             let params = [gamma, beta, mean, variance];
-            let step = Step::Norm {
+            let step = AffineStep::Norm {
                 eps: norm.eps,
                 params,
             };
@@ -70,7 +70,7 @@ impl<'v> Site<'v> {
                 }
                 _ => return None,
             };
-            (x, Step::With(f, by), channel_axis(view.ty(by))?)
+            (x, AffineStep::With(f, by), channel_axis(view.ty(by))?)
         };
         (view.ty(x) == view.ty(out)).then_some(Site {
             view,
@@ -82,18 +82,18 @@ impl<'v> Site<'v> {
         })
     }
 
-    /// The layer before, if it can take the step.
+    /// Returns the layer before, if the node can be folded into it.
     pub(super) fn producer(&self) -> Result<Layer<'v>, Refusal> {
         let (id, node) = self.view.node(self.x).ok_or(Refusal::NO_LAYER)?;
         let layer = Layer::of(self.view.graph(), id, node).ok_or(Refusal::NO_LAYER)?;
         if !self.view.uses().is_single(self.x) {
-            return Err(Refusal::because("the layer's result is used elsewhere too"));
+            return Err(Refusal::because("the layer's result has other uses"));
         }
         self.check(&layer)?;
         Ok(layer)
     }
 
-    /// The layer after, if it can take the step.
+    /// Returns the layer after, if the node can be folded into it.
     pub(super) fn consumer(&self) -> Result<Layer<'v>, Refusal> {
         let &id = self
             .view
@@ -106,12 +106,12 @@ impl<'v> Site<'v> {
             .filter(|l| l.node.inputs[0] == self.out)
             .ok_or(Refusal::NO_LAYER)?;
         if !self.view.uses().is_single(self.out) {
-            return Err(Refusal::because("the result is used elsewhere too"));
+            return Err(Refusal::because("the result has other uses"));
         }
         self.check(&layer)?;
         if self.step.shifts() && !layer.reaches_every_element() {
             return Err(Refusal::because(
-                "the layer after pads with zeros, which a shift does not reach",
+                "the layer after pads with zeros, which would have to stay zero under the shift",
             ));
         }
         Ok(layer)
@@ -120,45 +120,47 @@ impl<'v> Site<'v> {
     fn check(&self, layer: &Layer) -> Result<(), Refusal> {
         if self.axis.is_some_and(|axis| axis != layer.axis) {
             return Err(Refusal::because(
-                "it goes by another dimension than the layer's channels",
+                "it varies along another dimension than the layer's channels",
             ));
         }
         let weights = &layer.node.inputs[1..];
         if !weights.iter().all(|&w| self.prologue.is_fixed(w)) {
-            return Err(Refusal::because("the layer's weights are not fixed"));
+            return Err(Refusal::because(
+                "the layer's weights are computed in every execution",
+            ));
         }
         if !matches!(self.view.ty(self.out).dtype, DType::F32 | DType::F64) {
             return Err(Refusal::because(
-                "weights in 16 bits would be rounded again: fold before the precision is lowered",
+                "the 16-bit weights would be rounded a second time: fold before lowering the precision",
             ));
         }
         Ok(())
     }
 }
 
-/// The only dimension that is not 1; `Some(None)` if all are.
+/// Returns the only dimension that is not 1; `Some(None)` if all are 1.
 fn channel_axis(ty: &TensorType) -> Option<Option<usize>> {
     let mut wide = (0..ty.rank()).filter(|&d| ty.shape[d] != 1);
     let axis = wide.next();
     wide.next().is_none().then_some(axis)
 }
 
-impl Step {
+impl AffineStep {
     fn shifts(&self) -> bool {
         matches!(
             self,
-            Step::Norm { .. } | Step::With(Binary::Add | Binary::Sub, _)
+            AffineStep::Norm { .. } | AffineStep::With(Binary::Add | Binary::Sub, _)
         )
     }
 
-    /// The scale and the shift, `[channels]` each.
+    /// Returns the scale and the shift, each of shape `[channels]`.
     pub(super) fn emit(
         &self,
         at: &mut At,
         channels: usize,
     ) -> Result<(Option<ValueId>, Option<ValueId>), GraphError> {
         match *self {
-            Step::Norm {
+            AffineStep::Norm {
                 eps,
                 params: [gamma, beta, mean, variance],
             } => {
@@ -169,7 +171,7 @@ impl Step {
                 let shift = at.op(Binary::Sub, &[beta, mean])?;
                 Ok((Some(scale), Some(shift)))
             }
-            Step::With(f, by) => {
+            AffineStep::With(f, by) => {
                 let count = at.ty(by).numel();
                 let mut v = at.op(Reshape::to([count]), &[by])?;
                 if count != channels {

@@ -1,8 +1,7 @@
-//! Trees of functions of elements.
+//! Trees of elementwise operations.
 //!
-//! A tree grows from its root, a function of elements whose result goes elsewhere, through operands
-//! that nobody else takes. Operands may be broadcast; their own trees stay apart then, so that
-//! nothing is computed more often than before.
+//! A tree grows from its root through operands that have no other use. A broadcast operand is not part of
+//! the tree, so that nothing is computed more often than before.
 //!
 //! ```mirage before
 //! graph "example" {
@@ -56,7 +55,7 @@ fn is_elementwise(op: &Op) -> bool {
         || op.is::<Cast>()
 }
 
-/// Forms every tree of two nodes or more.
+/// Forms every tree of at least two nodes.
 pub(super) fn trees(fusing: &Fusing, view: &View, patch: &mut Patch) -> Result<usize, GraphError> {
     let mut formed = 0;
     for (root, members) in partition(fusing, view) {
@@ -73,8 +72,8 @@ pub(super) fn trees(fusing: &Fusing, view: &View, patch: &mut Patch) -> Result<u
     Ok(formed)
 }
 
-/// Every function of elements in its tree, by root. A node joins the tree of its only taker while
-/// there is room; otherwise it is a root.
+/// Assigns every elementwise operation to a tree, by root. A node joins the tree of its only user while
+/// the tree is below the maximum size; otherwise it is a root.
 fn partition(fusing: &Fusing, view: &View) -> BTreeMap<NodeId, BTreeSet<NodeId>> {
     let most = fusing.options.max_body;
     let mut trees: BTreeMap<NodeId, BTreeSet<NodeId>> = BTreeMap::new();
@@ -98,7 +97,7 @@ fn partition(fusing: &Fusing, view: &View) -> BTreeMap<NodeId, BTreeSet<NodeId>>
     trees
 }
 
-/// The only node that takes the value, if the value may be computed inside its tree.
+/// Returns the only user of the value, if the value may be computed inside the user's tree.
 fn taker(fusing: &Fusing, view: &View, value: ValueId) -> Option<NodeId> {
     let [taker] = view.uses().users(value) else {
         return None;
@@ -108,7 +107,7 @@ fn taker(fusing: &Fusing, view: &View, value: ValueId) -> Option<NodeId> {
     (fusing.is_interior(view, value) && same).then_some(*taker)
 }
 
-/// The members as a graph of their own, and its operands in the outer graph.
+/// Returns the members as a graph, and its operands in the outer graph.
 fn body(view: &View, members: &BTreeSet<NodeId>) -> Result<(Graph, Vec<ValueId>), GraphError> {
     let graph = view.graph();
     let mut b = Graph::builder(ELEMENTWISE);

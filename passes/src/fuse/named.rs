@@ -1,4 +1,4 @@
-//! What the rules for named kinds of regions share. Each family of kinds has a file.
+//! Shared by the rules for named kinds of regions. Each family of kinds has a file.
 
 use mirage_ir::{
     GraphError, Node, NodeId, Operation, ValueId,
@@ -9,10 +9,10 @@ use mirage_pass::rewrite::{Patch, View};
 
 use super::Fusing;
 
-/// What forms a region at a node, if there is one to form.
+/// A pattern: forms a region at a node if it matches.
 type At = fn(&Fusing, &View, NodeId, &Node, &mut Patch) -> Result<bool, GraphError>;
 
-/// Tries a pattern at every node.
+/// Applies a pattern to every node.
 pub(super) fn each_node(
     at: At,
     fusing: &Fusing,
@@ -30,7 +30,7 @@ pub(super) fn each_node(
     Ok(formed)
 }
 
-/// Forms the region and lets its only output stand for the node's.
+/// Forms the region and replaces the node's output by the region's only output.
 pub(super) fn finish(
     fusing: &Fusing,
     view: &View,
@@ -47,24 +47,24 @@ pub(super) fn finish(
     }
 }
 
-/// The activation that a node is, if it is one.
+/// Returns the activation that a node computes, if any.
 fn activation(node: &Node) -> Option<Activation> {
     Activation::of(*node.op.get::<Unary>()?)
 }
 
-/// The activation that gives a value, and what it is applied to.
+/// Returns the activation that defines a value, and its operand.
 pub(super) fn activated(view: &View, value: ValueId) -> Option<(Activation, ValueId)> {
     let (_, node) = view.node(value)?;
     Some((activation(node)?, node.inputs[0]))
 }
 
-/// The activation that ends a region at this node, and the value before it: the node's own where it is
-/// none. `None` where another node ends the region or the value before has other takers.
+/// Returns the activation that ends a region at this node and the value before it, which is the node's
+/// own if there is no activation. `None` if another node ends the region or the value has other uses.
 pub(super) fn ending(fusing: &Fusing, view: &View, node: &Node) -> Option<(Activation, ValueId)> {
     let out = node.output();
     match activated(view, out) {
         Some((act, inner)) => fusing.is_interior(view, inner).then_some((act, inner)),
-        // A value whose only taker is an activation is formed together with that one.
+        // If the only use is an activation, the region is formed at that one.
         None if taken_by_activation(fusing, view, out) => None,
         None => Some((Activation::None, out)),
     }
@@ -78,7 +78,7 @@ fn taken_by_activation(fusing: &Fusing, view: &View, value: ValueId) -> bool {
             .any(|&id| activation(view.graph().node(id)).is_some())
 }
 
-/// A norm, with casts around it where x is narrower than its parameters, as a region has it.
+/// A norm with the casts around it, if x is narrower than its parameters.
 pub(super) struct Normed<'g, T> {
     pub(super) norm: &'g T,
     pub(super) x: ValueId,
@@ -86,7 +86,7 @@ pub(super) struct Normed<'g, T> {
 }
 
 impl<'g, T: Operation> Normed<'g, T> {
-    /// The norm that gives this value; whatever lies between x and the value may vanish into a region.
+    /// Returns the norm that defines this value, if the values between have no other use.
     pub(super) fn find(fusing: &Fusing, view: &View<'g>, value: ValueId) -> Option<Self> {
         let cast = |v: ValueId| match view.made_by::<Cast>(v) {
             Some((_, &[from])) if fusing.is_interior(view, from) => Some(from),

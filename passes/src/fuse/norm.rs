@@ -1,4 +1,4 @@
-//! Norms with what comes right before or after them.
+//! Norms with the activation or sum directly before or after them.
 //!
 //! ```mirage before
 //! graph "example" {
@@ -68,7 +68,7 @@ use super::{
     named::{Normed, activated, finish},
 };
 
-/// silu(group_norm(x)).
+/// Matches silu(group_norm(x)).
 pub(super) fn group_norm_silu(
     fusing: &Fusing,
     view: &View,
@@ -90,7 +90,7 @@ pub(super) fn group_norm_silu(
     finish(fusing, view, id, &kind, &operands, patch)
 }
 
-/// group_norm(activation(x)).
+/// Matches group_norm(activation(x)).
 pub(super) fn act_group_norm(
     fusing: &Fusing,
     view: &View,
@@ -101,7 +101,7 @@ pub(super) fn act_group_norm(
     act_norm::<GroupNorm>(fusing, view, id, node, patch)
 }
 
-/// layer_norm(activation(x)).
+/// Matches layer_norm(activation(x)).
 pub(super) fn act_layer_norm(
     fusing: &Fusing,
     view: &View,
@@ -140,7 +140,7 @@ where
     finish(fusing, view, id, &kind, &operands, patch)
 }
 
-/// layer_norm(a + b), where the sum may have other takers too.
+/// Matches layer_norm(a + b), where the sum may have other uses.
 pub(super) fn add_layer_norm(
     fusing: &Fusing,
     view: &View,
@@ -163,7 +163,7 @@ pub(super) fn add_layer_norm(
         && !patch.is_replaced(sum)
         && view.ty(a) == view.ty(sum)
         && view.ty(b) == view.ty(sum)
-        // The region stands where the sum stood, so the parameters must be there already.
+        // The region replaces the sum, so the parameters must be defined before it.
         && node.inputs[1..].iter().all(|&p| stands_before(view, p, sum_node));
     if !fits {
         return Ok(false);

@@ -1,4 +1,4 @@
-//! Products with a norm right before or after them.
+//! Matrix products and convolutions with a norm directly before or after them.
 //!
 //! ```mirage before
 //! graph "example" {
@@ -82,7 +82,7 @@ use super::{
     named::{Normed, ending, finish},
 };
 
-/// group_norm(conv(x)), with an activation where there is one.
+/// Matches group_norm(conv(x)), with an activation if there is one.
 pub(super) fn conv_norm_act(
     fusing: &Fusing,
     view: &View,
@@ -112,8 +112,8 @@ pub(super) fn conv_norm_act(
     finish(fusing, view, id, &kind, &operands, patch)
 }
 
-/// linear(layer_norm(x)), with an activation where there is one. The norm is for this layer alone:
-/// for several it would be computed several times.
+/// Matches linear(layer_norm(x)), with an activation if there is one. The norm must have no other use:
+/// it would be computed once for each.
 pub(super) fn layer_norm_linear(
     fusing: &Fusing,
     view: &View,

@@ -1,4 +1,4 @@
-//! Products with what follows them.
+//! Matrix products and convolutions with the residual and activation that follow them.
 //!
 //! ```mirage before
 //! graph "example" {
@@ -56,7 +56,7 @@ use super::{
     named::{ending, finish},
 };
 
-/// A convolution with a residual, an activation or both.
+/// Matches a convolution with a residual, an activation or both.
 pub(super) fn conv_act(
     fusing: &Fusing,
     view: &View,
@@ -67,7 +67,7 @@ pub(super) fn conv_act(
     product::<Conv>(fusing, view, id, node, patch)
 }
 
-/// A linear layer with a residual, an activation or both.
+/// Matches a linear layer with a residual, an activation or both.
 pub(super) fn linear_act(
     fusing: &Fusing,
     view: &View,

@@ -1,4 +1,4 @@
-//! The graph with padded layers.
+//! Builds the graph with padded layers.
 
 use std::collections::HashMap;
 
@@ -17,9 +17,9 @@ pub(super) struct Padding<'g, M> {
     rebuild: Rebuild<'g>,
     prologue: Prologue,
     multiple: &'g M,
-    /// For each old value whether a layer takes it, maybe through operations that keep zeros.
+    /// For each old value, whether a layer uses it, possibly through operations that keep zeros.
     wanted: Vec<bool>,
-    /// New values without and with further channels, by the value and the shape.
+    /// New values by old value and shape, without and with further channels.
     resized: HashMap<(ValueId, Vec<usize>, bool), ValueId>,
 }
 
@@ -62,7 +62,7 @@ impl<'g, M: Fn(&str, DType) -> usize> Padding<'g, M> {
         self.rebuild.emit(node, node.op.clone(), &inputs)
     }
 
-    /// The layer on padded operands with padded weights.
+    /// Adds the layer with padded operands and weights.
     fn layer(&mut self, node: &Node, layer: &Layer) -> Result<(), GraphError> {
         let out = self.graph.ty(node.output());
         let multiple = (self.multiple)(&node.op.name(), out.dtype).max(1);
@@ -97,7 +97,7 @@ impl<'g, M: Fn(&str, DType) -> usize> Padding<'g, M> {
         Ok(())
     }
 
-    /// What stands for an old value beyond its own channels.
+    /// The padding of the new value for an old value.
     fn extra(&self, old: ValueId) -> Result<Option<Extra>, GraphError> {
         let (old, new) = (self.graph.ty(old), self.rebuild.ty(self.rebuild.get(old)?));
         let axis = (0..old.rank()).find(|&d| old.shape[d] != new.shape[d]);
@@ -108,8 +108,8 @@ impl<'g, M: Fn(&str, DType) -> usize> Padding<'g, M> {
         }))
     }
 
-    /// The operation and the operands with which the node takes and gives padded channels, if its
-    /// operands have some, a layer wants them, and zeros stay zeros.
+    /// Returns the operation and operands that compute the node on padded channels, if some operands are
+    /// padded, a layer uses the result, and zeros stay zeros.
     fn keeping_zeros(&mut self, node: &Node) -> Result<Option<(Op, Vec<ValueId>)>, GraphError> {
         if !may_keep_zeros(&node.op) || !self.wanted[node.output().index()] {
             return Ok(None);
@@ -123,7 +123,7 @@ impl<'g, M: Fn(&str, DType) -> usize> Padding<'g, M> {
         let Some(&extra) = some.next() else {
             return Ok(None);
         };
-        // Operands of one channel that are padded to as many as others would no longer broadcast.
+        // An operand of one channel that is padded like the others would no longer broadcast.
         if some.any(|e| *e != extra) {
             return Ok(None);
         }
@@ -153,8 +153,8 @@ impl<'g, M: Fn(&str, DType) -> usize> Padding<'g, M> {
         Ok(Some((node.op.clone(), inputs)))
     }
 
-    /// How a batch norm takes its operands when its pictures are padded: it gives
-    /// (0 − 0)/√(1 + eps)·0 + 0 for the further channels. `None` if it cannot.
+    /// Says how to pad the operands of a batch norm on a padded feature map: the further channels become
+    /// (0 − 0)/√(1 + eps)·0 + 0. `None` if it cannot be done.
     fn beside_norm(
         &self,
         node: &Node,
@@ -169,8 +169,8 @@ impl<'g, M: Fn(&str, DType) -> usize> Padding<'g, M> {
         fits.then(|| vec![Beside::AsItIs, gamma, beta, mean, variance])
     }
 
-    /// How f takes its operands, of which some are padded, so that it gives zeros for the further
-    /// channels. `None` if it cannot.
+    /// Says how to pad the operands of f, some of which are padded, so that the further channels are zeros.
+    /// `None` if it cannot be done.
     fn beside_binary(
         &self,
         f: Binary,
@@ -203,7 +203,7 @@ impl<'g, M: Fn(&str, DType) -> usize> Padding<'g, M> {
             .filter(|_| takes)
     }
 
-    /// The new value that stands for an old one, without padding.
+    /// Returns the new value for an old one, without padding.
     fn own(&mut self, like: &Node, old: ValueId) -> Result<ValueId, GraphError> {
         let new = self.rebuild.get(old)?;
         let shape = &self.graph.ty(old).shape;
@@ -232,7 +232,7 @@ impl<'g, M: Fn(&str, DType) -> usize> Padding<'g, M> {
         self.grown(like, value, shape, ones)
     }
 
-    /// The value with further elements up to this shape: zeros or ones.
+    /// Pads the value with zeros or ones to this shape.
     fn grown(
         &mut self,
         like: &Node,
@@ -280,7 +280,7 @@ impl<'g, M: Fn(&str, DType) -> usize> Padding<'g, M> {
     }
 }
 
-/// The first elements along each dimension.
+/// Slices the first elements along each dimension.
 fn first(shape: &[usize]) -> Slice {
     Slice {
         start: vec![0; shape.len()],
@@ -289,10 +289,10 @@ fn first(shape: &[usize]) -> Slice {
     }
 }
 
-/// How an operation takes an operand beside one that is padded.
+/// How to pad an operand beside one that is padded.
 enum Beside {
     AsItIs,
-    /// With zeros or ones as further channels.
+    /// Padded with zeros or ones.
     Padded {
         axis: usize,
         ones: bool,

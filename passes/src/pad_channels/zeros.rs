@@ -1,4 +1,4 @@
-//! Which operations give zeros for channels of zeros.
+//! Finds operations whose result is zero for channels of zeros.
 
 use mirage_ir::{
     Op,
@@ -8,7 +8,7 @@ use mirage_ir::{
     },
 };
 
-/// Channels beyond a value's own, all zeros: the new value has `size` of them along `axis`.
+/// Padding of a value with zeros: the new value has `size` channels along `axis`.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) struct Extra {
     pub(super) axis: usize,
@@ -16,10 +16,9 @@ pub(super) struct Extra {
     pub(super) size: usize,
 }
 
-/// Whether there are operands with which the operation gives zeros for channels of zeros, and mixes
-/// no channels.
+/// Whether the operation can give zeros for channels of zeros, and mixes no channels.
 pub(super) fn may_keep_zeros(op: &Op) -> bool {
-    // Whatever the channel, an operation that keeps zeros keeps the zeros of these.
+    // These work on each channel alone, so zeros stay zeros.
     let anywhere = Extra {
         axis: usize::MAX,
         own: 0,
@@ -29,7 +28,7 @@ pub(super) fn may_keep_zeros(op: &Op) -> bool {
     is_moved || op.is::<Binary>() || op.is::<BatchNorm>() || kept(op, anywhere).is_some()
 }
 
-/// The operation on one operand with more channels, if it gives zeros for them.
+/// Returns the operation for an operand with more channels, if it gives zeros for them.
 pub(super) fn kept(op: &Op, extra: Extra) -> Option<Op> {
     let Extra { axis, own, size } = extra;
     if let Some(slice) = op.get::<Slice>() {
@@ -106,7 +105,7 @@ mod tests {
 
     use super::*;
 
-    /// f of one element that is 0; `None` if it is no float.
+    /// Evaluates f on an element that is 0; `None` if the result is not a float.
     fn at_zero(op: &impl Operation) -> Option<f64> {
         let ty = TensorType::new(DType::F32, [1]);
         let out = op.infer(&[&ty]).ok()?;
@@ -127,7 +126,7 @@ mod tests {
         for &f in Binary::ALL {
             for c in [-2.0, -0.5, 0.0, 0.5, 1.0, f64::INFINITY, f64::NAN] {
                 let gives = at_zero(&WithScalar::float(f, c)) == Some(0.0);
-                // A remainder of 0 would be 0 too; nobody has asked for that.
+                // A remainder of 0 is 0 too, but is not needed.
                 if f != Binary::Rem {
                     assert_eq!(zero_with(f, c), gives, "{f:?} with {c}");
                 }

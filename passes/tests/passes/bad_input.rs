@@ -58,8 +58,8 @@ fn options_that_there_are_not_and_values_out_of_range() {
         "pad_channels{max_overhead=-1}",
         "sdpa{mask}",
     ]), @r#"
-    pass `fuse` (column 6): option `kinds` does not take `foo`: expected one of act_group_norm, act_layer_norm, add_layer_norm, conv_act, conv_norm_act, elementwise, group_norm_silu, layer_norm_linear, linear_act
-    pass `fuse` (column 6): option `kinds` does not take `foo`: expected one of act_group_norm, act_layer_norm, add_layer_norm, conv_act, conv_norm_act, elementwise, group_norm_silu, layer_norm_linear, linear_act
+    pass `fuse` (column 6): option `kinds` has no value `foo`: expected one of act_group_norm, act_layer_norm, add_layer_norm, conv_act, conv_norm_act, elementwise, group_norm_silu, layer_norm_linear, linear_act
+    pass `fuse` (column 6): option `kinds` has no value `foo`: expected one of act_group_norm, act_layer_norm, add_layer_norm, conv_act, conv_norm_act, elementwise, group_norm_silu, layer_norm_linear, linear_act
     pass `fuse` (column 6): unknown option `kind`: did you mean `kinds`?
     pass `fuse` (column 6): option `max_body` must be an integer from 2 to 256, got `1`
     pass `merge_qkv` (column 11): option `min` must be an integer from 2 to 64, got `1`
@@ -89,9 +89,9 @@ fn a_graph_with_nothing_to_do() {
     }"#;
     assert_snapshot!(reasons(silu, PASSES), @r#"
     fold_batch_norm: 0 matches: the graph has no batch_norm, and no fixed scale or shift by channel next to a convolution or a linear layer
-    fuse: 0 matches: no operations form a region
-    merge_qkv: 0 matches: the graph has no two linear layers with fixed weights on one input
-    merge_qkv: 0 matches: the graph has no two linear layers with fixed weights on one input
+    fuse: 0 matches: the graph has no operations that form a region
+    merge_qkv: 0 matches: the graph has no two linear layers with fixed weights on the same input
+    merge_qkv: 0 matches: the graph has no two linear layers with fixed weights on the same input
     pad_channels: 0 matches: the graph has no convolution and no linear layer
     pad_channels: 0 matches: the graph has no convolution and no linear layer
     sdpa: 0 matches: the graph has no softmax(q·kᵀ)·v
@@ -134,10 +134,10 @@ fn layers_that_a_pass_has_to_leave() {
         "pad_channels{multiple=8,max_overhead=0}",
         "fuse",
     ]), @r#"
-    merge_qkv: 0 matches: the graph has no two linear layers with fixed weights on one input
-    merge_qkv: 0 matches: the graph has no two linear layers with fixed weights on one input
-    pad_channels: no multiple is known: the backend states none for these layers; give one, such as `multiple=8`
-    pad_channels: padding 2 channel counts (the first: 3 input channels of `` to 8) would cost 0.000 MFLOP (+163.3 %) and 0.000 MiB (+182.3 %): more than the option max_overhead allows (0.0 %)
-    fuse: the backend has no kernel for conv_norm_act, layer_norm_linear, group_norm_silu, conv_act, linear_act, add_layer_norm, act_group_norm, act_layer_norm, elementwise (force forms the regions all the same)
+    merge_qkv: 0 matches: the graph has no two linear layers with fixed weights on the same input
+    merge_qkv: 0 matches: the graph has no two linear layers with fixed weights on the same input
+    pad_channels: the backend states no preferred multiple for these layers; set one, such as `multiple=8`
+    pad_channels: padding 2 channel counts (the first: 3 input channels of `` to 8) would cost 0.000 MFLOP (+163.3 %) and 0.000 MiB (+182.3 %), more than the option `max_overhead` allows (0.0 %)
+    fuse: the backend has no kernel for conv_norm_act, layer_norm_linear, group_norm_silu, conv_act, linear_act, add_layer_norm, act_group_norm, act_layer_norm, elementwise (the option `force` forms the regions anyway)
     "#);
 }

@@ -179,19 +179,19 @@ fn says_why_it_leaves_a_norm() {
          %3: f32[1,3,4,4] = conv(%0, %2) {CONV}\n %4: f32[1,3,4,4] = mul(%3, %1)
          output \"y\" = %4\n output \"z\" = %3"
     ));
-    assert!(used_twice.contains("used elsewhere"), "{used_twice}");
+    assert!(used_twice.contains("other uses"), "{used_twice}");
 
     let moving = refusal(&format!(
         "input %0 \"x\": f32[1,2,4,4]\n input %1 \"w\": f32[3,2,3,3]\n param %2 \"s\": f32[1,3,1,1]
          %3: f32[1,3,4,4] = conv(%0, %1) {CONV}\n %4: f32[1,3,4,4] = mul(%3, %2)\n output \"y\" = %4"
     ));
-    assert!(moving.contains("not fixed"), "{moving}");
+    assert!(moving.contains("computed in every execution"), "{moving}");
 
     let low = refusal(&format!(
         "input %0 \"x\": f16[1,2,4,4]\n param %1 \"w\": f16[3,2,3,3]\n param %2 \"s\": f16[1,3,1,1]
          %3: f16[1,3,4,4] = conv(%0, %1) {CONV}\n %4: f16[1,3,4,4] = mul(%3, %2)\n output \"y\" = %4"
     ));
-    assert!(low.contains("16 bits"), "{low}");
+    assert!(low.contains("16-bit weights"), "{low}");
 
     // Of [2,3,4] a norm goes by the 3, a linear layer by the 4.
     let axis = refusal(

@@ -146,11 +146,11 @@ fn says_why_it_merges_nothing() {
         n.finish(&results)
     };
     assert!(reason(with(1, 4), "merge_qkv").contains("0 matches"));
-    assert!(reason(with(2, 4), "merge_qkv{min=3}").contains("fewer than the option `min`, 3"));
+    assert!(reason(with(2, 4), "merge_qkv{min=3}").contains("fewer than the option `min` (3)"));
     // Two readings of 3·8 floats saved, three slices of 3·8 read and written.
     let why = reason(with(3, 8), "merge_qkv");
     assert!(
-        why.contains("saves 192 bytes") && why.contains("copy 576"),
+        why.contains("saves 192 bytes") && why.contains("copies 576"),
         "{why}"
     );
 }

@@ -1,4 +1,4 @@
-//! The backend.
+//! The CPU backend.
 
 use std::sync::Arc;
 
@@ -47,7 +47,7 @@ impl Backend for CpuBackend {
         capabilities::here()
     }
 
-    /// Weights are held in f32, whatever their dtype in the graph.
+    /// Weights are stored in f32, whatever their dtype in the graph.
     fn memory_need(&self, graph: &Graph) -> MemoryNeed {
         MemoryNeed::with_f32_weights(graph)
     }
@@ -60,7 +60,7 @@ impl Backend for CpuBackend {
     ) -> Result<Box<dyn Executable>, BackendError> {
         if options.device != 0 {
             return Err(BackendError::Argument(format!(
-                "backend `{NAME}` has one device, number 0, not {}",
+                "backend `{NAME}` has only device 0, not {}",
                 options.device
             )));
         }

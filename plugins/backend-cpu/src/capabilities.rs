@@ -1,4 +1,4 @@
-//! What the processor does well, as data.
+//! The capabilities of the CPU backend.
 
 use mirage_ir::{
     DType, GraphFlag, Order,
@@ -6,8 +6,8 @@ use mirage_ir::{
     target::{Capabilities, Capability, Subject, Support},
 };
 
-/// Operations that burn-flex has for row-major tensors alone: in another order the operand is
-/// copied before and the result after.
+/// Operations that burn-flex supports for row-major tensors only: in another order the operand and the
+/// result are copied.
 const ROW_MAJOR_ONLY: [&str; 6] = [
     "adaptive_avg_pool",
     "avg_pool",
@@ -17,11 +17,11 @@ const ROW_MAJOR_ONLY: [&str; 6] = [
     "resize",
 ];
 
-/// Operations with kernels of our own that take channels last as it is, over two dimensions; halves
-/// are widened before and rounded after.
+/// Operations with own kernels that accept channels last, over two dimensions; f16 and bf16 are widened
+/// before and rounded afterwards.
 const CHANNELS_LAST: [&str; 1] = ["conv"];
 
-/// Kinds of regions with a kernel; as above.
+/// Kinds of regions with a kernel; dtypes as above.
 const REGIONS: [&str; 5] = [
     "add_layer_norm",
     "conv_act",
@@ -57,7 +57,7 @@ pub(crate) fn here() -> Capabilities {
         lines.extend(CHANNELS_LAST.map(|op| ours(Subject::operation(op))));
         lines.extend(REGIONS.map(|kind| ours(Subject::region(kind))));
     }
-    // Bytes are widened and rounded as halves are; casts to them end a region, casts from them begin one.
+    // u8 is widened and rounded like f16; casts to it end a region, casts from it begin one.
     let bytes = Capability::new(Subject::region(ELEMENTWISE), [DType::U8]);
     lines.push(bytes.in_orders([Order::channels_last(4)]));
     let planned = Subject::flag(GraphFlag::StaticPlan);

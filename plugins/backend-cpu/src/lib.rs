@@ -1,6 +1,6 @@
-//! The default backend: burn-flex on the processor, with its threads and vector kernels.
+//! The default backend: burn-flex on the CPU, with own kernels and planned memory.
 //!
-//! Linked into a program it registers itself under the name `cpu`.
+//! A program that links this crate has the backend under the name `cpu`.
 
 mod backend;
 mod capabilities;

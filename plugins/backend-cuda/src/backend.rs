@@ -1,4 +1,4 @@
-//! The backend.
+//! The CUDA backend.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -20,17 +20,17 @@ use crate::{
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CudaBackend;
 
-/// The name that users type.
+/// The backend's name.
 pub(crate) const NAME: &str = "cuda";
 
 fn device(index: usize) -> Result<CubeDevice, BackendError> {
     cache::keep_in_users_folder();
     match driver::cards()? {
         0 => Err(failed(
-            "there is no NVIDIA graphics card here, or no driver for it".to_owned(),
+            "this machine has no NVIDIA graphics card or no driver for it".to_owned(),
         )),
         n if index >= n => Err(BackendError::Argument(format!(
-            "backend `{NAME}` has {n} devices, numbers 0 to {}, not {index}",
+            "backend `{NAME}` has devices 0 to {}, not {index}",
             n - 1
         ))),
         _ => Ok(CubeDevice::Cuda(CudaDevice { index })),

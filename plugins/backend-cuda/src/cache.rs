@@ -1,12 +1,11 @@
-//! Where compiled kernels, and what kernels' variants were found to take, are remembered.
+//! The cache of compiled kernels and autotune results.
 
 use std::sync::Once;
 
 use cubecl::config::{CubeClRuntimeConfig, RuntimeConfig, cache::CacheConfig};
 
-/// Remembers them in the user's cache folder, for every later start. The engine by itself takes the
-/// target folder of whatever project the program is started in; another folder that a `cubecl.toml`
-/// names stays.
+/// Sets the cache to the user's cache folder, unless a `cubecl.toml` sets another one. The engine's default is the
+/// target folder of the project in the working folder.
 pub(crate) fn keep_in_users_folder() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {

@@ -1,4 +1,4 @@
-//! What the backend does well, as data.
+//! The capabilities of the CUDA backend.
 
 use mirage_ir::{
     DType, GraphFlag, Order,
@@ -8,7 +8,7 @@ use mirage_ir::{
 
 use crate::kernels::product;
 
-/// Element types that the engine computes in; it has no f64.
+/// Element types that the engine supports; not f64.
 const NATIVE: [DType; 12] = [
     DType::F32,
     DType::F16,
@@ -24,7 +24,7 @@ const NATIVE: [DType; 12] = [
     DType::Bool,
 ];
 
-/// Products with kernels of our own.
+/// Matrix products with own kernels.
 const PRODUCTS: [Subject; 4] = [
     Subject::operation("conv"),
     Subject::operation("linear"),

@@ -1,4 +1,4 @@
-//! What the machine has of NVIDIA's: the driver, and cards.
+//! Detection of NVIDIA's driver and cards.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -7,37 +7,36 @@ use mirage_backend::BackendError;
 
 use crate::backend::failed;
 
-/// The oldest driver whose functions the engine finds all, as CUDA numbers them: 12.8.
+/// The oldest supported driver, by its CUDA version: 12.8.
 const OLDEST: i32 = 12_080;
-/// NVIDIA's number of that driver, which `nvidia-smi` shows.
+/// NVIDIA's version of that driver, which `nvidia-smi` shows.
 const OLDEST_RELEASE: u32 = 570;
 
-/// The number of graphics cards here; none where there is no driver, or no card that it knows.
+/// Returns the number of graphics cards; 0 without a driver or a supported card.
 ///
 /// # Errors
-/// There is a driver, and it is too old or does not start.
+/// If there is a driver that is too old or does not start.
 pub(crate) fn cards() -> Result<usize, BackendError> {
-    // The driver's library is looked for at run time. A broken one may lack what is called here, which
-    // the bindings answer with a panic.
+    // The driver's library is loaded at run time. If it lacks a function, the bindings panic.
     let found = catch_unwind(AssertUnwindSafe(look));
     let found = found.unwrap_or_else(|_| Err(Trouble::Broken("it lacks functions".to_owned())));
     found.or_else(verdict)
 }
 
-/// What is wrong with a driver that is there.
+/// A problem of an installed driver.
 #[derive(Debug, PartialEq, Eq)]
 enum Trouble {
-    /// It knows CUDA up to this version only.
+    /// It supports CUDA only up to this version.
     Old(i32),
     /// It finds no card.
     NoCard,
-    /// It does not start, and says why.
+    /// It does not start, for this reason.
     Broken(String),
 }
 
 #[allow(unsafe_code)]
 fn look() -> Result<usize, Trouble> {
-    // SAFETY: this only tries to open the library under each of its names.
+    // SAFETY: this only tries to open the library by each of its names.
     if !unsafe { sys::is_culib_present() } {
         return Ok(0);
     }
@@ -62,13 +61,13 @@ fn trouble(error: result::DriverError) -> Trouble {
     }
 }
 
-/// What a trouble means for the count of cards.
+/// Returns the number of cards for a problem, or an error.
 fn verdict(trouble: Trouble) -> Result<usize, BackendError> {
     match trouble {
         Trouble::NoCard => Ok(0),
         Trouble::Old(version) => Err(failed(format!(
-            "the NVIDIA driver is too old: it knows CUDA {}, and {} is the oldest that will do: \
-             install driver {OLDEST_RELEASE} or newer (nvidia-smi shows which is there)",
+            "the NVIDIA driver is too old: it supports CUDA {}, but at least {} is required: \
+             install driver {OLDEST_RELEASE} or newer (nvidia-smi shows the installed one)",
             dotted(version),
             dotted(OLDEST)
         ))),
@@ -78,7 +77,7 @@ fn verdict(trouble: Trouble) -> Result<usize, BackendError> {
     }
 }
 
-/// A version as people write it: 12080 is 12.8.
+/// Formats a version: 12080 is 12.8.
 fn dotted(version: i32) -> String {
     format!("{}.{}", version / 1000, version % 1000 / 10)
 }
@@ -92,8 +91,8 @@ mod tests {
         let error = verdict(Trouble::Old(12_020)).expect_err("too old");
         assert_eq!(
             error.to_string(),
-            "backend `cuda`: the NVIDIA driver is too old: it knows CUDA 12.2, and 12.8 is the oldest \
-             that will do: install driver 570 or newer (nvidia-smi shows which is there)"
+            "backend `cuda`: the NVIDIA driver is too old: it supports CUDA 12.2, but at least 12.8 \
+             is required: install driver 570 or newer (nvidia-smi shows the installed one)"
         );
     }
 

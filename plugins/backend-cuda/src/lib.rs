@@ -1,8 +1,8 @@
-//! The backend for NVIDIA graphics cards: burn-cuda, with kernels of its own for what takes a
-//! network's time, and CUDA graphs of whole frames.
+//! The backend for NVIDIA graphics cards: burn-cuda with own kernels for the expensive operations, and CUDA
+//! graphs of whole frames.
 //!
-//! Linked into a program it registers itself under the name `cuda`. On a machine without such a card
-//! it says that there is no device.
+//! A program that links this crate has the backend under the name `cuda`. On a machine without an NVIDIA
+//! card it has no devices.
 
 mod backend;
 mod cache;

@@ -1,4 +1,4 @@
-//! Whether a graph fits on a device, said in figures.
+//! Memory checks and out-of-memory errors.
 
 use burn_cubecl::CubeDevice;
 use cubecl::MemoryScope;
@@ -10,7 +10,7 @@ use mirage_ir::Graph;
 
 use crate::backend::NAME;
 
-/// What to say of an engine's error if it is that no memory is left; `held` is what this program holds.
+/// Returns the message for an engine's out-of-memory error; `held` is the memory of this program.
 fn exhausted(message: &str, need: &MemoryNeed, held: u64, there: u64) -> Option<BackendError> {
     let lower = message.to_lowercase();
     let words = ["out of memory", "out_of_memory", "can't allocate buffer"];
@@ -28,7 +28,7 @@ fn exhausted(message: &str, need: &MemoryNeed, held: u64, there: u64) -> Option<
     })
 }
 
-/// The words of an engine's message that say what failed; what failed because of it is told first.
+/// Returns the part of an engine's message that says what failed first.
 fn cause(message: &str) -> &str {
     let from = message.find("can't allocate").unwrap_or(0);
     let told = message[from..].lines().next().unwrap_or_default();
@@ -39,7 +39,7 @@ fn cause(message: &str) -> &str {
 }
 
 /// # Errors
-/// The device has less memory than the graph needs at least.
+/// If the device has less memory than the graph needs.
 pub(crate) fn check(device: &CubeDevice, graph: &Graph) -> Result<(), BackendError> {
     let Some(there) = device.client().properties().memory.max_memory() else {
         return Ok(());
@@ -47,7 +47,7 @@ pub(crate) fn check(device: &CubeDevice, graph: &Graph) -> Result<(), BackendErr
     MemoryNeed::of(graph).check(NAME, Room::Device(there))
 }
 
-/// An error of the engine, with what was needed and held where memory was what it lacked.
+/// Converts an error of the engine; adds the needed and used memory to an out-of-memory error.
 pub(crate) fn explain(error: BackendError, device: &CubeDevice, graph: &Graph) -> BackendError {
     let BackendError::Engine { message, .. } = &error else {
         return error;

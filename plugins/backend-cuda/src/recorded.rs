@@ -1,9 +1,9 @@
-//! A graph whose executions are recorded once, as a CUDA graph, and replayed: one call to the driver
-//! for a frame.
+//! Executables that record an execution once as a CUDA graph and replay it with one call to the driver for
+//! each frame.
 //!
-//! Inputs, states and outputs have buffers of their own, at fixed places. An execution writes the
-//! inputs in place, replays, and copies the outputs; the recording itself ends by copying what the
-//! states have become over the states. All of it happens on one stream, whichever thread asks.
+//! Inputs, states and outputs have buffers at fixed addresses. An execution copies the inputs there, replays,
+//! and copies the outputs. The recording ends by copying the states' new contents to the states. All of it
+//! happens on one stream, on any thread.
 
 use std::time::Instant;
 
@@ -25,8 +25,8 @@ use crate::{
     warm_up::{sample, warm_up},
 };
 
-/// Executions before the recording: in the first kernels are compiled and tuned, and after them the
-/// engine has all the memory that an execution takes.
+/// Executions before the recording: the first compiles and tunes kernels; afterwards the engine has allocated all
+/// memory that an execution needs.
 const WARM_UPS: usize = 3;
 
 /// A recorded graph.
@@ -46,7 +46,7 @@ impl Recorded {
     /// Compiles a verified graph and records an execution of it on this stream.
     ///
     /// # Errors
-    /// It cannot be compiled, or not recorded: the message says why. There is no falling back.
+    /// If the graph cannot be compiled or recorded; the message says why. There is no fallback.
     pub(crate) fn compile(
         engine: &Engine<Cube>,
         graph: &Graph,
@@ -83,7 +83,7 @@ impl Recorded {
         })
     }
 
-    /// Inputs into their places, the recording, and nothing else.
+    /// Copies the inputs and replays the recording.
     #[allow(unsafe_code)]
     fn replay(&mut self, inputs: &[Buffer]) -> Result<(), BackendError> {
         self.write(inputs)?;
@@ -124,7 +124,7 @@ fn record(
             tensors(states, &ports.states),
         );
         let (outputs, next) = executor.run_once(inputs, states_in)?;
-        // An output or a new state may be an old state, which is about to be written over.
+        // An output or a new state may be an old state, which will be overwritten.
         let outputs: Vec<CubeTensor> = outputs.into_iter().map(own).collect();
         let next: Vec<CubeTensor> = next.into_iter().map(own).collect();
         next.iter()
@@ -132,7 +132,7 @@ fn record(
             .for_each(|(next, state)| copy(next, state));
         Ok(outputs)
     };
-    // Tuning times kernels on the device, which a stream that prepares a recording may refuse.
+    // Tuning times kernels on the device, which may fail on a stream that is being recorded.
     drop(run()?);
     let step = |what: &str, result: Result<(), burn_backend::ExecutionError>| {
         result.map_err(|e| {
@@ -149,7 +149,7 @@ fn record(
     }
     step("starting", Cube::graph_start_capture(device))?;
     let outputs = run();
-    // The stream must leave the recording, whatever happened in it.
+    // The recording must end, even after an error.
     let recording = Cube::graph_stop_capture(device);
     let outputs = outputs?;
     let recording = recording.map_err(|e| {
@@ -184,7 +184,7 @@ fn own(tensor: Tensor<Cube>) -> CubeTensor {
 fn fixed(buffer: Buffer) -> Result<CubeTensor, BackendError> {
     match buffer.content::<Tensor<Cube>>() {
         Some(tensor) => Ok(in_sequence(tensor.clone())),
-        None => Err(failed("a buffer lies on another backend".to_owned())),
+        None => Err(failed("a buffer is on another backend".to_owned())),
     }
 }
 

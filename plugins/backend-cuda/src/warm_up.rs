@@ -1,5 +1,4 @@
-//! What an executable is run on while it is compiled: kernels are compiled and tuned then, and not in
-//! a stream's first frame.
+//! Warm-up at compile, so that kernels are compiled and tuned before a stream's first frame.
 
 use burn_cubecl::Cube;
 use mirage_backend::{BackendError, Buffer, Executable, PortInfo, Ports};
@@ -8,10 +7,10 @@ use mirage_ir::{Graph, TensorData, TensorType, interp};
 
 use crate::backend::failed;
 
-/// Runs once on samples of the inputs. The states stay as they are.
+/// Runs once on sample inputs. The states do not change.
 ///
 /// # Errors
-/// What the engine says: memory that ends, above all.
+/// If the engine fails, for example because memory is full.
 pub(crate) fn warm_up(executor: &mut Executor<Cube>, graph: &Graph) -> Result<(), BackendError> {
     let ports = Ports::of(graph);
     let tensors = |executor: &Executor<Cube>, ports: &[PortInfo]| {
@@ -21,7 +20,7 @@ pub(crate) fn warm_up(executor: &mut Executor<Cube>, graph: &Graph) -> Result<()
     let inputs = tensors(executor, &ports.inputs)?;
     let states = tensors(executor, &ports.states)?;
     let (outputs, _) = executor.run_once(inputs, states)?;
-    // The engine notices that memory has ended when what should be there is read.
+    // The engine reports that memory is full when a result is read.
     for (tensor, port) in outputs.into_iter().zip(&ports.outputs) {
         executor.download(&Buffer::new(port.ty.clone(), tensor))?;
     }
@@ -31,7 +30,7 @@ pub(crate) fn warm_up(executor: &mut Executor<Cube>, graph: &Graph) -> Result<()
 fn tensor(executor: &Executor<Cube>, ty: &TensorType) -> Result<Tensor<Cube>, BackendError> {
     let buffer = executor.upload(&sample(ty)?, ty)?;
     let tensor = buffer.content::<Tensor<Cube>>().cloned();
-    tensor.ok_or_else(|| failed("a buffer lies on another backend".to_owned()))
+    tensor.ok_or_else(|| failed("a buffer is on another backend".to_owned()))
 }
 
 /// Elements such as a stream has: floats spread over [-1, 1], whole numbers zero, which is a place in

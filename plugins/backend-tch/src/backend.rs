@@ -1,4 +1,4 @@
-//! The backend.
+//! The libtorch backend.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::{capabilities, kernels::TchKernels, threads};
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TchBackend;
 
-/// The name that users type.
+/// The backend's name.
 pub(crate) const NAME: &str = "tch";
 
 impl Backend for TchBackend {
@@ -56,7 +56,7 @@ impl Backend for TchBackend {
     ) -> Result<Box<dyn Executable>, BackendError> {
         if options.device != 0 {
             return Err(BackendError::Argument(format!(
-                "backend `{NAME}` has one device, the processor, number 0, not {}: graphics cards are \
+                "backend `{NAME}` has only device 0, the processor, not {}: graphics cards are \
                  the backend `cuda`'s",
                 options.device
             )));
@@ -74,8 +74,8 @@ impl Backend for TchBackend {
     }
 }
 
-/// Executes once on zeros, so that the first frame finds threads, workspaces and oneDNN's primitives
-/// made, as all later ones do.
+/// Executes once on zeros, so that threads, workspaces and oneDNN's primitives exist before the first
+/// frame.
 fn warm_up(executor: &mut impl Executable) -> Result<(), BackendError> {
     let zeros = |port: &PortInfo| {
         let bytes = vec![0; port.ty.numel() * port.ty.dtype.size()];

@@ -1,4 +1,4 @@
-//! What libtorch does well on a processor, as data.
+//! The capabilities of libtorch on a processor.
 
 use mirage_ir::{
     DType, GraphFlag, Order,
@@ -7,11 +7,11 @@ use mirage_ir::{
 
 use crate::kernels::REGIONS;
 
-/// Element types that the engine holds as they are; other integers are held as 64 bits.
+/// Element types that the engine supports; other integers are stored in 64 bits.
 const FLOATS: [DType; 4] = [DType::F64, DType::F32, DType::F16, DType::BF16];
 
-/// Operations that libtorch computes in half precision as fast as in f32 or faster, where the processor
-/// has arithmetic for it: oneDNN's.
+/// Operations that libtorch (by oneDNN) computes in half precision at least as fast as in f32, if the
+/// processor supports it.
 const HALF_BY_ONEDNN: [Subject; 5] = [
     Subject::operation("attention"),
     Subject::operation("conv"),
@@ -46,7 +46,7 @@ pub(crate) fn here() -> Capabilities {
     Capabilities { lines }
 }
 
-/// Whether the processor multiplies bf16.
+/// Whether the processor supports multiplication of bf16.
 fn has_bf16() -> bool {
     #[cfg(target_arch = "x86_64")]
     return std::arch::is_x86_feature_detected!("avx512bf16");

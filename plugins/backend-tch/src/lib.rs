@@ -1,8 +1,8 @@
-//! The backend on libtorch, PyTorch's engine, by burn-tch: the generic executor, with libtorch's own
-//! fused functions where a graph has what they compute.
+//! The backend on libtorch, PyTorch's engine: burn-tch with kernels that call libtorch's fused
+//! functions.
 //!
-//! Linked into a program it registers itself under the name `tch`; with the feature `export` the shared
-//! library is a plugin. `scripts/setup-libtorch.sh` makes the libtorch that it is built with.
+//! A program that links this crate has the backend under the name `tch`; with the feature `export` the shared
+//! library is a plugin. `scripts/setup-libtorch.sh` sets up the libtorch that it is built with.
 
 #![expect(
     deprecated,

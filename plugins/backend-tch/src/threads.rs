@@ -1,12 +1,12 @@
-//! How many threads libtorch computes with.
+//! The number of threads of libtorch.
 
 use std::sync::Once;
 
-/// Where a user says so.
+/// The environment variables that set it.
 const VARIABLE: &str = "OMP_NUM_THREADS";
 
-/// Takes the number that the environment says now. libtorch's OpenMP read it when it was loaded, which,
-/// linked in, is before the program's command line was.
+/// Applies the number in the environment now. libtorch's OpenMP reads it when it is loaded, which is before
+/// the program's command line is parsed if it is linked.
 pub(crate) fn as_the_environment_says() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -17,7 +17,7 @@ pub(crate) fn as_the_environment_says() {
     });
 }
 
-/// The number for the outermost level of a list such as OpenMP takes; `None` of what is no number.
+/// Returns the first number of a list as in OpenMP; `None` if it is not a number.
 fn number(text: &str) -> Option<i32> {
     let first = text.split(',').next()?.trim();
     first.parse().ok().filter(|&n| n > 0)

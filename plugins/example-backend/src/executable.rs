@@ -1,4 +1,4 @@
-//! A graph that is interpreted.
+//! The executable: interprets a graph.
 
 use std::time::{Duration, Instant};
 
@@ -34,14 +34,14 @@ impl Interpreted {
         let ports = Ports::of(&graph);
         Interpreted {
             states: ports.states.iter().map(|s| Tensor::zeros(&s.ty)).collect(),
-            notes: vec!["computes in f64, whatever the dtypes: slow".to_owned()],
+            notes: vec!["computes in f64 for all dtypes, slowly".to_owned()],
             graph,
             params,
             ports,
         }
     }
 
-    /// Runs once, and tells `observe` each node that was run.
+    /// Runs once, and calls `observe` with each node that was run.
     fn run(
         &mut self,
         inputs: &[Buffer],
@@ -86,7 +86,7 @@ impl Executable for Interpreted {
         match buffer.content::<Tensor>() {
             Some(tensor) => tensor.to_data(buffer.ty().dtype).map_err(failed),
             None => Err(BackendError::Argument(format!(
-                "{buffer:?} lies on another backend"
+                "{buffer:?} is on another backend"
             ))),
         }
     }

@@ -1,5 +1,4 @@
-//! A backend in a shared library of its own: the interpreter that defines what a graph computes, in
-//! f64. Slow, and right to the last digit.
+//! A backend as a plugin: the reference interpreter, which runs graphs in f64, slowly.
 //!
 //! `cargo build --release -p mirage-example-backend`, then
 //! `mirage run --size 16x16 --frames 2 --backend reference --plugin target/release/libmirage_example_backend.so`.
@@ -47,7 +46,7 @@ impl Backend for Reference {
         }
     }
 
-    /// The interpreter is what others are compared with.
+    /// The interpreter is the reference that others are compared with.
     fn tolerance(&self) -> f64 {
         1e-6
     }
@@ -60,7 +59,7 @@ impl Backend for Reference {
     ) -> Result<Box<dyn Executable>, BackendError> {
         if options.device != 0 {
             return Err(BackendError::Argument(format!(
-                "backend `{NAME}` has one device, number 0, not {}",
+                "backend `{NAME}` has only device 0, not {}",
                 options.device
             )));
         }

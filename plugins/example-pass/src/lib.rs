@@ -1,4 +1,4 @@
-//! A pass in a shared library of its own: adding a negated value is a subtraction.
+//! A pass as a plugin: replaces the addition of a negated value by a subtraction.
 //!
 //! ```text
 //! %2: f32[1,4] = neg(%1)          %2: f32[1,4] = sub(%0, %1)
@@ -25,7 +25,7 @@ mirage_plugin::export! { passes: [&SubtractNegated] }
 mirage_pass::options! {
     /// The options of the pass.
     struct Options {
-        /// also where the first of the two is negated
+        /// also match if the first operand is negated
         swap: bool = true;
     }
 }
@@ -35,7 +35,7 @@ static INFO: PassInfo = PassInfo {
     ..PassInfo::new(
         "subtract_negated",
         1,
-        "x + (-y) is x - y",
+        "replaces x + (-y) by x - y",
         Phase::Simplify,
         Numerics::BitIdentical,
     )
@@ -62,9 +62,11 @@ impl Pass for SubtractNegated {
             let difference = at.op(Binary::Sub, &operands)?;
             at.replace(node.output(), difference)
         })?;
-        tracing::debug!(rewrites, "looked for sums with a negated part");
+        tracing::debug!(rewrites, "searched for sums with a negated operand");
         match rewrites {
-            0 => Ok(Outcome::unchanged("0 matches: no sum has a negated part")),
+            0 => Ok(Outcome::unchanged(
+                "0 matches: no sum has a negated operand",
+            )),
             _ => Ok(Outcome::changed(rewrites)),
         }
     }

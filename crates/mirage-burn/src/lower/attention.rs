@@ -1,4 +1,4 @@
-//! Attention, on row-major tensors, by the engine's own.
+//! Attention on row-major tensors, by burn's own function.
 
 use burn_backend::{Backend, ops::AttentionModuleOptions};
 use mirage_ir::ops::Attention;
@@ -19,7 +19,7 @@ fn attention<B: Backend>(op: &Attention, cx: &NodeContext<'_, B>) -> Kernel<B> {
     let scores = [q[0], q[1], q[2], k[2]];
     let usual = 1.0 / (q[3] as f64).sqrt();
     let options = AttentionModuleOptions {
-        // Engines have faster paths for the usual scale when it is left out.
+        // Engines have faster paths for the default scale if it is not given.
         scale: op.scale.filter(|s| *s != usual),
         softcap: op.softcap,
         is_causal: op.causal,
@@ -32,7 +32,7 @@ fn attention<B: Backend>(op: &Attention, cx: &NodeContext<'_, B>) -> Kernel<B> {
     );
     kernel(move |args| {
         let [q, k, v] = [0, 1, 2].map(|i| aligns[i].view(args.take(i)).into_float());
-        // The graph and burn agree: true leaves the key out.
+        // Graph and burn agree: true masks the key.
         let mask = mask_at.map(|i| aligns[i].view(args.take(i)).expand(&scores).into_bool());
         let bias = bias_at.map(|i| aligns[i].view(args.take(i)).expand(&scores).into_float());
         out.view(Tensor::Float(B::attention(q, k, v, mask, bias, options)))

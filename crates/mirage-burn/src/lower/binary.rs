@@ -1,5 +1,5 @@
-//! Functions of two elements and the choice between two, on tensors in the order of the result;
-//! operands that broadcast are permuted views.
+//! Binary functions and `select`, on tensors in the order of the result; broadcast operands are permuted
+//! views.
 
 use burn_backend::{
     Backend, BoolDType, Scalar,
@@ -132,7 +132,7 @@ fn bools<B: Backend>(f: Binary, a: BoolTensor<B>, b: BoolTensor<B>) -> BoolTenso
     }
 }
 
-/// `yes` where the mask holds, else `no`, all stretched to `shape`.
+/// Returns `yes` where the mask is true, else `no`, all broadcast to `shape`.
 fn choose<B: Backend, T>(
     mask: BoolTensor<B>,
     yes: T,

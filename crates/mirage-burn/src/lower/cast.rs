@@ -1,4 +1,4 @@
-//! Changes of dtype and of memory order.
+//! Conversion of dtypes and memory orders.
 
 use burn_backend::{Backend, Scalar};
 use mirage_ir::ops::{Cast, Reorder};

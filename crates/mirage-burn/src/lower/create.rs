@@ -1,4 +1,4 @@
-//! Values out of nothing.
+//! Constants.
 
 use burn_backend::{Backend, bf16, f16};
 use mirage_ir::{

@@ -1,4 +1,4 @@
-//! Operations that only burn knows, on row-major tensors.
+//! Extern operations, on row-major tensors.
 
 use burn_backend::Backend;
 use mirage_ir::ops::Extern;
@@ -13,7 +13,7 @@ pub(super) fn lower<B: Backend>(cx: &NodeContext<'_, B>) -> Lowered<B> {
 fn external<B: Backend>(op: &Extern, cx: &NodeContext<'_, B>) -> Result<Kernel<B>, String> {
     let runner = cx.engine.kernels().externs().ok_or_else(|| {
         format!(
-            "{} is an operation of {}, which this backend cannot drive",
+            "{} is an operation of {}, which this backend cannot run",
             op.name, op.engine
         )
     })?;

@@ -19,7 +19,7 @@ pub(super) fn lower<B: Backend>(cx: &NodeContext<'_, B>) -> Lowered<B> {
 fn gather<B: Backend>(dim: usize, cx: &NodeContext<'_, B>) -> Kernel<B> {
     let (x, indices, out) = (cx.logical(0), cx.logical(1), cx.physical());
     let storage = cx.storage;
-    // Engines want x no longer than the indices in the other dimensions.
+    // Engines require that x is not longer than the indices in the other dimensions.
     let (from, to) = (&cx.inputs[0].shape, &cx.inputs[1].shape);
     let fits = (0..from.len()).all(|d| d == dim || from[d] == to[d]);
     let part: Vec<Slice> = (0..from.len())

@@ -27,7 +27,7 @@ fn matmul<B: Backend>(cx: &NodeContext<'_, B>) -> Kernel<B> {
 fn linear<B: Backend>(cx: &NodeContext<'_, B>) -> Kernel<B> {
     let (x, weight, out) = (cx.logical(0), cx.logical(1), cx.physical());
     let has_bias = cx.inputs.len() == 3;
-    // A vector is a matrix of one row.
+    // A vector is computed as a matrix of one row.
     let vector = cx.inputs[0].rank() == 1;
     let (rows, shape) = ([1, cx.inputs[0].numel()], cx.outputs[0].shape.clone());
     kernel(move |args| {

@@ -1,4 +1,4 @@
-//! The generic instruction of every operation, a file for each family.
+//! The generic kernel of every operation, a file for each family.
 
 mod attention;
 mod binary;
@@ -21,12 +21,12 @@ use mirage_ir::{DType, Order, TensorType};
 
 use crate::{Args, Kernel, NodeContext, Storage, Tensor, TypedArgs};
 
-/// `None` if the operation is of another family, an error if it cannot run here.
+/// Returns a family's kernel: `None` if the operation is of another family, an error if it cannot run.
 type Lowered<B> = Option<Result<Kernel<B>, String>>;
 
 type Family<B> = fn(&NodeContext<'_, B>) -> Lowered<B>;
 
-/// The generic kernel of a node, or why there is none.
+/// Returns the generic kernel of a node, or why there is none.
 pub(super) fn lower<B: Backend>(cx: &NodeContext<'_, B>) -> Result<Kernel<B>, String> {
     let families: [Family<B>; 15] = [
         attention::lower,
@@ -56,7 +56,7 @@ pub(super) fn lower<B: Backend>(cx: &NodeContext<'_, B>) -> Result<Kernel<B>, St
         })
 }
 
-/// A kernel with one result.
+/// Returns a kernel with one result.
 fn kernel<B: Backend>(
     f: impl Fn(&mut Args<'_, B>) -> Tensor<B> + Send + Sync + 'static,
 ) -> Kernel<B> {
@@ -67,14 +67,14 @@ fn kernel<B: Backend>(
     })
 }
 
-/// A kernel with one float result from one float operand, both as they lie.
+/// Returns a kernel with one float operand and one float result, both in their physical shapes.
 fn float_map<B: Backend>(
     f: impl Fn(FloatTensor<B>) -> FloatTensor<B> + Send + Sync + 'static,
 ) -> Kernel<B> {
     kernel(move |args| Tensor::Float(f(args.float(0))))
 }
 
-/// The dtype to sum up in: f32 for half precision, else the dtype itself.
+/// Returns the dtype for sums: f32 for half precision, else the dtype itself.
 fn accumulator(dtype: DType) -> DType {
     if matches!(dtype, DType::F16 | DType::BF16) {
         DType::F32
@@ -83,7 +83,7 @@ fn accumulator(dtype: DType) -> DType {
     }
 }
 
-/// A float tensor in another dtype; itself if it has it already.
+/// Casts a float tensor, unless it has the dtype.
 fn cast_float<B: Backend>(
     x: FloatTensor<B>,
     from: DType,
@@ -97,12 +97,12 @@ fn cast_float<B: Backend>(
     }
 }
 
-/// Whether the type lies channels last, dimension 1 innermost.
+/// Whether the type is channels last, with dimension 1 innermost.
 fn is_channels_last(ty: &TensorType) -> bool {
     mirage_ir::same_layout(&ty.shape, &ty.order, &Order::channels_last(ty.rank()))
 }
 
-/// The numbers of a list, as many as the engine's function takes.
+/// Converts a list to an array of the length that the engine's function expects.
 fn fixed<const N: usize>(values: &[usize]) -> [usize; N] {
     std::array::from_fn(|i| values[i])
 }

@@ -1,4 +1,4 @@
-//! Normalizations; half precision is normalized in f32, as burn's layers do.
+//! Normalizations. Half precision is normalized in f32, like burn's layers.
 
 use burn_backend::{Backend, Scalar, Shape, tensor::FloatTensor};
 use mirage_ir::{
@@ -22,7 +22,7 @@ pub(super) fn lower<B: Backend>(cx: &NodeContext<'_, B>) -> Lowered<B> {
         .map(|op| Ok(layer_norm(op.eps, cx)))
 }
 
-/// Operands in the dtype that a normalization computes in, and its result back.
+/// Casts operands to the dtype in which a normalization computes, and its result back.
 #[derive(Clone, Copy)]
 struct Wide {
     from: DType,
@@ -57,7 +57,7 @@ fn reshape<B: Backend>(x: FloatTensor<B>, shape: &[usize]) -> FloatTensor<B> {
     B::float_reshape(x, Shape::from(shape))
 }
 
-/// 1/√(variance + eps)
+/// Computes 1/√(variance + eps).
 fn inverse_deviation<B: Backend>(variance: FloatTensor<B>, eps: f64) -> FloatTensor<B> {
     B::float_recip(B::float_sqrt(B::float_add_scalar(
         variance,
@@ -67,7 +67,7 @@ fn inverse_deviation<B: Backend>(variance: FloatTensor<B>, eps: f64) -> FloatTen
 
 fn batch_norm<B: Backend>(eps: f64, cx: &NodeContext<'_, B>) -> Kernel<B> {
     let wide = Wide::of(cx);
-    // Parameters stretch along the dimension where channels lie in memory.
+    // Parameters broadcast along the physical dimension of the channels.
     let mut along = vec![1; cx.inputs[0].rank()];
     along[cx.place(1)] = cx.inputs[0].shape[1];
     kernel(move |args| {
@@ -91,17 +91,17 @@ fn layer_norm<B: Backend>(eps: f64, cx: &NodeContext<'_, B>) -> Kernel<B> {
     })
 }
 
-/// Where the elements of a group lie, for a batch of N, G groups and S places.
+/// The layout of groups, for a batch of N, G groups and S positions.
 #[derive(Clone, Copy)]
 enum Groups {
-    /// One after the other: [N, G, channels/G · S].
+    /// Contiguous groups: `[N, G, channels/G · S]`.
     Together {
         batch: usize,
         groups: usize,
         channels: usize,
         places: usize,
     },
-    /// Channels innermost: [N, S, C].
+    /// Channels innermost: `[N, S, C]`.
     Interleaved {
         batch: usize,
         groups: usize,
@@ -114,7 +114,7 @@ fn group_norm<B: Backend>(op: &GroupNorm, cx: &NodeContext<'_, B>) -> Kernel<B> 
     let (wide, eps, ty) = (Wide::of(cx), op.eps, &cx.inputs[0]);
     let (batch, channels, groups) = (ty.shape[0], ty.shape[1], op.groups);
     let places = ty.shape[2..].iter().product();
-    // In any other order than channels last, a row-major view is normalized.
+    // In other orders than channels last, a row-major view is normalized.
     let last = is_channels_last(ty) && !ty.is_row_major();
     let layout = match last {
         true => Groups::Interleaved {
@@ -130,9 +130,10 @@ fn group_norm<B: Backend>(op: &GroupNorm, cx: &NodeContext<'_, B>) -> Kernel<B> 
             places,
         },
     };
-    let (view, shape) = match last {
-        true => (crate::Align::Same, cx.outputs[0].physical_shape()),
-        false => (cx.logical(0), cx.outputs[0].shape.clone()),
+    let (view, shape) = if last {
+        (crate::Align::Same, cx.outputs[0].physical_shape())
+    } else {
+        (cx.logical(0), cx.outputs[0].shape.clone())
     };
     let out = if last {
         crate::Align::Same

@@ -94,10 +94,9 @@ fn adaptive<B: Backend>(op: &AdaptiveAvgPool, cx: &NodeContext<'_, B>) -> Kernel
     }
 }
 
-/// Pooling over three dimensions out of two poolings over at most two: the windows are boxes, so
-/// that a maximum (a mean) over a box is the maximum (the mean) of those over its slices. `f` pools
-/// the last two dimensions of its operand with the windows of spatial dimension i and, if there is
-/// one, j; else windows of one element.
+/// Pools over three dimensions by two pools over at most two: the maximum (mean) over a box is the maximum
+/// (mean) of those over its slices. `f` pools the last two dimensions of its operand with the windows of
+/// spatial dimensions i and, if given, j; otherwise the second window has one element.
 fn separable<B: Backend>(
     cx: &NodeContext<'_, B>,
     f: impl Fn(FloatTensor<B>, usize, Option<usize>) -> FloatTensor<B> + Send + Sync + 'static,

@@ -1,4 +1,4 @@
-//! Reductions, on the physical tensor; half precision sums in f32.
+//! Reductions on physical tensors. Half precision is summed in f32.
 
 use burn_backend::{Backend, tensor::FloatTensor};
 use mirage_ir::{
@@ -64,8 +64,8 @@ fn float<B: Backend>(f: ReduceFn, x: FloatTensor<B>, axis: usize) -> FloatTensor
     }
 }
 
-/// The shape with neighbouring dimensions of one kind (reduced or kept) made one, so that they are
-/// reduced in one go, and the reduced ones among them, innermost first.
+/// Returns the shape with adjacent dimensions of one kind (reduced or kept) merged, so that they are
+/// reduced at once, and the reduced dimensions of it, innermost first.
 fn merge(shape: &[usize], reduced: &[bool]) -> (Vec<usize>, Vec<usize>) {
     let mut merged: Vec<(usize, bool)> = Vec::new();
     for (&length, &reduced) in shape.iter().zip(reduced) {
@@ -81,14 +81,15 @@ fn merge(shape: &[usize], reduced: &[bool]) -> (Vec<usize>, Vec<usize>) {
 fn arg_reduce<B: Backend>(op: &ArgReduce, cx: &NodeContext<'_, B>) -> Kernel<B> {
     let (max, dim, storage) = (op.max, cx.place(op.dim), cx.storage);
     let (from, dtype): (DType, DType) = (cx.inputs[0].dtype, op.dtype);
-    // An integer tensor's indices come in its own dtype, which may be too narrow for them.
+    // The indices have the dtype of an integer tensor, which may be too narrow for them.
     let wide = storage.int(DType::I64);
     kernel(move |args| match args.take(0) {
         Tensor::Float(x) => {
             let out = storage.int(dtype);
-            Tensor::Int(match max {
-                true => B::float_argmax(x, dim, out),
-                false => B::float_argmin(x, dim, out),
+            Tensor::Int(if max {
+                B::float_argmax(x, dim, out)
+            } else {
+                B::float_argmin(x, dim, out)
             })
         }
         x => {

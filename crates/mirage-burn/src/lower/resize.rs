@@ -39,7 +39,7 @@ fn interpolate<B: Backend>(
     })
 }
 
-/// Half precision computes places and sums in f32.
+/// Computes coordinates and sums of half precision in f32.
 fn grid_sample<B: Backend>(op: &GridSample, cx: &NodeContext<'_, B>) -> Kernel<B> {
     let mode = match op.mode {
         SampleMode::Bilinear => InterpolateMode::Bilinear,
@@ -65,7 +65,7 @@ fn grid_sample<B: Backend>(op: &GridSample, cx: &NodeContext<'_, B>) -> Kernel<B
     })
 }
 
-/// Rows and columns picked by index: engines disagree on rounding, and some lack one of the modes.
+/// Selects rows and columns by index, because engines round differently and some lack a mode.
 fn nearest<B: Backend>(op: &Resize, cx: &NodeContext<'_, B>) -> Result<Kernel<B>, String> {
     let storage = cx.storage;
     let mut steps = Vec::new();
@@ -87,7 +87,7 @@ fn nearest<B: Backend>(op: &Resize, cx: &NodeContext<'_, B>) -> Result<Kernel<B>
     }))
 }
 
-/// The input element for output element `i`: ⌊i·n/m⌋, or ⌊(i + ½)·n/m⌋.
+/// Returns the input element for output element `i`: ⌊i·n/m⌋, or ⌊(i + ½)·n/m⌋.
 fn pick(mode: ResizeMode, i: usize, from: usize, to: usize) -> usize {
     let place = match mode {
         ResizeMode::NearestExact => (2 * i + 1) * from / (2 * to),

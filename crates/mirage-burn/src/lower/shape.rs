@@ -1,4 +1,4 @@
-//! Views and rearrangements, on the physical tensor.
+//! Views and rearrangements on physical tensors.
 
 use burn_backend::{Backend, Slice, ops::PadMode as BurnPadMode};
 use mirage_ir::ops::{Concat, Expand, Flip, Pad, PadMode, Permute, Reshape, Slice as SliceOp};
@@ -48,13 +48,13 @@ fn permute<B: Backend>(op: &Permute, cx: &NodeContext<'_, B>) -> Kernel<B> {
         let shape = cx.outputs[0].physical_shape();
         return kernel(move |args| args.take(0).reshape(&shape));
     }
-    // Where memory dimension p of the result lies in the input's memory.
+    // The input's physical dimension for the result's physical dimension p.
     let axes: Vec<usize> = cx.outputs[0]
         .order
         .dims()
         .map(|d| cx.place(op.axes[d]))
         .collect();
-    // What does not take any strides would gather its elements again and again.
+    // A user that does not accept any strides would copy the elements each time.
     let lazy = cx.feeds_views && !cx.leaves;
     kernel(move |args| {
         let view = args.take(0).permute(&axes);
@@ -105,7 +105,7 @@ fn pad<B: Backend>(op: &Pad, cx: &NodeContext<'_, B>) -> Kernel<B> {
     let around = in_memory(x, &around);
     let (storage, device, dtype) = (cx.storage, cx.engine.device().clone(), x.dtype);
     if let Some(value) = op.value {
-        // Burn's own takes the value as f32.
+        // Burn's own function has an f32 value.
         let shape = y.physical_shape();
         let inner: Vec<Slice> = x
             .physical_shape()

@@ -1,4 +1,4 @@
-//! Softmax, on the physical tensor; half precision sums in f32.
+//! Softmax on physical tensors. Half precision is summed in f32.
 
 use burn_backend::{Backend, tensor::FloatTensor};
 use mirage_ir::ops::Softmax;

@@ -1,4 +1,4 @@
-//! Functions of one element, on the physical tensor.
+//! Unary functions on physical tensors.
 
 use burn_backend::{Backend, Scalar, tensor::FloatTensor};
 use mirage_ir::{DType, ops::Unary};
@@ -71,7 +71,7 @@ fn float<B: Backend>(f: Unary, dtype: DType, cx: &NodeContext<'_, B>) -> Kernel<
     }
 }
 
-/// x·(1 + tanh(√(2/π)·(x + 0.044715·x³)))/2
+/// Computes x·(1 + tanh(√(2/π)·(x + 0.044715·x³)))/2.
 fn gelu_tanh<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
     const FACTOR: f64 = 0.797_884_560_802_865_4;
     let cubic = B::float_mul_scalar(B::float_mul(x.clone(), x.clone()), Scalar::Float(0.044715));

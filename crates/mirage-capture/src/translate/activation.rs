@@ -1,4 +1,4 @@
-//! Activations, those without an operation of their own by burn's definitions.
+//! Activations. Those without an operation in the graph are translated by burn's definitions.
 
 use burn_ir::{ActivationOperationIr, HardSigmoidOpIr};
 use mirage_ir::ops::{Binary, Reduce, ReduceFn, Select, Softmax, Unary, WithScalar};
@@ -59,13 +59,13 @@ pub(super) fn translate(op: &ActivationOperationIr, s: &mut Sketch) -> Rule {
     }
 }
 
-/// `scaled` where x is below 0, else x.
+/// Returns `scaled` where x is below 0, else x.
 fn below_zero(s: &mut Sketch, x: Val, scaled: Val) -> Rule<Val> {
     let below = s.with(Binary::Lt, x, 0.0)?;
     s.op(Select {}, &[below, scaled, x])
 }
 
-/// min(max(alpha·x + beta, 0), 1)
+/// Adds min(max(alpha·x + beta, 0), 1).
 fn hard_sigmoid(op: &HardSigmoidOpIr, s: &mut Sketch) -> Rule {
     let x = s.x(&op.tensor)?;
     let (alpha, beta) = (s.scalar(op.alpha, x)?, s.scalar(op.beta, x)?);
@@ -88,7 +88,7 @@ fn hard_sigmoid(op: &HardSigmoidOpIr, s: &mut Sketch) -> Rule {
     s.bind(&op.out, y)
 }
 
-/// min(x, 0) − log(1 + e^−|x|), which neither overflows nor loses small terms.
+/// Adds min(x, 0) − log(1 + e^−|x|), which neither overflows nor cancels.
 fn log_sigmoid(s: &mut Sketch, x: Val) -> Rule<Val> {
     let low = s.with(Binary::Min, x, 0.0)?;
     let y = s.op(Unary::Abs, &[x])?;
@@ -98,7 +98,7 @@ fn log_sigmoid(s: &mut Sketch, x: Val) -> Rule<Val> {
     s.op(Binary::Sub, &[low, y])
 }
 
-/// x − max − log(sum(e^(x − max))): the logarithm of a softmax that underflows stays finite.
+/// Adds x − max − log(sum(e^(x − max))), which stays finite where softmax underflows.
 fn log_softmax(s: &mut Sketch, x: Val, dim: usize) -> Rule<Val> {
     let max = s.op(
         Reduce {

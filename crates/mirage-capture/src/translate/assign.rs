@@ -7,8 +7,8 @@ use mirage_ir::ops::{Concat, Slice};
 
 use super::{Refusal, Rule, Sketch, sketch::Val};
 
-/// A tensor with a block replaced: what lies before the block, the block, and what lies after it,
-/// dimension by dimension. Blocks with gaps (a step other than 1) have no operation.
+/// Replaces a block of a tensor: concatenates what is before the block, the block, and what is after it,
+/// dimension by dimension. Blocks with a step other than 1 have no translation.
 pub(super) fn slice_assign(op: &SliceAssignOpIr, s: &mut Sketch) -> Rule {
     let (x, value) = (s.x(&op.tensor)?, s.x(&op.value)?);
     let shape = s.ty(x).shape.clone();
@@ -30,7 +30,7 @@ pub(super) fn slice_assign(op: &SliceAssignOpIr, s: &mut Sketch) -> Rule {
     s.bind(&op.out, y)
 }
 
-/// `x` with `block` replaced by `value`; they agree in the dimensions before `from`.
+/// Replaces `block` of `x` by `value`; they agree in the dimensions before `from`.
 fn assign(s: &mut Sketch, x: Val, block: &[Range<usize>], from: usize, value: Val) -> Rule<Val> {
     let shape = s.ty(x).shape.clone();
     let Some(d) = (from..shape.len()).find(|&d| block[d] != (0..shape[d])) else {

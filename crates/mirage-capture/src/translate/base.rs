@@ -1,4 +1,4 @@
-//! Operations on tensors of any kind: shapes, places, choices, equality.
+//! Operations on tensors of any kind: shapes, indexing, selection, equality.
 
 use burn_ir::{
     BaseOperationIr, CastOpIr, CreationOpIr, MaskFillOpIr, MaskWhereOpIr, ReduceDimOpIr,
@@ -68,7 +68,7 @@ pub(super) fn translate(op: &BaseOperationIr, s: &mut Sketch) -> Rule {
             s.bind(&op.out, y)
         }
         B::Cast(op) => cast(op, s),
-        // The content of an empty tensor is anyone's choice.
+        // The content of `empty` is unspecified.
         B::Empty(op) | B::Zeros(op) => filled(op, 0, s),
         B::Ones(op) => filled(op, 1, s),
         B::All(op) => truth_of_all(ReduceFn::All, op, s),
@@ -91,7 +91,7 @@ fn permute(s: &mut Sketch, input: &TensorIr, axes: Vec<usize>, out: &TensorIr) -
     s.bind(out, y)
 }
 
-/// burn's expand also adds dimensions in front.
+/// Translates expand, which may add dimensions in front in burn.
 fn expand(op: &ShapeOpIr, s: &mut Sketch) -> Rule {
     let x = s.x(&op.input)?;
     let shape = dims(&op.out.shape);
@@ -107,7 +107,7 @@ fn expand(op: &ShapeOpIr, s: &mut Sketch) -> Rule {
     s.bind(&op.out, y)
 }
 
-/// Slices with a negative step, which run backwards, have no operation.
+/// Translates a slice. One with a negative step has no translation.
 fn slice(op: &SliceOpIr, s: &mut Sketch) -> Rule {
     let x = s.x(&op.tensor)?;
     let shape = s.ty(x).shape.clone();
@@ -128,7 +128,7 @@ fn slice(op: &SliceOpIr, s: &mut Sketch) -> Rule {
     s.bind(&op.out, y)
 }
 
-/// The value where the mask holds, else the tensor.
+/// Returns the value where the mask is true, else the tensor.
 fn mask_where(op: &MaskWhereOpIr, s: &mut Sketch) -> Rule {
     let (mask, value, x) = (s.x(&op.mask)?, s.x(&op.value)?, s.x(&op.tensor)?);
     let y = s.op(Select {}, &[mask, value, x])?;
@@ -144,8 +144,7 @@ fn mask_fill(op: &MaskFillOpIr, s: &mut Sketch) -> Rule {
     s.bind(&op.out, y)
 }
 
-/// The whole tensor `times` times along a dimension: a new dimension before it, expanded and
-/// merged.
+/// Repeats the tensor along a dimension: adds a dimension before it, expands that, and merges both.
 fn repeat_dim(op: &RepeatDimOpIr, s: &mut Sketch) -> Rule {
     let x = s.x(&op.tensor)?;
     let shape = s.ty(x).shape.clone();
@@ -188,7 +187,7 @@ fn filled(op: &CreationOpIr, value: i64, s: &mut Sketch) -> Rule {
     s.bind(&op.out, y)
 }
 
-/// A number as a truth value: whether it is not 0.
+/// Converts a number to bool: whether it is not 0.
 fn truth(s: &mut Sketch, x: Val) -> Rule<Val> {
     let value = match s.ty(x).dtype {
         DType::Bool => return Ok(x),

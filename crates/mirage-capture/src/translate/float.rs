@@ -1,4 +1,4 @@
-//! Operations of floats alone.
+//! Operations on floats only.
 
 use burn_ir::{
     FloatOperationIr, GridSample2dOpIr, GridSamplePaddingModeIr, InterpolateModeIr, MatmulOpIr,

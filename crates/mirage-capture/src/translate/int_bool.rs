@@ -1,4 +1,4 @@
-//! Operations of integers alone and of bools alone.
+//! Operations on integers only and on bools only.
 
 use burn_ir::{BoolOperationIr, IntOperationIr};
 use mirage_ir::ops::{Binary, Unary};

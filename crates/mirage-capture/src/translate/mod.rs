@@ -1,9 +1,8 @@
-//! burn's operations as operations of the graph, a file for each of burn's families.
+//! Translates burn's operations to operations of the graph, a file for each of burn's families.
 //!
-//! A rule says in terms of a [`Sketch`] what an operation computes. Nothing reaches the graph
-//! before the sketch's results have the dtypes and shapes that burn recorded, so a rule that is
-//! wrong about burn, or an operation that is stricter than burn, costs an
-//! [`Extern`](mirage_ir::ops::Extern) and no more.
+//! A rule translates an operation into a [`Sketch`]. The sketch is added to the graph only if its results
+//! have the dtypes and shapes that burn recorded. Otherwise, if a rule is wrong or the graph's operation is
+//! more restrictive than burn's, the operation becomes an [`Extern`](mirage_ir::ops::Extern).
 
 mod activation;
 mod assign;
@@ -18,10 +17,10 @@ use burn_ir::OperationIr;
 
 pub(crate) use sketch::{Refusal, Sketch};
 
-/// What a rule gives: the value is in the sketch, or the reason why there is none.
+/// The result of a rule: the value is in the sketch, or the reason why there is none.
 pub(crate) type Rule<T = ()> = Result<T, Refusal>;
 
-/// Sketches an operation.
+/// Translates an operation into a sketch.
 pub(crate) fn translate(operation: &OperationIr, s: &mut Sketch) -> Rule {
     match operation {
         OperationIr::BaseFloat(op) | OperationIr::BaseInt(op) | OperationIr::BaseBool(op) => {

@@ -1,4 +1,4 @@
-//! Layers: convolutions, products, norms, pools, attention.
+//! Layers: convolutions, linear layers, norms, pools, attention.
 
 use burn_ir::{
     AttentionOpIr, BatchNormOpIr, InterpolateModeIr, InterpolateOpIr, LayerNormOpIr,
@@ -88,7 +88,7 @@ fn apply<'a>(
     s.bind(out, y)
 }
 
-/// The graph's convolution pads both sides alike; other padding comes before it.
+/// The graph's convolution pads both sides equally; other padding is a separate operation before it.
 fn convolution(
     s: &mut Sketch,
     mut conv: Conv,
@@ -176,7 +176,7 @@ fn interpolate(op: &InterpolateOpIr, s: &mut Sketch) -> Rule {
     apply(s, resize, [&op.x], &op.out)
 }
 
-/// A mask that is true leaves a key out, in burn as in the graph.
+/// A mask of true leaves a key out, in burn and in the graph.
 fn attention(op: &AttentionOpIr, s: &mut Sketch) -> Rule {
     let attention = Attention {
         scale: op.options.scale.map(number),

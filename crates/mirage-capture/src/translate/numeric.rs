@@ -132,7 +132,7 @@ fn clamp(op: &ClampOpIr, s: &mut Sketch) -> Rule {
     s.bind(&op.out, y)
 }
 
-/// Powers of integers have no operation.
+/// Translates powers of floats. Powers of integers have no translation.
 pub(super) fn power_scalar(op: &ScalarOpIr, s: &mut Sketch) -> Rule {
     let x = s.x(&op.lhs)?;
     if !s.ty(x).dtype.is_float() {
@@ -141,7 +141,7 @@ pub(super) fn power_scalar(op: &ScalarOpIr, s: &mut Sketch) -> Rule {
     s.scalar_op(Binary::Pow, op)
 }
 
-/// A float to an integer's power. A half-precision exponent could not hold every integer.
+/// Translates a float to an integer's power. Half precision cannot represent every integer exponent.
 fn power(op: &BinaryOpIr, s: &mut Sketch) -> Rule {
     let (x, exponent) = (s.x(&op.lhs)?, s.x(&op.rhs)?);
     let dtype = s.ty(x).dtype;
@@ -169,7 +169,7 @@ fn pad(op: &PadOpIr, s: &mut Sketch) -> Rule {
         PadModeIr::Reflect => (PadMode::Reflect, None),
         PadModeIr::Edge => (PadMode::Edge, None),
     };
-    // burn counts the padding of fewer dimensions than there are from the last one.
+    // burn pads the last dimensions if fewer are given.
     let missing = s
         .ty(x)
         .rank()
@@ -192,7 +192,7 @@ fn pad(op: &PadOpIr, s: &mut Sketch) -> Rule {
     s.bind(&op.out, y)
 }
 
-/// A mean of integers, which burn truncates, has no operation.
+/// Translates a mean. A mean of integers, which burn truncates, has no translation.
 fn reduce(s: &mut Sketch, f: ReduceFn, x: Val, dims: Vec<usize>) -> Rule<Val> {
     if f == ReduceFn::Mean && !s.ty(x).dtype.is_float() {
         return Err(Refusal::NoRule);
@@ -200,7 +200,7 @@ fn reduce(s: &mut Sketch, f: ReduceFn, x: Val, dims: Vec<usize>) -> Rule<Val> {
     s.op(Reduce { f, dims }, &[x])
 }
 
-/// burn gives the reduction of everything rank 1.
+/// Translates the reduction of all dimensions, whose result has rank 1 in burn.
 fn reduce_all(f: ReduceFn, op: &ReduceOpIr, s: &mut Sketch) -> Rule {
     let x = s.x(&op.input)?;
     let y = reduce(s, f, x, (0..s.ty(x).rank()).collect())?;

@@ -1,4 +1,4 @@
-//! What an operation computes, before it is part of the graph.
+//! Sketches: translations of an operation before they are added to the graph.
 
 use std::collections::HashMap;
 
@@ -16,7 +16,7 @@ use crate::dtype;
 pub(crate) enum Refusal {
     /// The graph has no operation for it.
     NoRule,
-    /// There is a rule, but it or the graph's own rules contradict what burn recorded.
+    /// The translation contradicts what burn recorded.
     Disagrees(String),
 }
 
@@ -39,7 +39,7 @@ pub(crate) struct Sketch {
 }
 
 impl Sketch {
-    /// A sketch on these operands.
+    /// Returns a sketch on these operands.
     pub(crate) fn new<'a>(
         operands: impl Iterator<Item = (TensorId, ValueId, &'a TensorType)>,
     ) -> Self {
@@ -57,12 +57,12 @@ impl Sketch {
         sketch
     }
 
-    /// Says what a user should know of the translation: where it differs from what burn computes.
+    /// Adds a note for the user on a difference between the translation and burn.
     pub(crate) fn note(&mut self, note: String) {
         self.notes.push(note);
     }
 
-    /// What was noted.
+    /// Returns the notes.
     pub(crate) fn notes(&self) -> &[String] {
         &self.notes
     }
@@ -72,24 +72,24 @@ impl Sketch {
         Val(self.values.len() - 1)
     }
 
-    /// An operand.
+    /// Returns an operand.
     pub(crate) fn x(&self, tensor: &TensorIr) -> Rule<Val> {
         self.operands.get(&tensor.id).copied().ok_or_else(|| {
             Refusal::Disagrees("reads a tensor that is not among its inputs".to_owned())
         })
     }
 
-    /// Operands.
+    /// Returns operands.
     pub(crate) fn xs<'a>(&self, tensors: impl IntoIterator<Item = &'a TensorIr>) -> Rule<Vec<Val>> {
         tensors.into_iter().map(|t| self.x(t)).collect()
     }
 
-    /// The type of a value.
+    /// Returns the type of a value.
     pub(crate) fn ty(&self, val: Val) -> &TensorType {
         &self.values[val.0].1
     }
 
-    /// Adds an operation of one output.
+    /// Adds an operation with one output.
     pub(crate) fn op(&mut self, op: impl Into<Op>, inputs: &[Val]) -> Rule<Val> {
         let op = op.into();
         let types: Vec<&TensorType> = inputs.iter().map(|&v| self.ty(v)).collect();
@@ -98,7 +98,7 @@ impl Sketch {
             .map_err(|e| Refusal::Disagrees(format!("{}: {e}", op.name())))?;
         let (Some(ty), true) = (outputs.pop(), outputs.is_empty()) else {
             return Err(Refusal::Disagrees(format!(
-                "{} has not one output",
+                "{} does not have exactly one output",
                 op.name()
             )));
         };
@@ -106,7 +106,7 @@ impl Sketch {
         Ok(self.value(Source::Step(self.steps.len() - 1), ty))
     }
 
-    /// Adds a function of an element and a number.
+    /// Adds a function of an element and a scalar.
     pub(crate) fn with(&mut self, f: Binary, x: Val, value: f64) -> Rule<Val> {
         self.op(
             WithScalar {
@@ -117,7 +117,7 @@ impl Sketch {
         )
     }
 
-    /// A reshape, unless the shape is the value's.
+    /// Adds a reshape, unless the value has the shape.
     pub(crate) fn reshape(&mut self, x: Val, shape: &[usize]) -> Rule<Val> {
         if self.ty(x).shape == shape {
             return Ok(x);
@@ -125,7 +125,7 @@ impl Sketch {
         self.op(Reshape::to(shape), &[x])
     }
 
-    /// A cast, unless the dtype is the value's.
+    /// Adds a cast, unless the value has the dtype.
     pub(crate) fn cast(&mut self, x: Val, dtype: mirage_ir::DType) -> Rule<Val> {
         if self.ty(x).dtype == dtype {
             return Ok(x);
@@ -133,12 +133,12 @@ impl Sketch {
         self.op(Cast { dtype }, &[x])
     }
 
-    /// A recorded scalar as a value of the tensor's dtype.
+    /// Converts a recorded scalar to the tensor's dtype.
     pub(crate) fn scalar(&self, value: ScalarIr, of: Val) -> Rule<Scalar> {
         dtype::scalar(value, self.ty(of).dtype).ok_or(Refusal::NoRule)
     }
 
-    /// Says that a value is an output of the operation: its dtype and shape are the recorded ones.
+    /// Binds a value to an output of the operation; checks dtype and shape against the recorded ones.
     pub(crate) fn bind(&mut self, out: &TensorIr, val: Val) -> Rule {
         let ty = self.ty(val);
         match dtype::tensor_type(out) {
@@ -154,21 +154,21 @@ impl Sketch {
         }
     }
 
-    /// The whole of an operation that is a function of one element.
+    /// Translates an operation that is a unary function.
     pub(crate) fn unary(&mut self, f: Unary, op: &UnaryOpIr) -> Rule {
         let x = self.x(&op.input)?;
         let y = self.op(f, &[x])?;
         self.bind(&op.out, y)
     }
 
-    /// The whole of an operation that is a function of two elements.
+    /// Translates an operation that is a binary function.
     pub(crate) fn binary(&mut self, f: Binary, op: &BinaryOpIr) -> Rule {
         let (a, b) = (self.x(&op.lhs)?, self.x(&op.rhs)?);
         let y = self.op(f, &[a, b])?;
         self.bind(&op.out, y)
     }
 
-    /// The whole of an operation that is a function of an element and a scalar.
+    /// Translates an operation that is a function of an element and a scalar.
     pub(crate) fn scalar_op(&mut self, f: Binary, op: &ScalarOpIr) -> Rule {
         let x = self.x(&op.lhs)?;
         let value = self.scalar(op.rhs, x)?;
@@ -176,12 +176,12 @@ impl Sketch {
         self.bind(&op.out, y)
     }
 
-    /// Whether every one of these outputs was bound.
+    /// Whether all of these outputs are bound.
     pub(crate) fn defines<'a>(&self, mut outputs: impl Iterator<Item = &'a TensorIr>) -> bool {
         outputs.all(|out| self.results.iter().any(|(id, _)| *id == out.id))
     }
 
-    /// Adds the operations to a graph; gives the recorded outputs' values.
+    /// Adds the operations to a graph; returns the values of the recorded outputs.
     pub(crate) fn commit(
         self,
         b: &mut GraphBuilder,

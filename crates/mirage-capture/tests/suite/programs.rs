@@ -220,27 +220,27 @@ fn errors_say_what_and_where() {
     let e = error(&[x([2, 3])], |m, x| m.forward(x.float::<2>("y")));
     assert_eq!(
         e.to_string(),
-        "there is no input or state called `y`: declared are `x`"
+        "`y` is not a declared input or state; declared: `x`"
     );
     let e = error(&[x([2, 3])], |m, x| m.forward(x.float::<4>("x")));
     assert_eq!(
         e.to_string(),
-        "input `x` is f32[2,3], but was asked for as a floating-point tensor of rank 4"
+        "input `x` is f32[2,3], but is read as a floating-point tensor of rank 4"
     );
     let e = error(&[x([2, 3])], |_, x| x.int::<2>("x"));
     assert_eq!(
         e.to_string(),
-        "input `x` is f32[2,3], but was asked for as an integer tensor of rank 2"
+        "input `x` is f32[2,3], but is read as an integer tensor of rank 2"
     );
     let e = error(&[x([2, 3]), x([1])], |m, x| m.forward(x.float::<2>("x")));
     assert_eq!(
         e.to_string(),
-        "two inputs or states are called `x`: rename one"
+        "two inputs or states have the name `x`: rename one"
     );
     let e = error(&[x([2, 3])], |_, x| {
         Outputs::new().state("x", x.float::<2>("x"))
     });
-    assert_eq!(e.to_string(), "`x` is not a state: declared are none");
+    assert_eq!(e.to_string(), "`x` is not a declared state; declared: none");
     let e = error(&[x([2, 3])], |_, x| {
         x.float::<2>("x") + Tensor::random([2, 3], Distribution::Default, x.device())
     });

@@ -1,7 +1,7 @@
 //! `mirage plugins list`.
 
 use clap::Args;
-use mirage_plugin::host::{Found, PATH_VARIABLE, Place, Plugin, Search};
+use mirage_plugin::host::{LoadAttempt, PATH_VARIABLE, Place, Plugin, Search};
 use serde::Serialize;
 
 use super::PluginArgs;
@@ -52,7 +52,7 @@ impl ListArgs {
 }
 
 impl FoundJson {
-    fn of(found: &'static Found) -> Self {
+    fn of(found: &'static LoadAttempt) -> Self {
         FoundJson {
             file: found.candidate.path.display().to_string(),
             place: found.candidate.place,
@@ -68,7 +68,7 @@ impl FoundJson {
     }
 }
 
-fn table(found: &[&'static Found], search: &Search) -> String {
+fn table(found: &[&'static LoadAttempt], search: &Search) -> String {
     let mut places = Facts::new(Stream::Stdout);
     let folder = |folder: &Option<std::path::PathBuf>| match folder {
         Some(folder) => folder.display().to_string(),

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
-use mirage_plugin::host::{self, Found, Search};
+use mirage_plugin::host::{self, LoadAttempt, Search};
 
 use crate::error::{CliError, Result, warn};
 
@@ -41,7 +41,7 @@ impl PluginArgs {
     }
 
     /// Loads the plugins, and returns the outcome for each file.
-    pub(super) fn load_quietly(&self) -> Vec<&'static Found> {
+    pub(super) fn load_quietly(&self) -> Vec<&'static LoadAttempt> {
         host::load(&self.search())
     }
 

@@ -11,7 +11,7 @@ fn a_wrong_command_line_is_told_what_is_right() {
         ),
         (
             &["run", "--passes", "fp16,bf16"],
-            &["`fp16` conflicts with `bf16`", "leave one"],
+            &["`fp16` conflicts with `bf16`", "remove one"],
         ),
         (
             &["run", "--passes", "fp16{kep=norm}"],

@@ -65,7 +65,7 @@ fn each_pass_says_whether_it_helps_and_why() {
         report["precision"]["reasons"][0]
             .as_str()
             .unwrap()
-            .contains("stays f32")
+            .contains("kept f32")
     );
 }
 

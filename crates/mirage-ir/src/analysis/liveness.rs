@@ -1,15 +1,15 @@
-//! When a value is needed.
+//! Liveness of values and nodes.
 
 use crate::{Graph, NodeId, Source};
 
-/// For each value the last node that takes it.
+/// For each value, the last node that uses it.
 pub struct Liveness {
     last_use: Vec<Option<NodeId>>,
     leaves: Vec<bool>,
 }
 
 impl Liveness {
-    /// The liveness in this graph.
+    /// Computes the liveness of a graph.
     pub fn of(graph: &Graph) -> Self {
         let mut last_use = vec![None; graph.values().len()];
         for (id, node) in graph.iter() {
@@ -24,8 +24,8 @@ impl Liveness {
         Liveness { last_use, leaves }
     }
 
-    /// The last node that takes the value, or `None` if no node does or if the value leaves the
-    /// graph, so that it lives to the end.
+    /// Returns the last node that uses the value; `None` if no node does, or if the value is an output or a
+    /// state's new content and lives to the end.
     pub fn last_use(&self, value: crate::ValueId) -> Option<NodeId> {
         if self.leaves[value.index()] {
             None
@@ -34,13 +34,13 @@ impl Liveness {
         }
     }
 
-    /// Whether the value lives to the end because it leaves the graph.
+    /// Whether the value is an output or a state's new content and so lives to the end.
     pub fn leaves(&self, value: crate::ValueId) -> bool {
         self.leaves[value.index()]
     }
 }
 
-/// For each node whether a result of the graph depends on it.
+/// Returns for each node whether an output or a state's new content depends on it.
 pub fn live_nodes(graph: &Graph) -> Vec<bool> {
     let mut live = vec![false; graph.nodes().len()];
     let mark = |v: crate::ValueId, live: &mut Vec<bool>| {

@@ -1,4 +1,4 @@
-//! Facts about a graph, as tables by node or value.
+//! Analyses of a graph, as tables by node or value.
 
 mod liveness;
 mod prologue;

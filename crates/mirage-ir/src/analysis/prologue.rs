@@ -2,9 +2,9 @@
 
 use crate::{Graph, NodeId, Source, ValueId};
 
-/// Which values depend on parameters and constants alone: a backend computes them once at compile.
+/// The values that depend on parameters and constants alone: a backend computes them once at compile.
 ///
-/// So a pass edits weights by emitting nodes on parameters, and no pass ever copies one.
+/// Passes edit weights by adding nodes on parameters, which then belong to the prologue.
 pub struct Prologue {
     fixed: Vec<bool>,
     nodes: Vec<NodeId>,
@@ -12,7 +12,7 @@ pub struct Prologue {
 }
 
 impl Prologue {
-    /// The prologue of this graph.
+    /// Computes the prologue of a graph.
     pub fn of(graph: &Graph) -> Self {
         let mut fixed = vec![false; graph.values().len()];
         for (i, value) in graph.values().iter().enumerate() {
@@ -41,12 +41,12 @@ impl Prologue {
         self.fixed[value.index()]
     }
 
-    /// The nodes to run once, in topological order.
+    /// Returns the nodes to run once, in topological order.
     pub fn nodes(&self) -> &[NodeId] {
         &self.nodes
     }
 
-    /// Fixed values that the rest of the graph takes: the weights as an execution sees them.
+    /// Returns the values of the prologue that the rest of the graph uses: the weights of an execution.
     pub fn kept(&self) -> &[ValueId] {
         &self.kept
     }

@@ -1,15 +1,15 @@
-//! Who uses a value.
+//! Users of values.
 
 use crate::{Graph, NodeId, ValueId};
 
-/// For each value the nodes that take it (once for each operand) and whether it leaves the graph.
+/// For each value, the nodes that use it (once for each operand) and whether it is a result of the graph.
 pub struct Uses {
     users: Vec<Vec<NodeId>>,
     leaves: Vec<bool>,
 }
 
 impl Uses {
-    /// The uses in this graph.
+    /// Computes the uses in a graph.
     pub fn of(graph: &Graph) -> Self {
         let mut users = vec![Vec::new(); graph.values().len()];
         for (id, node) in graph.iter() {
@@ -24,8 +24,7 @@ impl Uses {
         Uses { users, leaves }
     }
 
-    /// The nodes that take the value, in topological order; a node that takes it twice is there
-    /// twice.
+    /// Returns the nodes that use the value in topological order. A node that uses it twice occurs twice.
     pub fn users(&self, value: ValueId) -> &[NodeId] {
         &self.users[value.index()]
     }
@@ -35,7 +34,7 @@ impl Uses {
         self.leaves[value.index()]
     }
 
-    /// Whether exactly one operand in the whole graph is this value, and it does not leave.
+    /// Whether the value has exactly one use, which is an operand of a node.
     pub fn is_single(&self, value: ValueId) -> bool {
         !self.leaves(value) && self.users(value).len() == 1
     }

@@ -1,39 +1,41 @@
-//! What activations are alive when.
+//! Lifetimes of activations.
 
 use super::{Program, bytes};
 use crate::{Graph, Node, NodeId, ValueId, analysis::Prologue};
 
-/// The activations that are alive at each node of an execution, if each is freed after its last use
-/// and views share their source's memory. Inputs and states are held throughout, results to the end.
-/// Weights do not count, nor does what an operation or a region needs inside itself; a call counts
-/// what its body holds.
+/// The live activations at each node of an execution, if each is freed after its last use and views share
+/// their source's memory. Inputs and states live throughout, results to the end. Weights and the workspace
+/// of operations and regions are not included; the activations of called bodies are.
 pub struct ActivationMemory {
     /// Bytes of inputs and states.
     entering: u64,
-    /// For each node the bytes alive while it runs.
+    /// For each node, the live bytes while it runs.
     at: Vec<u64>,
-    /// For each node the bytes that stay alive after it.
+    /// For each node, the live bytes after it.
     after: Vec<u64>,
-    /// For each node the bytes of a call's body beyond its operands and results.
+    /// For each node that is a call, the bytes of its body beyond operands and results.
     hidden: Vec<u64>,
     buffers: Buffers,
 }
 
 impl ActivationMemory {
-    /// The activations of this graph.
+    /// Computes the activations of a graph.
     pub fn of(graph: &Graph) -> Self {
         let prologue = Prologue::of(graph);
         let mut program = Program::default();
-        let inside = |node| match prologue.is_fixed(Node::output(node)) {
-            true => 0,
-            false => program.node(graph, node).1,
+        let inside = |node| {
+            if prologue.is_fixed(Node::output(node)) {
+                0
+            } else {
+                program.node(graph, node).1
+            }
         };
         let inside = graph.nodes().iter().map(inside).collect();
         Self::sweep(graph, &prologue, inside)
     }
 
-    /// Goes over the nodes, adds what each one writes and takes away what no later one reads.
-    /// `inside` says what is alive in a node while it runs, besides its operands.
+    /// Computes the live bytes node by node. `inside` returns the peak of live bytes inside of a node,
+    /// without its operands.
     pub(super) fn sweep(graph: &Graph, prologue: &Prologue, inside: Vec<u64>) -> Self {
         let buffers = Buffers::of(graph, prologue);
         let entering = graph
@@ -72,39 +74,39 @@ impl ActivationMemory {
         }
     }
 
-    /// Bytes of inputs and states, which are alive throughout.
+    /// Returns the bytes of inputs and states, which live throughout.
     pub fn entering_bytes(&self) -> u64 {
         self.entering
     }
 
-    /// The bytes alive while a node runs, its operands and results included.
+    /// Returns the live bytes while a node runs, including its operands and results.
     pub fn bytes_at(&self, node: NodeId) -> u64 {
         self.at[node.index()]
     }
 
-    /// The bytes that stay alive after a node.
+    /// Returns the live bytes after a node.
     pub fn bytes_after(&self, node: NodeId) -> u64 {
         self.after[node.index()]
     }
 
-    /// Of [`Self::bytes_at`] those inside a call's body that are neither operands nor results.
+    /// Returns the part of [`Self::bytes_at`] that is inside a called body, neither operand nor result.
     pub fn hidden_at(&self, node: NodeId) -> u64 {
         self.hidden[node.index()]
     }
 
-    /// The most bytes alive at once.
+    /// Returns the peak of live bytes.
     pub fn peak_bytes(&self) -> u64 {
         self.at.iter().copied().fold(self.entering, u64::max)
     }
 
-    /// The first node at which the most bytes are alive; `None` of a graph without nodes.
+    /// Returns the first node at the peak; `None` if the graph has no nodes.
     pub fn peak(&self) -> Option<NodeId> {
         let most = self.at.iter().max()?;
         let place = self.at.iter().position(|at| at == most)?;
         Some(NodeId::from_index(place))
     }
 
-    /// The values whose memory is alive while a node runs; their bytes and [`Self::hidden_at`] make
+    /// Returns the values whose memory is live while a node runs. Their bytes and [`Self::hidden_at`] sum to
     /// [`Self::bytes_at`].
     pub fn alive_at(&self, graph: &Graph, node: NodeId) -> Vec<ValueId> {
         let defined = |v: ValueId| graph.producer(v).is_none_or(|(id, _)| id <= node);
@@ -117,17 +119,17 @@ impl ActivationMemory {
             .collect()
     }
 
-    /// The last node that needs the memory of a value of [`Self::alive_at`]; `None` if it is held to
-    /// the end.
+    /// Returns the last node that needs the memory of a value of [`Self::alive_at`]; `None` if the value
+    /// lives to the end.
     pub fn last_use(&self, graph: &Graph, value: ValueId) -> Option<NodeId> {
         graph.producer(value)?;
         self.buffers.last_use(value)
     }
 }
 
-/// Which values share memory, and until when it is needed.
+/// Which values share memory, and how long it is needed.
 struct Buffers {
-    /// For each value the one whose memory it has: itself unless it is a view; `None` for a weight.
+    /// For each value, the value that owns its memory: itself unless it is a view; `None` for a weight.
     owner: Vec<Option<ValueId>>,
     last_use: Vec<Option<NodeId>>,
 }
@@ -164,7 +166,7 @@ impl Buffers {
         self.owner[value.index()] == Some(value)
     }
 
-    /// The last node that needs the memory that this value owns, at least the one that writes it;
+    /// Returns the last node that needs the memory that this value owns, at least the one that writes it;
     /// `None` if it is needed to the end.
     fn last_use(&self, owner: ValueId) -> Option<NodeId> {
         self.last_use[owner.index()]

@@ -50,7 +50,7 @@ impl Callee {
         let max_nodes = (g.options.max_nodes / 3).max(1);
         let options = Options {
             max_nodes,
-            // Bodies that call others, but not forever.
+            // Bodies may call others, to a limited depth.
             calls: g.rng.chance(0.3),
             ..g.options.clone()
         };

@@ -17,7 +17,7 @@ pub(super) const RECIPES: &[Recipe] = &[
     cast,
 ];
 
-/// Where a function is well behaved, and so what is done to its operand.
+/// The domain of a function, to which its operand is mapped.
 #[derive(Clone, Copy, PartialEq)]
 enum Domain {
     /// Everywhere.

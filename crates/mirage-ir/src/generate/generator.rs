@@ -82,7 +82,7 @@ impl<'a> Generator<'a> {
     /// The first inputs, and a state now and then.
     pub(super) fn start(&mut self) -> Result<(), GraphError> {
         for i in 0..self.rng.between(1, 3) {
-            // A picture among them, because most operations want one.
+            // A 4-D tensor among them, because most operations need one.
             let shape = if i == 0 {
                 self.picture_shape()
             } else {
@@ -121,7 +121,7 @@ impl<'a> Generator<'a> {
             recipes.extend(rounding::RECIPES);
         }
         if self.options.calls {
-            // Often enough among so many others.
+            // Often enough among the other recipes.
             let share = recipes.len() / 8;
             recipes.extend(call::RECIPES.iter().cycle().take(share));
         }

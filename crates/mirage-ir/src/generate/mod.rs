@@ -1,9 +1,8 @@
-//! Random graphs, for property tests: of the interpreter, of passes, of backends.
+//! Random graphs for property tests of the interpreter, passes and backends.
 //!
-//! A generated graph is well typed, uses nearly every operation, is small (ranks 2 to 5, mostly
-//! lengths 1 to 8), comes with its parameters, inputs and states, and stays finite on them: every
-//! value has a known bound on its magnitude, and functions with poles get operands that stay away
-//! from them.
+//! A generated graph is valid, uses nearly every operation, is small (ranks 2 to 5, mostly lengths 1 to 8)
+//! and comes with parameters, inputs and states, on which all its values are finite: every value has a
+//! known bound on its magnitude, and functions with poles get operands away from them.
 //!
 //! ```
 //! use mirage_ir::{generate, interp};
@@ -30,23 +29,22 @@ use generator::Generator;
 
 use crate::{DType, Graph, GraphError, Params, interp::Tensor};
 
-/// What graphs to generate.
+/// Options of the generator.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The most nodes; now and then a few more, which keep values small.
+    /// The maximum number of nodes, plus a few that keep values small.
     pub max_nodes: usize,
-    /// The float dtypes of inputs and parameters, and what casts go to; at least one. With f32 and a half
-    /// among them there are regions in which f32 values pass through halves and back.
+    /// The float dtypes of inputs, parameters and casts; at least one. With f32 and f16 or bf16, some regions
+    /// cast f32 values to half precision and back.
     pub dtypes: Vec<DType>,
-    /// The names of the operations to use, or all of them.
+    /// The names of the operations to use; `None` for all.
     pub ops: Option<Vec<String>>,
     /// The largest magnitude of floats among inputs and parameters.
     pub range: f64,
-    /// Whether to leave out operations that jump (`floor`, comparisons of floats, …), so that
-    /// another arithmetic gives nearly the same result.
+    /// Whether to leave out discontinuous operations (`floor`, comparisons of floats, …), so that small
+    /// rounding differences have small effects.
     pub continuous: bool,
-    /// Whether to use calls: graphs of their own that are called a few times. What consumes graphs
-    /// handles them in ways of its own, so they are not among the operations by default.
+    /// Whether to generate calls of bodies. Off by default, because consumers handle them separately.
     pub calls: bool,
 }
 
@@ -63,7 +61,7 @@ impl Default for Options {
     }
 }
 
-/// A graph and what it runs on.
+/// A graph and the values to run it with.
 #[derive(Clone, Debug)]
 pub struct Generated {
     /// The graph, verified.
@@ -77,8 +75,10 @@ pub struct Generated {
     pub states: Vec<Tensor>,
 }
 
-/// The graph of this seed; the same for the same seed and options. An error means that `options`
-/// names no float dtype, or a bug in here.
+/// Returns the graph of this seed; the same for the same seed and options.
+///
+/// # Errors
+/// If `options` has no float dtype.
 pub fn generate(seed: u64, options: &Options) -> Result<Generated, GraphError> {
     if options.dtypes.is_empty() || !options.dtypes.iter().all(|d| d.is_float()) {
         let message = format!(

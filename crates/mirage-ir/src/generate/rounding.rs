@@ -58,7 +58,7 @@ fn chain(g: &mut Generator) -> Result<bool, GraphError> {
         if let Some(&other) = g.rng.choose(&halves).filter(|other| **other != half) {
             value = body.op(Cast { dtype: other }, &[value])?;
         }
-        // Functions of halves are left out: engines round each, the definition none.
+        // Without functions of half precision, which engines round and the definition does not.
         value = body.op(Cast { dtype: DType::F32 }, &[value])?;
     }
     body.output("out", value);

@@ -1,4 +1,4 @@
-//! Functions of an element and a scalar, and values out of nothing.
+//! Functions of an element and a scalar, and constants.
 
 use super::generator::{Generator, Recipe};
 use crate::{

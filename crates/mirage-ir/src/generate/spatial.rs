@@ -118,16 +118,17 @@ fn grid_sample(g: &mut Generator) -> Result<bool, GraphError> {
     };
     let ty = g.ty(x);
     let shape = [ty.shape[0], g.rng.between(1, 6), g.rng.between(1, 6), 2];
-    // Some places are outside the picture.
+    // Some coordinates are outside of the tensor.
     let grid = g.floats(TensorType::new(ty.dtype, shape), -1.5, 1.5)?;
     let Some(&padding) = g.rng.choose(&[Border, Reflection, Zeros]) else {
         return Ok(false);
     };
     let jumps = !g.options.continuous && g.rng.chance(0.3);
     let op = GridSample {
-        mode: match jumps {
-            true => SampleMode::Nearest,
-            false => SampleMode::Bilinear,
+        mode: if jumps {
+            SampleMode::Nearest
+        } else {
+            SampleMode::Bilinear
         },
         padding,
         align_corners: g.rng.chance(0.5),

@@ -1,24 +1,24 @@
-//! How far a tensor is from a reference.
+//! Differences between a tensor and a reference.
 
 use super::{Elements, Tensor};
 use crate::{OpError, op_ensure};
 
-/// How far a candidate is from a reference. All are 0 for equal tensors, and infinite where one
-/// tensor is NaN or infinite and the other is not the same. A candidate of zeros against a
-/// reference that is not zero has relative differences of 1.
+/// The difference between a candidate and a reference. All fields are 0 for equal tensors, and infinite if
+/// an element of one is NaN or infinite and the other's is not the same. A candidate of zeros has relative
+/// differences of 1 from a reference that is not zero.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Difference {
-    /// The largest difference of two elements.
+    /// The largest absolute difference of two elements.
     pub max_abs: f64,
-    /// `max_abs` in units of the reference's largest finite element.
+    /// `max_abs` divided by the reference's largest finite absolute value.
     pub max_rel: f64,
-    /// The Euclidean norm of the difference in units of the reference's.
+    /// The Euclidean norm of the difference divided by that of the reference.
     pub rel_l2: f64,
 }
 
 impl Tensor {
-    /// Whether both have one shape and class and the same elements, floats by their bits: 0 is not −0, and
-    /// a NaN is the same NaN.
+    /// Whether both have the same shape, class and elements. Floats are compared by their bits: 0 differs
+    /// from −0, and a NaN equals the same NaN.
     pub fn same_bits(&self, other: &Tensor) -> bool {
         let elements = match (self.elements(), other.elements()) {
             (Elements::Float(a), Elements::Float(b)) => {
@@ -32,7 +32,7 @@ impl Tensor {
 }
 
 impl Difference {
-    /// Of two tensors of one shape and class; integers and bools count as numbers.
+    /// Compares two tensors of the same shape and class; integers and bools are compared as numbers.
     pub fn between(candidate: &Tensor, reference: &Tensor) -> Result<Self, OpError> {
         op_ensure!(
             candidate.shape() == reference.shape(),
@@ -70,7 +70,7 @@ impl Difference {
         }
     }
 
-    /// The larger of each number: of several tensors together.
+    /// Returns the larger of each number, to combine several tensors.
     pub fn max(self, other: Self) -> Self {
         Difference {
             max_abs: self.max_abs.max(other.max_abs),

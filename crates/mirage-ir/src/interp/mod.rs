@@ -1,8 +1,8 @@
-//! The definition of a graph in f64: slow, plain, and what everything else is compared with.
+//! The reference interpreter: the definition of a graph in f64, slow, with which backends are compared.
 //!
-//! Floats are computed in f64 and rounded to a dtype nowhere but in `cast` (and in
-//! [`Tensor::to_data`]); integers are exact and wrap at the width of their dtype. What each operation
-//! computes stands in [`Operation::eval`](crate::Operation::eval) next to its rules of types.
+//! Floats are computed in f64 and rounded to a dtype only by `cast` and [`Tensor::to_data`]. Integers are
+//! exact and wrap at the width of their dtype. Each operation is defined by
+//! [`Operation::eval`](crate::Operation::eval).
 //!
 //! ```
 //! use mirage_ir::{DType, Graph, Params, TensorData, TensorType, interp, ops::Linear};

@@ -1,4 +1,4 @@
-//! Running a graph.
+//! Runs a graph in f64.
 
 use std::borrow::Cow;
 
@@ -8,20 +8,22 @@ use crate::{
     callees::callee, op_bail,
 };
 
-/// What an execution gives.
+/// The results of an execution.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Run {
     /// The outputs, in the graph's sequence.
     pub outputs: Vec<Tensor>,
-    /// The new contents of the states, in the graph's sequence: what the next execution takes.
+    /// The new contents of the states in the graph's sequence, to be given to the next execution.
     pub states: Vec<Tensor>,
 }
 
 /// Executes a graph in f64.
 ///
-/// `inputs` has one tensor for each input, `states` one for each state in the graph's sequence, or
-/// none at all for the first execution, whose states are zeros. The error names what does not fit,
-/// or the node that failed with its operation and module path.
+/// `inputs` has one tensor for each input. `states` has one for each state in the graph's sequence, or is
+/// empty, which means zeros.
+///
+/// # Errors
+/// If an input, a state or a parameter does not match the graph, or a node fails; the error names it.
 pub fn run(
     graph: &Graph,
     params: &Params,
@@ -31,7 +33,7 @@ pub fn run(
     run_values(graph, params, inputs, states, |_, _| {})
 }
 
-/// Like [`run`], and hands the outputs of each node, as soon as they are known, to `observe`.
+/// Like [`run`], and calls `observe` with the outputs of each node as soon as they are computed.
 pub fn run_values(
     graph: &Graph,
     params: &Params,
@@ -73,8 +75,8 @@ pub(crate) fn eval_body(
         .map_err(in_body)
 }
 
-/// The values of an execution that are known and still needed. A parameter enters when it is first
-/// needed, so that never all of them are there as f64 at once.
+/// The live values of an execution. A parameter is converted to f64 when it is first used, so that not
+/// all of them are held at once.
 struct Memory<'a> {
     graph: &'a Graph,
     params: &'a Params,
@@ -175,7 +177,7 @@ impl<'a> Memory<'a> {
         };
         if outputs.len() != types.len() {
             op_bail!(
-                "its definition gives {} outputs, must give {}",
+                "its definition returned {} outputs instead of {}",
                 outputs.len(),
                 types.len()
             );
@@ -186,7 +188,7 @@ impl<'a> Memory<'a> {
             .find(|(tensor, ty)| !tensor.fits(ty))
         {
             let (class, shape) = (tensor.elements().class(), tensor.shape());
-            op_bail!("its definition gives {class} of shape {shape:?}, must give {ty}");
+            op_bail!("its definition returned {class} of shape {shape:?} instead of {ty}");
         }
         Ok(outputs)
     }

@@ -9,7 +9,7 @@ use crate::{DType, OpError, Scalar, TensorType, op_bail, op_ensure};
 pub enum Elements {
     /// Of a float dtype.
     Float(Vec<f64>),
-    /// Of an integer dtype. A u64 of 2⁶³ or more has no place here; making one is an error.
+    /// Of an integer dtype. A u64 of 2⁶³ or more cannot be represented and is an error.
     Int(Vec<i64>),
     /// Of bool.
     Bool(Vec<bool>),
@@ -30,7 +30,7 @@ impl Elements {
         self.len() == 0
     }
 
-    /// Whether these stand for elements of `dtype`: floats for any float dtype, and so on.
+    /// Whether these are the class for `dtype`: floats for any float dtype, and so on.
     pub fn hold(&self, dtype: DType) -> bool {
         match self {
             Elements::Float(_) => dtype.is_float(),
@@ -39,7 +39,7 @@ impl Elements {
         }
     }
 
-    /// What the elements are, in words.
+    /// Returns the class of the elements in words, for messages.
     pub fn class(&self) -> &'static str {
         match self {
             Elements::Float(_) => "floats",
@@ -49,8 +49,8 @@ impl Elements {
     }
 }
 
-/// A tensor: a logical shape and as many elements. Floats are f64 and integers i64, whatever the
-/// dtype of the value that it stands for; a value's memory order has no meaning here.
+/// A tensor: a logical shape and elements in row-major sequence. Floats are f64 and integers i64 for any
+/// dtype; it has no memory order.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tensor {
     shape: Vec<usize>,
@@ -58,7 +58,7 @@ pub struct Tensor {
 }
 
 impl Tensor {
-    /// These elements in this shape; an error if their number does not fit.
+    /// Returns a tensor; an error if the number of elements does not match the shape.
     pub fn new(shape: impl Into<Vec<usize>>, elements: Elements) -> Result<Self, OpError> {
         let shape = shape.into();
         let want = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d));

@@ -12,7 +12,7 @@ use crate::{
     op_ensure,
 };
 
-/// For the table of operations.
+/// The kinds of this file, for the table of operations.
 pub(super) const KINDS: &[Kind] = &[kind::<Attention>()];
 
 /// `attention(q [B,H,M,D], k [B,H,N,D], v [B,H,N,E], mask?, bias?)`:

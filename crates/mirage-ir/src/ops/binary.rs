@@ -15,7 +15,7 @@ use crate::{
     op_bail, op_ensure,
 };
 
-/// For the table of operations.
+/// The kinds of this file, for the table of operations.
 pub(super) const KINDS: &[Kind] = &[kind::<Binary>(), kind::<Select>(), kind::<WithScalar>()];
 
 macro_rules! binary {
@@ -214,7 +214,7 @@ impl Operation for WithScalar {
     fn eval(&self, inputs: &[&Tensor], outputs: &[TensorType]) -> Result<Vec<Tensor>, OpError> {
         let x = inputs[0];
         // The comparisons' output is bool; the operand's dtype is only known by its class then, which is
-        // enough: the value stands in an attribute that fits the operand.
+        // enough, because the scalar is an attribute that fits the operand.
         let like = match x.elements() {
             Elements::Float(_) => DType::F64,
             Elements::Int(_) => DType::I64,

@@ -9,25 +9,25 @@ use crate::{
     Attrs, Graph, OpError, Operation, TensorType, cost::graph_cost, interp::Tensor, op_ensure,
 };
 
-/// For the table of operations.
+/// The kinds of this file, for the table of operations.
 pub(super) const KINDS: &[Kind] = &[kind::<Call>()];
 
-/// A body used many times, such as a sampler's step, kept and optimized once. The inputs are the
-/// body's inputs, in order; so are the outputs. A body has no states; its parameters are the
-/// program's of the same name.
+/// A call of a body that is used many times, such as a sampler's step, and optimized once. Inputs and
+/// outputs are those of the body, in order. A body has no states; its parameters are the program's
+/// parameters of the same name.
 ///
 /// Calls of one body share one `Arc`: [`Graph::callees`] lists the bodies, [`Graph::all_params`] the
 /// parameters of a program and its bodies.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Call {
-    /// What is called; always there, but for serde.
+    /// The body; `None` only during deserialization.
     #[serde(skip)]
     body: Option<Arc<Graph>>,
 }
 
 impl Call {
-    /// A call of this body.
+    /// Returns a call of this body.
     pub fn new(body: Arc<Graph>) -> Self {
         Call { body: Some(body) }
     }
@@ -71,11 +71,13 @@ impl Operation for Call {
         rules::body(body, inputs)
     }
 
-    /// For a body without parameters; the interpreter gives one that has some the program's.
+    /// For a body without parameters; the interpreter evaluates one with parameters itself.
     fn eval(&self, inputs: &[&Tensor], _outputs: &[TensorType]) -> Result<Vec<Tensor>, OpError> {
         let body = self.callee()?;
         if let Some((name, _)) = body.all_params().first() {
-            crate::op_bail!("its body takes the parameter `{name}`, which the program has");
+            crate::op_bail!(
+                "its body has the parameter `{name}`, whose value only the program knows"
+            );
         }
         crate::interp::eval_body(body, &crate::Params::new(), inputs)
     }

@@ -1,4 +1,4 @@
-//! Changes of dtype and of memory order; the values stay the same.
+//! Conversion of dtypes and memory orders.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,15 +12,15 @@ use crate::{
     op_ensure,
 };
 
-/// For the table of operations.
+/// The kinds of this file, for the table of operations.
 pub(super) const KINDS: &[Kind] = &[kind::<Cast>(), kind::<Reorder>()];
 
-/// To another dtype. To a float type: rounded to nearest even; float to integer: truncated and
-/// saturated, NaN to 0; integer to integer: wrapped; to bool: whether it is not 0; from bool: 0 or 1.
+/// Converts to another dtype. To a float: rounds to nearest, ties to even. Float to integer: truncates and
+/// saturates, NaN becomes 0. Integer to integer: wraps. To bool: whether it is not 0. From bool: 0 or 1.
 ///
-/// An engine may hold integers in fewer bits than the graph says: burn-flex computes the integers of
-/// burn's default in 32 bits, the graph in the 64 that burn records. Values beyond ±2³¹ then wrap or
-/// saturate otherwise than here.
+/// An engine may store integers in fewer bits than the graph states: burn-flex computes burn's default
+/// integers in 32 bits, while the graph has the 64 bits that burn records. Values beyond ±2³¹ then wrap or
+/// saturate differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Cast {
@@ -76,7 +76,7 @@ impl Operation for Cast {
     }
 }
 
-/// To another memory order. The only operation that changes the order of a value.
+/// Converts to another memory order. The only operation that copies a value to another order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Reorder {

@@ -12,7 +12,7 @@ use crate::{
     op_ensure,
 };
 
-/// For the table of operations.
+/// The kinds of this file, for the table of operations.
 pub(super) const KINDS: &[Kind] = &[kind::<Conv>(), kind::<ConvTranspose>()];
 
 /// `conv(x [N,C,spatial…], weight [O,C/groups,kernel…], bias [O]?)`: cross-correlation, zero padding

@@ -1,24 +1,24 @@
-//! Values out of nothing.
+//! Operations without inputs: constants.
 
 use serde::{Deserialize, Serialize};
 
 use super::{Kind, kind, rules};
 use crate::{OpError, Operation, Scalar, TensorType, interp::Tensor, op_ensure};
 
-/// For the table of operations.
+/// The kinds of this file, for the table of operations.
 pub(super) const KINDS: &[Kind] = &[kind::<Constant>(), kind::<Full>()];
 
-/// `full()`: every element the same.
+/// `full()`: a tensor whose elements all have one value.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Full {
     /// The output's type.
     pub ty: TensorType,
-    /// The element.
+    /// The value of every element.
     pub value: Scalar,
 }
 
-/// `constant()`: a small tensor whose elements stand in the graph. Larger ones are parameters.
+/// `constant()`: a small tensor whose elements are attributes. Larger tensors are parameters.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Constant {
@@ -29,7 +29,7 @@ pub struct Constant {
 }
 
 impl Constant {
-    /// The most elements that a constant may have.
+    /// The maximum number of elements of a constant.
     pub const MAX_ELEMENTS: usize = 1024;
 }
 
@@ -64,7 +64,7 @@ impl Operation for Constant {
         rules::row_major(&self.ty)?;
         op_ensure!(
             self.values.len() == self.ty.numel() && self.values.len() <= Self::MAX_ELEMENTS,
-            "{} values given for {} (at most {} may stand in a graph)",
+            "{} values given for {} (a constant has at most {})",
             self.values.len(),
             self.ty,
             Self::MAX_ELEMENTS

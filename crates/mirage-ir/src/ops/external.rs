@@ -5,19 +5,19 @@ use serde::{Deserialize, Serialize};
 use super::{Kind, kind, rules};
 use crate::{OpError, Operation, TensorType, interp::Tensor, op_bail, op_ensure};
 
-/// For the table of operations.
+/// The kinds of this file, for the table of operations.
 pub(super) const KINDS: &[Kind] = &[kind::<Extern>()];
 
-/// An operation of another engine, kept as that engine wrote it, so that a backend which holds the
-/// engine can run it. Inputs and outputs are row-major. It has no f64 definition here.
+/// An operation of another engine in that engine's own form, which a backend with that engine can run.
+/// Inputs and outputs are row-major. It has no f64 definition.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Extern {
     /// The engine, such as `burn`.
     pub engine: String,
-    /// The engine's version, which the form of `payload` belongs to.
+    /// The engine's version, which determines the form of `payload`.
     pub version: String,
-    /// What the engine calls the operation, for people.
+    /// The engine's name of the operation, for messages.
     pub name: String,
     /// The operation in the engine's own form (JSON).
     pub payload: String,
@@ -46,7 +46,7 @@ impl Operation for Extern {
 
     fn eval(&self, _inputs: &[&Tensor], _outputs: &[TensorType]) -> Result<Vec<Tensor>, OpError> {
         op_bail!(
-            "{} is an operation of {} {}, which has no reference definition: compare on a backend instead",
+            "{} is an operation of {} {} without a reference definition: compare on a backend instead",
             self.name,
             self.engine,
             self.version

@@ -13,7 +13,7 @@ use crate::{
     op_ensure,
 };
 
-/// For the table of operations.
+/// The kinds of this file, for the table of operations.
 pub(super) const KINDS: &[Kind] = &[kind::<Embedding>(), kind::<Gather>(), kind::<IndexSelect>()];
 
 /// `embedding(table [V,D], indices [N,S])` → `[N,S,D]`.

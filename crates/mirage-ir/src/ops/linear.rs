@@ -13,7 +13,7 @@ use crate::{
     op_bail, op_ensure,
 };
 
-/// For the table of operations.
+/// The kinds of this file, for the table of operations.
 pub(super) const KINDS: &[Kind] = &[kind::<Linear>(), kind::<Matmul>()];
 
 /// `matmul(a [batch…,M,K], b [batch…,K,N])`; batch dimensions broadcast. Row-major.
@@ -60,7 +60,7 @@ impl Operation for Matmul {
                 Elements::Float(products.map(|pairs| Ok(pairs.map(|(i, j)| a[i] * b[j]).sum()))?)
             }
             (Elements::Int(a), Elements::Int(b)) => Elements::Int(products.map(|pairs| {
-                // Wrapping at 128 bits before wrapping at fewer changes nothing.
+                // Wrapping at 128 bits first gives the same result as wrapping at fewer bits.
                 let terms = pairs.map(|(i, j)| i128::from(a[i]) * i128::from(b[j]));
                 wrap(terms.fold(0, i128::wrapping_add), out.dtype)
             })?),
@@ -122,7 +122,7 @@ impl Operation for Linear {
     }
 }
 
-/// Which elements of a and b a matrix product multiplies, for each element of the output.
+/// The elements of a and b that a matrix product multiplies for each element of the output.
 struct Products<'a> {
     out: &'a [usize],
     inner: usize,
@@ -145,7 +145,7 @@ impl<'a> Products<'a> {
         }
     }
 
-    /// What `f` makes of the pairs of offsets into a and b, for each element of the output.
+    /// Calls `f` with the pairs of offsets into a and b for each element of the output.
     fn map<T>(
         &self,
         f: impl Fn(&mut dyn Iterator<Item = (usize, usize)>) -> Result<T, OpError>,

@@ -1,6 +1,6 @@
 //! The operations, a file for each family, and the table of them all.
 //!
-//! To add one: a type that implements [`Operation`] in the file of its family, and its word in the family's `KINDS`. See
+//! To add one, implement [`Operation`] in the file of its family and add it to the family's `KINDS`: see
 //! `docs/expert/adding-an-operation.md`.
 
 mod attention;
@@ -68,7 +68,7 @@ const fn kind<T: Operation>() -> Kind {
     }
 }
 
-/// Each family lists its own.
+/// The kinds of each family.
 static KINDS: &[&[Kind]] = &[
     attention::KINDS,
     binary::KINDS,
@@ -99,14 +99,14 @@ static BY_NAME: LazyLock<BTreeMap<&'static str, Decode>> = LazyLock::new(|| {
         .collect()
 });
 
-/// The names of every known operation, in alphabetical order.
+/// Returns the names of all known operations in alphabetical order.
 pub fn names() -> impl Iterator<Item = &'static str> {
     BY_NAME.keys().copied()
 }
 
-/// An operation from its name, attributes and body. A name that this build does not know gives an
-/// [`Unknown`], which keeps everything, so that a graph survives a round trip; `outputs` are the
-/// output types that the form states, which an unknown operation trusts.
+/// Returns an operation from its name, attributes and body. An unknown name gives an [`Unknown`], which
+/// keeps all of them, so that a graph survives a round trip. `outputs` are the stated output types, which
+/// an unknown operation trusts.
 pub fn decode(
     name: &str,
     attrs: Attrs,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{Kind, kind, rules};
 use crate::{OpError, Operation, TensorType, interp::Tensor, op_ensure};
 
-/// For the table of operations.
+/// The kinds of this file, for the table of operations.
 pub(super) const KINDS: &[Kind] = &[
     kind::<BatchNorm>(),
     kind::<GroupNorm>(),
@@ -99,7 +99,7 @@ impl Operation for GroupNorm {
         let shape = inputs[0].shape();
         let group = shape[1] / self.groups * shape[2..].iter().product::<usize>();
         let mut values = inputs[0].floats()?.to_vec();
-        // The channels of a group lie next to each other.
+        // The channels of a group are contiguous.
         values
             .chunks_mut(group.max(1))
             .for_each(|group| normalize(group, self.eps));
@@ -167,7 +167,7 @@ fn each_channel(values: &mut [f64], shape: &[usize], f: impl Fn(&mut f64, usize)
         .for_each(|(i, x)| f(x, i / size % shape[1]));
 }
 
-/// Multiplies each channel by the first of `parameters` and adds the second, where they are given.
+/// Multiplies each channel by the first of `parameters` and adds the second, if given.
 fn scale_and_shift(
     values: &mut [f64],
     shape: &[usize],

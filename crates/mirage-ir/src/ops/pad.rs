@@ -1,4 +1,4 @@
-//! Padding.
+//! Padding of tensors.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,10 +12,10 @@ use crate::{
     op_ensure,
 };
 
-/// For the table of operations.
+/// The kinds of this file, for the table of operations.
 pub(super) const KINDS: &[Kind] = &[kind::<Pad>()];
 
-/// Elements added around. Keeps the order.
+/// Adds elements around a tensor. Keeps the memory order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Pad {
@@ -23,22 +23,22 @@ pub struct Pad {
     pub before: Vec<usize>,
     /// Elements added after, one number a dimension.
     pub after: Vec<usize>,
-    /// Where the new elements come from.
+    /// How the new elements are computed.
     pub mode: PadMode,
     /// The new elements with [`PadMode::Constant`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<Scalar>,
 }
 
-/// Where padding takes its elements from.
+/// How padding computes new elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PadMode {
     /// One value.
     Constant,
-    /// The elements inside, mirrored at the border element, which is not repeated.
+    /// The tensor mirrored at its border element, which is not repeated.
     Reflect,
-    /// The border element.
+    /// The nearest border element.
     Edge,
 }
 
@@ -108,15 +108,15 @@ impl Operation for Pad {
 }
 
 impl PadMode {
-    /// Which of `len` elements stands at output index `i`, `before` of which come first; `None` for
-    /// the constant.
+    /// Returns the index of the element at output index `i`, after `before` new ones; `None` for the
+    /// constant.
     fn source(self, i: usize, before: usize, len: usize) -> Option<usize> {
         match self {
             PadMode::Constant => i.checked_sub(before).filter(|&i| i < len),
             PadMode::Edge => Some(i.saturating_sub(before).min(len - 1)),
             PadMode::Reflect => {
                 let from_first = i.abs_diff(before);
-                // Beyond the last element, as far back as it lies beyond.
+                // Mirrors an index beyond the last element.
                 Some(if from_first < len {
                     from_first
                 } else {

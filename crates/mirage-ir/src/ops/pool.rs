@@ -9,7 +9,7 @@ use crate::{
     op_ensure,
 };
 
-/// For the table of operations.
+/// The kinds of this file, for the table of operations.
 pub(super) const KINDS: &[Kind] = &[
     kind::<AdaptiveAvgPool>(),
     kind::<AvgPool>(),
@@ -28,7 +28,7 @@ pub struct MaxPool {
     pub padding: Vec<usize>,
     /// Distance of the window's elements, one a spatial dimension.
     pub dilation: Vec<usize>,
-    /// Whether a last window may hang over the end.
+    /// Whether the last window may extend past the end.
     pub ceil_mode: bool,
 }
 
@@ -42,10 +42,9 @@ pub struct AvgPool {
     pub stride: Vec<usize>,
     /// Zeros on each side, one a spatial dimension.
     pub padding: Vec<usize>,
-    /// Whether padding counts in the mean's divisor. What hangs over the end beyond the padding
-    /// never does.
+    /// Whether padding counts in the mean's divisor. Elements past the end of the padding never count.
     pub count_include_pad: bool,
-    /// Whether a last window may hang over the end.
+    /// Whether the last window may extend past the end.
     pub ceil_mode: bool,
 }
 
@@ -253,8 +252,8 @@ impl Operation for AdaptiveAvgPool {
     }
 }
 
-/// The tensor of shape `out` that has at each place of each plane (picture and channel) of x what
-/// `f` gives for the plane's offset in x and the place.
+/// Computes a tensor of shape `out` by calling `f` for each position of each plane (sample and channel),
+/// with the plane's offset in x.
 fn pooled(
     x: &Tensor,
     out: &[usize],

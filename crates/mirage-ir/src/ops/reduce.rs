@@ -1,4 +1,4 @@
-//! Reductions. Reduced dimensions stay, with length 1; the order stays.
+//! Reductions. Reduced dimensions have length 1 in the output; the memory order is kept.
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -15,21 +15,21 @@ use crate::{
     op_bail, op_ensure,
 };
 
-/// For the table of operations.
+/// The kinds of this file, for the table of operations.
 pub(super) const KINDS: &[Kind] = &[kind::<ArgReduce>(), kind::<Reduce>()];
 
-/// What a reduction computes.
+/// The function of a reduction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ReduceFn {
-    /// Whether all hold, on bool.
+    /// Whether all elements are true, on bool.
     All,
-    /// Whether any holds, on bool.
+    /// Whether any element is true, on bool.
     Any,
-    /// The largest; NaN if any is.
+    /// The maximum; NaN if any element is NaN.
     Max,
     /// The mean, on floats.
     Mean,
-    /// The smallest; NaN if any is.
+    /// The minimum; NaN if any element is NaN.
     Min,
     /// The product.
     Prod,
@@ -40,7 +40,7 @@ pub enum ReduceFn {
 /// `reduce_sum(x)`, `reduce_mean(x)`, … over some dimensions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reduce {
-    /// What is computed.
+    /// The function.
     pub f: ReduceFn,
     /// The dimensions, ascending.
     pub dims: Vec<usize>,
@@ -50,7 +50,7 @@ pub struct Reduce {
 /// dimension; of the first NaN if there is one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ArgReduce {
-    /// Whether the largest is looked for.
+    /// Whether the maximum is searched rather than the minimum.
     pub max: bool,
     /// The dimension.
     pub dim: usize,
@@ -81,7 +81,7 @@ struct ArgAttrs {
     dtype: DType,
 }
 
-/// The serde form is the attributes alone; what is computed is in the operation's name.
+/// The serde form has only the attributes; the function is in the operation's name.
 macro_rules! attrs_by {
     ($t:ty, $attrs:ty, $from:expr) => {
         impl Serialize for $t {
@@ -281,8 +281,8 @@ impl Reduce {
         })
     }
 
-    /// The value of an empty reduction and the function. Wrapping at 128 bits before wrapping at
-    /// fewer changes nothing.
+    /// Returns the value of an empty reduction and the function. Wrapping at 128 bits first gives the same
+    /// result as wrapping at fewer bits.
     fn of_ints(&self) -> Result<(i128, IntFn), OpError> {
         Ok(match self.f {
             ReduceFn::Max => (i128::MIN, Ord::max),

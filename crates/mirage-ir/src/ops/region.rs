@@ -9,18 +9,18 @@ use crate::{
     Attrs, Graph, OpError, Operation, TensorType, interp::Tensor, op_ensure, regions::KnownRegion,
 };
 
-/// For the table of operations.
+/// The kinds of this file, for the table of operations.
 pub(super) const KINDS: &[Kind] = &[kind::<Region>()];
 
-/// Several operations as one, with their definition: a backend that has a kernel for the kind uses
-/// it, one that has none runs the body. The inputs are the body's inputs, in order; so are the
-/// outputs. A body has neither parameters nor states.
+/// Several operations as one, with their definition: a backend that has a kernel for the kind uses it,
+/// another runs the body. Inputs and outputs are those of the body, in order. A body has neither
+/// parameters nor states.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Region {
     /// What the region computes, such as `group_norm_silu`. For a kind in [`crate::regions`] the
     /// body must equal the kind's expansion; any other kind is defined by its body alone.
     pub kind: String,
-    /// What a kernel for the kind needs to know.
+    /// The attributes of the kind, for its kernels.
     #[serde(default, skip_serializing_if = "Attrs::is_empty")]
     pub attributes: Attrs,
     /// The definition.
@@ -29,7 +29,7 @@ pub struct Region {
 }
 
 impl Region {
-    /// A region of this kind, defined by this body.
+    /// Returns a region of this kind, defined by this body.
     pub fn new(kind: impl Into<String>, attributes: Attrs, body: Arc<Graph>) -> Self {
         Region {
             kind: kind.into(),
@@ -38,11 +38,11 @@ impl Region {
         }
     }
 
-    /// A region of a known kind on inputs of these types; its body is the kind's expansion.
+    /// Returns a region of a known kind for inputs of these types; its body is the kind's expansion.
     ///
     /// # Errors
     ///
-    /// If the kind takes no inputs of these types with these attributes.
+    /// If the kind does not accept inputs of these types with these attributes.
     pub fn known<T: KnownRegion>(kind: &T, inputs: &[&TensorType]) -> Result<Self, OpError> {
         let body = Arc::new(kind.expand(inputs)?);
         let attributes = Attrs::try_from(kind).map_err(|e| OpError::new(e.to_string()))?;

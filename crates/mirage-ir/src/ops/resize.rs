@@ -1,4 +1,4 @@
-//! Resampling of pictures.
+//! Resampling of images and feature maps.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +9,7 @@ use crate::{
     op_ensure,
 };
 
-/// For the table of operations.
+/// The kinds of this file, for the table of operations.
 pub(super) const KINDS: &[Kind] = &[kind::<GridSample>(), kind::<Resize>()];
 
 /// `resize(x [N,C,H,W])` to another height and width. The output keeps the order of x.
@@ -18,26 +18,25 @@ pub(super) const KINDS: &[Kind] = &[kind::<GridSample>(), kind::<Resize>()];
 pub struct Resize {
     /// Height and width of the output.
     pub size: [usize; 2],
-    /// How an output element is made of input elements.
+    /// The interpolation.
     pub mode: ResizeMode,
-    /// Whether the centres of the corner elements stay in place: input = output·(n−1)/(m−1), and 0
-    /// where m is 1.
-    /// Otherwise the edges do (half-pixel centres): input = (output + ½)·n/m − ½. Without effect on
-    /// the nearest modes.
+    /// Whether the centres of the corner elements are aligned: input = output·(n−1)/(m−1), and 0 if m is 1.
+    /// Otherwise the edges are (half-pixel centres): input = (output + ½)·n/m − ½. No effect on the nearest
+    /// modes.
     pub align_corners: bool,
 }
 
-/// How resampling makes an element.
+/// The interpolation of `resize`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ResizeMode {
     /// The element at ⌊output·n/m⌋, in exact arithmetic.
     ///
-    /// Engines compute ⌊output·(n/m)⌋ from a rounded n/m, burn-flex in f64 and libtorch in f32. At a few
-    /// sizes an element then lies one before: from 30 to 22, output 11 is element 15 here and 14 in
-    /// burn-flex. [`Resize::differs_from_rounded`] says where; capture warns there.
+    /// Engines compute ⌊output·(n/m)⌋ from a rounded n/m, burn-flex in f64 and libtorch in f32. For a few
+    /// sizes they take the element before: from 30 to 22, output 11 is element 15 here and 14 in burn-flex.
+    /// [`Resize::differs_from_rounded`] returns these outputs; capture warns about them.
     Nearest,
-    /// The element at ⌊(output + ½)·n/m⌋, in exact arithmetic; what is said of `Nearest` holds here too.
+    /// The element at ⌊(output + ½)·n/m⌋, in exact arithmetic. Engines may differ as for `Nearest`.
     NearestExact,
     /// Linear in both directions; the border element is repeated.
     Bilinear,
@@ -45,24 +44,25 @@ pub enum ResizeMode {
     Bicubic,
 }
 
-/// `grid_sample(x [N,C,H,W], grid [N,h,w,2])`: `[N,C,h,w]`, the pictures at places that the grid gives, as when a frame is warped
-/// along a flow. The output keeps the order of x.
+/// `grid_sample(x [N,C,H,W], grid [N,h,w,2])` → `[N,C,h,w]`: samples x at the coordinates in the grid, for
+/// example to warp a frame along an optical flow. The output keeps the order of x.
 ///
-/// An element of the grid is (column, row) of a picture whose edges are −1 and 1. Half precision computes places and sums in
-/// a wider dtype. What a coordinate that is not finite gives is not defined.
+/// An element of the grid is (column, row), where −1 and 1 are the edges of x. In half precision,
+/// coordinates and sums are computed in a wider dtype. The result for a coordinate that is not finite is
+/// undefined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GridSample {
-    /// How an output element is made of input elements.
+    /// The interpolation.
     pub mode: SampleMode,
-    /// What lies outside the picture.
+    /// The elements outside of x.
     pub padding: SamplePadding,
-    /// Whether −1 and 1 are the centres of the corner elements: input = (grid + 1)·(n−1)/2. Otherwise they are the edges:
-    /// input = (grid + 1)·n/2 − ½.
+    /// Whether −1 and 1 are the centres of the corner elements: input = (grid + 1)·(n−1)/2. Otherwise they are
+    /// the edges: input = (grid + 1)·n/2 − ½.
     pub align_corners: bool,
 }
 
-/// How sampling makes an element.
+/// The interpolation of `grid_sample`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SampleMode {
@@ -72,13 +72,14 @@ pub enum SampleMode {
     Nearest,
 }
 
-/// What sampling finds outside the picture.
+/// The elements outside of the sampled tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SamplePadding {
     /// The nearest element of the border.
     Border,
-    /// The picture mirrored, again and again: at the corner elements' centres with `align_corners`, else at their edges.
+    /// The tensor mirrored repeatedly: at the centres of the corner elements with `align_corners`, else at
+    /// their edges.
     Reflection,
     /// Zeros.
     Zeros,
@@ -130,8 +131,8 @@ impl Operation for Resize {
 }
 
 impl Resize {
-    /// The input elements of one dimension, and their weights, that make output element `o` of `m`
-    /// from `n`.
+    /// Returns the input elements of one dimension, and their weights, for output element `o` of `m` from
+    /// `n` inputs.
     pub fn taps(&self, o: usize, n: usize, m: usize) -> Vec<(usize, f64)> {
         let (weights, first) = match self.mode {
             ResizeMode::Nearest => return vec![(o * n / m, 1.0)],
@@ -156,8 +157,8 @@ impl Resize {
             .collect()
     }
 
-    /// The outputs of one dimension of `m` from `n` whose element an engine that rounds n/m to f64 may
-    /// take from one before, as burn-flex does; none for the modes that are not nearest.
+    /// Returns the outputs of one dimension, of `m` from `n`, for which an engine that rounds n/m to f64, such
+    /// as burn-flex, takes the input element before. Empty for modes that are not nearest.
     pub fn differs_from_rounded(&self, n: usize, m: usize) -> Vec<usize> {
         let shift = match self.mode {
             ResizeMode::Nearest => 0.0,
@@ -169,8 +170,8 @@ impl Resize {
         (0..m).filter(differs).collect()
     }
 
-    /// Where output element `o` of `m` lies among `n` input elements: the one before it and how far
-    /// behind that it is.
+    /// Returns the position of output element `o` of `m` among `n` input elements: the element before it and
+    /// the distance from that.
     fn source(&self, o: usize, n: usize, m: usize) -> (i64, f64) {
         let (o, n, m) = (o as f64, n as f64, m as f64);
         let at = match (self.align_corners, m > 1.0) {
@@ -229,7 +230,7 @@ impl Operation for GridSample {
 }
 
 impl GridSample {
-    /// The input elements of one dimension of `n`, and their weights, that a coordinate of the grid is made of.
+    /// Returns the input elements of one dimension of `n`, and their weights, for a coordinate of the grid.
     fn taps(&self, coordinate: f64, n: usize) -> Vec<(usize, f64)> {
         let at = self.place(coordinate, n as f64);
         let (weights, first) = match self.mode {
@@ -245,16 +246,18 @@ impl GridSample {
             .collect()
     }
 
-    /// Where a coordinate of the grid lies among `n` elements; inside, or half an element beside, unless zeros lie outside.
+    /// Returns the position of a coordinate of the grid among `n` elements: inside, or at most half an element
+    /// outside, unless the outside is zeros.
     fn place(&self, coordinate: f64, n: f64) -> f64 {
-        let (at, low, high) = match self.align_corners {
-            true => ((coordinate + 1.0) * (n - 1.0) / 2.0, 0.0, n - 1.0),
-            false => ((coordinate + 1.0) * n / 2.0 - 0.5, -0.5, n - 0.5),
+        let (at, low, high) = if self.align_corners {
+            ((coordinate + 1.0) * (n - 1.0) / 2.0, 0.0, n - 1.0)
+        } else {
+            ((coordinate + 1.0) * n / 2.0 - 0.5, -0.5, n - 0.5)
         };
         match self.padding {
             SamplePadding::Zeros => at,
             SamplePadding::Border => at.clamp(0.0, n - 1.0),
-            // One element is its own mirror picture.
+            // A single element mirrors to itself.
             SamplePadding::Reflection if high <= low => low,
             SamplePadding::Reflection => {
                 let span = high - low;

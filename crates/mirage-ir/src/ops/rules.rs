@@ -1,10 +1,10 @@
-//! Rules of types that several operations share.
+//! Type rules that several operations share.
 
 use std::ops::RangeInclusive;
 
 use crate::{DType, Graph, OpError, Order, TensorType, op_bail, op_ensure, types::same_layout};
 
-/// The number of inputs lies in `range`.
+/// Checks that the number of inputs is in `range`.
 pub(super) fn arity(inputs: &[&TensorType], range: RangeInclusive<usize>) -> Result<(), OpError> {
     op_ensure!(
         range.contains(&inputs.len()),
@@ -21,7 +21,7 @@ pub(super) fn arity(inputs: &[&TensorType], range: RangeInclusive<usize>) -> Res
     Ok(())
 }
 
-/// The inputs are those of a body, in order; gives the types of its outputs.
+/// Checks that the inputs are those of a body, in order; returns the types of its outputs.
 pub(super) fn body(body: &Graph, inputs: &[&TensorType]) -> Result<Vec<TensorType>, OpError> {
     arity(inputs, body.inputs().len()..=body.inputs().len())?;
     for (i, (got, port)) in inputs.iter().zip(body.inputs()).enumerate() {
@@ -32,7 +32,7 @@ pub(super) fn body(body: &Graph, inputs: &[&TensorType]) -> Result<Vec<TensorTyp
     Ok(outputs.map(|p| body.ty(p.value).clone()).collect())
 }
 
-/// All inputs have one dtype; gives it.
+/// Checks that all inputs have the same dtype; returns it.
 pub(super) fn same_dtype(inputs: &[&TensorType]) -> Result<DType, OpError> {
     let first = inputs[0].dtype;
     match inputs.iter().find(|t| t.dtype != first) {
@@ -41,7 +41,7 @@ pub(super) fn same_dtype(inputs: &[&TensorType]) -> Result<DType, OpError> {
     }
 }
 
-/// All inputs have one floating-point dtype; gives it.
+/// Checks that all inputs have the same floating-point dtype; returns it.
 pub(super) fn same_float(inputs: &[&TensorType]) -> Result<DType, OpError> {
     let dtype = same_dtype(inputs)?;
     op_ensure!(
@@ -51,7 +51,7 @@ pub(super) fn same_float(inputs: &[&TensorType]) -> Result<DType, OpError> {
     Ok(dtype)
 }
 
-/// The input lies in row-major order.
+/// Checks that the input is row-major.
 pub(super) fn row_major(input: &TensorType) -> Result<(), OpError> {
     op_ensure!(
         input.is_row_major(),
@@ -60,12 +60,12 @@ pub(super) fn row_major(input: &TensorType) -> Result<(), OpError> {
     Ok(())
 }
 
-/// All inputs lie in row-major order.
+/// Checks that all inputs are row-major.
 pub(super) fn all_row_major(inputs: &[&TensorType]) -> Result<(), OpError> {
     inputs.iter().try_for_each(|t| row_major(t))
 }
 
-/// The input has this rank.
+/// Checks the rank of an input.
 pub(super) fn rank(what: &str, input: &TensorType, rank: usize) -> Result<(), OpError> {
     op_ensure!(
         input.rank() == rank,
@@ -74,7 +74,7 @@ pub(super) fn rank(what: &str, input: &TensorType, rank: usize) -> Result<(), Op
     Ok(())
 }
 
-/// The input has this shape.
+/// Checks the shape of an input.
 pub(super) fn shape(what: &str, input: &TensorType, shape: &[usize]) -> Result<(), OpError> {
     op_ensure!(
         input.shape == shape,
@@ -83,7 +83,7 @@ pub(super) fn shape(what: &str, input: &TensorType, shape: &[usize]) -> Result<(
     Ok(())
 }
 
-/// The dimension exists.
+/// Checks that the dimension exists.
 pub(super) fn dim(input: &TensorType, dim: usize) -> Result<(), OpError> {
     op_ensure!(
         dim < input.rank(),
@@ -92,8 +92,8 @@ pub(super) fn dim(input: &TensorType, dim: usize) -> Result<(), OpError> {
     Ok(())
 }
 
-/// The output's dtype aside, the type of an elementwise operation: inputs of one rank, dimensions
-/// equal or 1. Inputs that are not broadcast agree on the memory order, and the output keeps it.
+/// Infers the type of an elementwise operation, except its dtype: inputs have the same rank, and dimensions
+/// are equal or 1. Inputs that are not broadcast have the same memory order, which the output keeps.
 pub(super) fn broadcast(inputs: &[&TensorType]) -> Result<(Vec<usize>, Order), OpError> {
     let rank = inputs[0].rank();
     let mut shape = vec![1; rank];
@@ -135,7 +135,7 @@ pub(super) fn broadcast(inputs: &[&TensorType]) -> Result<(Vec<usize>, Order), O
     Ok((shape, first.order.clone()))
 }
 
-/// One length a spatial dimension, each at least 1.
+/// Checks that there is a length for each spatial dimension, each at least 1.
 pub(super) fn positive(what: &str, values: &[usize], len: usize) -> Result<(), OpError> {
     op_ensure!(
         values.len() == len && values.iter().all(|&v| v > 0),
@@ -144,8 +144,7 @@ pub(super) fn positive(what: &str, values: &[usize], len: usize) -> Result<(), O
     Ok(())
 }
 
-/// How many operations so many of so many are, at most `u64::MAX`: shapes that no machine could ever
-/// compute are valid.
+/// Multiplies counts of operations and saturates at `u64::MAX`, because valid shapes may exceed it.
 pub(super) fn operations(factors: &[usize]) -> u64 {
     let product = factors
         .iter()
@@ -157,16 +156,16 @@ pub(super) fn operations(factors: &[usize]) -> u64 {
     }
 }
 
-/// A length that arithmetic on a few of them cannot overflow; `None` is one that has overflowed.
+/// Checks that a length is small enough for further arithmetic; `None` has overflowed already.
 pub(super) fn length(value: Option<usize>) -> Result<usize, OpError> {
     value
         .filter(|&v| v <= usize::MAX >> 4)
         .ok_or_else(|| OpError::new("a length, padding, stride or dilation is too large"))
 }
 
-/// The length of a window's output along one dimension (convolution and pooling): the number of
-/// places where a dilated kernel fits, with `ceil` also one that hangs over the end as long as it
-/// starts inside the input or its left padding (PyTorch's rule).
+/// Computes the output length of a convolution or pool along one dimension: the number of positions where
+/// the dilated kernel fits. With `ceil`, one may extend past the end if it starts inside of the input or
+/// its left padding, as in PyTorch.
 pub(super) fn window(
     input: usize,
     kernel: usize,

@@ -1,4 +1,4 @@
-//! Numbers in attributes.
+//! Scalars in attributes.
 
 use std::fmt;
 
@@ -6,20 +6,20 @@ use serde::{Deserialize, Serialize};
 
 use crate::{DType, interp::number::wrap};
 
-/// A number that stands in an attribute.
+/// A scalar attribute.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Scalar {
     /// For bool tensors.
     Bool(bool),
-    /// For integer tensors; a floating-point tensor takes it too.
+    /// For integer tensors; also accepted for floating-point tensors.
     Int(i64),
     /// For floating-point tensors.
     Float(f64),
 }
 
 impl Scalar {
-    /// As f64; bool is 0 or 1.
+    /// Converts to f64; a bool becomes 0 or 1.
     pub fn as_f64(self) -> f64 {
         match self {
             Scalar::Bool(b) => f64::from(u8::from(b)),
@@ -28,7 +28,7 @@ impl Scalar {
         }
     }
 
-    /// As i64; a float is truncated, bool is 0 or 1.
+    /// Converts to i64; a float is truncated, a bool becomes 0 or 1.
     pub fn as_i64(self) -> i64 {
         match self {
             Scalar::Bool(b) => i64::from(b),

@@ -1,4 +1,4 @@
-//! Views and rearrangements: the elements stay as they are, their places change.
+//! Views and rearrangements of elements.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +13,7 @@ use crate::{
     types::{is_permutation, same_layout},
 };
 
-/// For the table of operations.
+/// The kinds of this file, for the table of operations.
 pub(super) const KINDS: &[Kind] = &[
     kind::<Concat>(),
     kind::<Expand>(),
@@ -23,8 +23,8 @@ pub(super) const KINDS: &[Kind] = &[
     kind::<Slice>(),
 ];
 
-/// The same elements in logical row-major sequence under another shape. The output is row-major
-/// unless `order` says otherwise.
+/// Gives the elements, in logical row-major sequence, another shape. The output is row-major unless
+/// `order` is set.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Reshape {
@@ -35,8 +35,8 @@ pub struct Reshape {
     pub order: Option<Order>,
 }
 
-/// Dimensions exchanged: output dimension i is input dimension `axes[i]`. The output is row-major
-/// unless `order` says otherwise.
+/// Permutes dimensions: output dimension i is input dimension `axes[i]`. The output is row-major unless
+/// `order` is set.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Permute {
@@ -47,7 +47,7 @@ pub struct Permute {
     pub order: Option<Order>,
 }
 
-/// Dimensions of 1 repeated. Keeps the order.
+/// Repeats dimensions of length 1. Keeps the memory order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Expand {
@@ -55,19 +55,19 @@ pub struct Expand {
     pub shape: Vec<usize>,
 }
 
-/// Every `step`-th element of `start..end` in each dimension. Keeps the order.
+/// Takes every `step`-th element of `start..end` in each dimension. Keeps the memory order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Slice {
-    /// First index, one a dimension.
+    /// First index, one for each dimension.
     pub start: Vec<usize>,
-    /// One past the last index, one a dimension.
+    /// One past the last index, one for each dimension.
     pub end: Vec<usize>,
-    /// Distance of the elements taken, one a dimension, at least 1.
+    /// Distance of the elements, one for each dimension, at least 1.
     pub step: Vec<usize>,
 }
 
-/// Inputs one after the other along a dimension. All have one order, which the output keeps.
+/// Concatenates inputs along a dimension. All have the same memory order, which the output keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Concat {
@@ -75,7 +75,7 @@ pub struct Concat {
     pub dim: usize,
 }
 
-/// Elements in reverse along the given dimensions. Keeps the order.
+/// Reverses elements along the given dimensions. Keeps the memory order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Flip {
@@ -94,7 +94,7 @@ fn output(x: &TensorType, shape: Vec<usize>, order: Option<&Order>) -> Result<Te
 }
 
 impl Reshape {
-    /// To a row-major shape.
+    /// Returns a reshape to a row-major shape.
     pub fn to(shape: impl Into<Vec<usize>>) -> Self {
         Reshape {
             shape: shape.into(),
@@ -113,7 +113,7 @@ impl Operation for Reshape {
         let numel = self.shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d));
         op_ensure!(
             numel == Some(x.numel()),
-            "{x} has {} elements, {:?} has not",
+            "{x} has {} elements and cannot have the shape {:?}",
             x.numel(),
             self.shape
         );
@@ -133,14 +133,14 @@ impl Operation for Reshape {
     }
 }
 
-/// Whether the elements of `a`, taken in logical sequence as `b`, lie in memory as `b` says: the
-/// walks through memory in logical sequence are the same.
+/// Whether a reshape from `a` to `b` is a view: both visit memory in the same sequence when read in
+/// logical row-major sequence.
 fn reshape_keeps_memory(a: &TensorType, b: &TensorType) -> bool {
     a.numel() == 0 || walk(a) == walk(b)
 }
 
-/// How a walk in logical sequence goes through memory, as (count, stride) from the outermost loop
-/// in, with loops that continue one another as one: equal for equal walks.
+/// Returns the loops over memory of a read in logical row-major sequence as (count, stride), outermost
+/// first, with contiguous loops merged. Equal for equal sequences.
 fn walk(t: &TensorType) -> Vec<(usize, usize)> {
     let mut loops: Vec<(usize, usize)> = Vec::new();
     for (&count, stride) in t
@@ -158,7 +158,7 @@ fn walk(t: &TensorType) -> Vec<(usize, usize)> {
 }
 
 impl Permute {
-    /// With a row-major output.
+    /// Returns a permute with a row-major output.
     pub fn of(axes: impl Into<Vec<usize>>) -> Self {
         Permute {
             axes: axes.into(),
@@ -166,7 +166,7 @@ impl Permute {
         }
     }
 
-    /// The output order with which this permutation of a value in `order` moves nothing.
+    /// Returns the output order that makes this permute of a value in `order` a view.
     pub fn view_order(&self, order: &Order) -> Order {
         let mut place = vec![0; self.axes.len()];
         for (out, &axis) in self.axes.iter().enumerate() {

@@ -11,7 +11,7 @@ use crate::{
     },
 };
 
-/// For the table of operations.
+/// The kinds of this file, for the table of operations.
 pub(super) const KINDS: &[Kind] = &[kind::<Softmax>()];
 
 /// `softmax(x)` along one dimension. The output keeps the order of x.

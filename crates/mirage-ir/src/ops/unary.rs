@@ -11,7 +11,7 @@ use crate::{
     op_bail, op_ensure,
 };
 
-/// For the table of operations.
+/// The kinds of this file, for the table of operations.
 pub(super) const KINDS: &[Kind] = &[kind::<Unary>()];
 
 macro_rules! unary {
@@ -212,7 +212,7 @@ impl Unary {
     }
 }
 
-/// With erfc instead of 1 + erf, which loses all digits where x is far below 0.
+/// Uses erfc instead of 1 + erf, which cancels for large negative x.
 fn gelu(x: f64) -> f64 {
     0.5 * x * libm::erfc(-x * std::f64::consts::FRAC_1_SQRT_2)
 }

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Attrs, Graph, OpError, Operation, TensorType, interp::Tensor, op_bail};
 
-/// An operation out of a text or wire form whose name is in no table here: everything is kept, so
-/// that the graph survives a round trip. Its stated types are trusted; it cannot be executed.
+/// An operation of a text or wire form whose name is unknown. All of it is kept, so that the graph
+/// survives a round trip. Its stated types are trusted; it cannot be executed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Unknown {
     name: String,

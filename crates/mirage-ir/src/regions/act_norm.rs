@@ -1,4 +1,4 @@
-//! An activation and the norm of its result in one.
+//! Regions of an activation and a norm.
 
 use serde::{Deserialize, Serialize};
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{GraphBuilder, GraphError, ValueId, ops::Unary};
 
-/// A function of elements that ends a region, as an attribute.
+/// The attribute for the elementwise function at the end of a region.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Activation {
@@ -35,19 +35,19 @@ impl Activation {
         (Activation::Tanh, Unary::Tanh),
     ];
 
-    /// The function, if there is one.
+    /// Returns the function; `None` for no activation.
     pub fn function(self) -> Option<Unary> {
         let found = Self::PAIRS.iter().find(|(a, _)| *a == self);
         found.map(|(_, f)| *f)
     }
 
-    /// The activation that is this function, if one is.
+    /// Returns the activation for this function, if there is one.
     pub fn of(f: Unary) -> Option<Self> {
         Self::PAIRS.iter().find(|(_, g)| *g == f).map(|(a, _)| *a)
     }
 }
 
-/// The activation of a value, or the value itself where there is none.
+/// Adds the activation; returns the value itself if there is none.
 pub(super) fn apply(
     b: &mut GraphBuilder,
     activation: Activation,

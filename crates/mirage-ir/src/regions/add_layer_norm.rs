@@ -1,4 +1,4 @@
-//! A residual sum and its layer norm in one.
+//! The region of a residual sum and a layer norm.
 
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +19,7 @@ pub struct AddLayerNorm {
 
 impl KnownRegion for AddLayerNorm {
     const KIND: &'static str = "add_layer_norm";
-    const SUMMARY: &'static str = "a sum, and the layer norm of it";
+    const SUMMARY: &'static str = "a sum and its layer norm";
 
     fn expand(&self, inputs: &[&TensorType]) -> Result<Graph, OpError> {
         crate::op_ensure!(

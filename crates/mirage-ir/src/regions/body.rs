@@ -1,8 +1,8 @@
-//! What the expansions share.
+//! Shared by the expansions.
 
 use crate::{Graph, GraphBuilder, GraphError, Op, OpError, TensorType, ValueId, ops::Cast};
 
-/// The body of a kind with one result: `make` gives it from the inputs, which are as many as `names`.
+/// Builds the body of a kind with one result, which `make` adds; the inputs are called `names`.
 pub(super) fn body(
     kind: &str,
     names: &[&'static str],
@@ -28,8 +28,8 @@ pub(super) fn body(
     made.map_err(|e| OpError::new(e.to_string()))
 }
 
-/// `norm(x, parameters)`, computed in the parameters' dtype and cast back where x has another one: so
-/// statistics stay in f32 in a network of narrower floats.
+/// Adds `norm(x, parameters)`, computed in the parameters' dtype and cast back if x has another one, so
+/// that statistics are f32 in a network of narrower floats.
 pub(super) fn norm(
     b: &mut GraphBuilder,
     norm: impl Into<Op>,
@@ -38,9 +38,12 @@ pub(super) fn norm(
 ) -> Result<ValueId, GraphError> {
     let own = b.ty(x).dtype;
     let wide = parameters.first().map_or(own, |&p| b.ty(p).dtype);
-    let cast = |b: &mut GraphBuilder, value, dtype| match own == wide {
-        true => Ok(value),
-        false => b.op(Cast { dtype }, &[value]),
+    let cast = |b: &mut GraphBuilder, value, dtype| {
+        if own == wide {
+            Ok(value)
+        } else {
+            b.op(Cast { dtype }, &[value])
+        }
     };
     let x = cast(b, x, wide)?;
     let normed = b.op(norm, &[&[x], parameters].concat())?;

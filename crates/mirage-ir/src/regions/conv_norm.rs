@@ -1,4 +1,4 @@
-//! A convolution with the norm and the activation that follow it.
+//! The region of a convolution, a norm and an activation.
 
 use serde::{Deserialize, Serialize};
 
@@ -28,12 +28,13 @@ pub struct ConvNormAct {
 impl KnownRegion for ConvNormAct {
     const KIND: &'static str = "conv_norm_act";
     const SUMMARY: &'static str =
-        "convolution, group norm with scale and shift, and an activation where there is one";
+        "convolution, group norm with scale and shift, optional activation";
 
     fn expand(&self, inputs: &[&TensorType]) -> Result<Graph, OpError> {
-        let names: &[_] = match self.bias {
-            true => &["x", "weight", "bias", "gamma", "beta"],
-            false => &["x", "weight", "gamma", "beta"],
+        let names: &[_] = if self.bias {
+            &["x", "weight", "bias", "gamma", "beta"]
+        } else {
+            &["x", "weight", "gamma", "beta"]
         };
         body::body(Self::KIND, names, inputs, |b, values| {
             let (operands, parameters) = values.split_at(values.len() - 2);

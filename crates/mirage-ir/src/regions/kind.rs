@@ -1,33 +1,32 @@
-//! A known kind of region, as a type and as a line of the table.
+//! Known kinds of regions, as types and in the table.
 
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{Attrs, Graph, Op, OpError, TensorType, ops::Region};
 
-/// A known kind of region. The implementing type is the attributes: its serde form is what a region of
-/// this kind has under `attributes`, and passes, the verifier and every backend's kernels use this one
-/// type to write and read it.
+/// A known kind of region. The fields of the implementing type are the attributes: its serde form is the
+/// region's `attributes`. Passes, the verifier and backends all use this type to read and write them.
 pub trait KnownRegion: Serialize + DeserializeOwned {
     /// The kind's name.
     const KIND: &'static str;
     /// One line on what it computes.
     const SUMMARY: &'static str;
 
-    /// The body for inputs of these types: the definition that every kernel for the kind computes.
+    /// Builds the body for inputs of these types: the definition that every kernel for the kind computes.
     ///
     /// # Errors
     ///
-    /// If the kind takes no inputs of these types with these attributes.
+    /// If the kind does not accept inputs of these types with these attributes.
     fn expand(&self, inputs: &[&TensorType]) -> Result<Graph, OpError>;
 
-    /// The attributes, if the operation is a region of this kind and they can be read.
+    /// Returns the attributes, if the operation is a region of this kind and they are valid.
     fn of_region(op: &Op) -> Option<Self> {
         let region = op.get::<Region>().filter(|r| r.kind == Self::KIND)?;
         read(&region.attributes).ok()
     }
 }
 
-/// A known kind of region, for whoever has its name alone.
+/// A known kind of region in the table, to be found by name.
 pub struct RegionKind {
     /// Its name.
     pub name: &'static str,

@@ -1,12 +1,11 @@
-//! Known kinds of fused regions and what each stands for.
+//! Known kinds of fused regions and their definitions.
 //!
 //! A kind is a type that implements [`KnownRegion`]: its fields are the region's attributes, and its
 //! expansion, a function of attributes and input types to a graph, is the definition that every kernel
-//! for the kind must compute. The verifier compares a region's body with it. Who has a kind's name
-//! alone finds it in [`KINDS`].
+//! for the kind must compute. The verifier compares a region's body with it. [`KINDS`] lists the kinds.
 //!
-//! The kind [`ELEMENTWISE`] is not among them: any tree of functions of elements is one, and its
-//! body alone defines it.
+//! The kind [`ELEMENTWISE`] is not among them: it is any tree of elementwise operations, and its body alone
+//! defines it.
 
 mod act_norm;
 mod activation;
@@ -29,7 +28,7 @@ pub use product::{ConvAct, LinearAct, Product};
 
 use kind::kind;
 
-/// The kind of region whose body is any tree of functions of elements ([`crate::ops::Unary`],
+/// The kind of region whose body is any tree of elementwise operations ([`crate::ops::Unary`],
 /// [`crate::ops::Binary`], [`crate::ops::WithScalar`], [`crate::ops::Select`],
 /// [`crate::ops::Cast`]) with one result; operands may be broadcast.
 pub const ELEMENTWISE: &str = "elementwise";
@@ -46,7 +45,7 @@ pub static KINDS: &[RegionKind] = &[
     kind::<LinearAct>(),
 ];
 
-/// The kind of this name, if it is known.
+/// Returns the known kind of this name.
 pub fn find(name: &str) -> Option<&'static RegionKind> {
     KINDS.iter().find(|k| k.name == name)
 }

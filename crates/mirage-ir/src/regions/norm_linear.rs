@@ -1,4 +1,4 @@
-//! A layer norm with the linear layer that takes its result.
+//! The region of a layer norm, a linear layer and an activation.
 
 use serde::{Deserialize, Serialize};
 
@@ -18,7 +18,7 @@ pub struct LayerNormLinear {
     /// Whether the norm's shift is among the inputs, after gamma.
     #[serde(default)]
     pub beta: bool,
-    /// Whether the linear layer's bias is among the inputs, the last.
+    /// Whether the linear layer's bias is the last input.
     #[serde(default)]
     pub bias: bool,
     /// The activation.
@@ -28,7 +28,7 @@ pub struct LayerNormLinear {
 
 impl KnownRegion for LayerNormLinear {
     const KIND: &'static str = "layer_norm_linear";
-    const SUMMARY: &'static str = "layer norm, linear layer, and an activation where there is one";
+    const SUMMARY: &'static str = "layer norm, linear layer, optional activation";
 
     fn expand(&self, inputs: &[&TensorType]) -> Result<Graph, OpError> {
         let mut names = vec!["x", "gamma"];

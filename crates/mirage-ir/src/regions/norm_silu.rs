@@ -1,4 +1,4 @@
-//! Group norm and SiLU in one.
+//! The region of a group norm and SiLU.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! A convolution or a linear layer with what follows it.
+//! Regions of a convolution or a linear layer, a residual and an activation.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +8,7 @@ use crate::{
     ops::{Binary, Conv, Linear},
 };
 
-/// The attributes of a product with what follows it; the product's own stand under `op`.
+/// The attributes; those of the convolution or linear layer are under `op`.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Product<T> {
@@ -17,7 +17,7 @@ pub struct Product<T> {
     /// Whether a bias is among the inputs, after the weight.
     #[serde(default)]
     pub bias: bool,
-    /// Whether a residual is among the inputs, the last. It has the shape of the result.
+    /// Whether the last input is a residual, which has the shape of the result.
     #[serde(default)]
     pub residual: bool,
     /// The activation.
@@ -33,7 +33,7 @@ pub type LinearAct = Product<Linear>;
 
 impl KnownRegion for ConvAct {
     const KIND: &'static str = "conv_act";
-    const SUMMARY: &'static str = "convolution, then a residual and an activation where there are";
+    const SUMMARY: &'static str = "convolution, optional residual, optional activation";
 
     fn expand(&self, inputs: &[&TensorType]) -> Result<Graph, OpError> {
         expand(self, inputs)
@@ -42,7 +42,7 @@ impl KnownRegion for ConvAct {
 
 impl KnownRegion for LinearAct {
     const KIND: &'static str = "linear_act";
-    const SUMMARY: &'static str = "linear layer, then a residual and an activation where there are";
+    const SUMMARY: &'static str = "linear layer, optional residual, optional activation";
 
     fn expand(&self, inputs: &[&TensorType]) -> Result<Graph, OpError> {
         expand(self, inputs)
@@ -53,8 +53,8 @@ impl<T: Operation> Product<T>
 where
     Product<T>: KnownRegion,
 {
-    /// What an operation with this many operands computes, if it is the bare product or a region of
-    /// this kind: one kernel serves both.
+    /// Returns the attributes of an operation with this many operands, if it is a region of this kind or the
+    /// bare convolution or linear layer, so that one kernel can run both.
     pub fn of(op: &Op, operands: usize) -> Option<Self> {
         match op.get::<T>() {
             Some(bare) => Some(Product {

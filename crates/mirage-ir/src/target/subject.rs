@@ -1,4 +1,4 @@
-//! What a line of capabilities is about.
+//! Subjects of capabilities.
 
 use std::{borrow::Cow, fmt, str::FromStr};
 
@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::GraphFlag;
 
-/// What a [`Capability`](super::Capability) is about.
+/// The subject of a [`Capability`](super::Capability).
 ///
-/// In messages and reports it is text: an operation's name, `*` for every operation, `region:KIND`,
-/// `attr:NAME` for an attribute of a graph, `wide:OP` for an operation that is computed in f32 inside.
+/// Its text form is an operation's name, `*` for every operation, `region:KIND`, `attr:NAME` for an
+/// attribute of a graph, or `wide:OP` for an operation that computes in f32 internally.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 #[non_exhaustive]
@@ -20,13 +20,12 @@ pub enum Subject {
     Operation(Cow<'static, str>),
     /// A kernel for regions of this kind.
     Region(Cow<'static, str>),
-    /// An attribute of a graph that the backend heeds. See [`GraphFlag`].
+    /// An attribute of a graph that the backend supports. See [`GraphFlag`].
     Attribute(Cow<'static, str>),
-    /// The operation of this name takes and gives the dtype and computes in f32 inside; the result is
-    /// rounded once.
+    /// The operation of this name has operands and results of the dtype, computes in f32 internally, and
+    /// rounds the result once.
     F32Inside(Cow<'static, str>),
-    /// Text with a prefix that this version does not know, as a newer plugin may send it. Nothing asks
-    /// for it.
+    /// A text with an unknown prefix, for example from a newer plugin. It is never matched.
     Other(Cow<'static, str>),
 }
 
@@ -36,35 +35,35 @@ const F32_INSIDE: &str = "wide";
 const ALL_OPERATIONS: &str = "*";
 
 impl Subject {
-    /// An operation, by name; for a name that is not static use the variant.
+    /// Returns the subject for an operation. Use the variant for a name that is not static.
     pub const fn operation(name: &'static str) -> Self {
         Subject::Operation(Cow::Borrowed(name))
     }
 
-    /// A kernel for regions of a kind.
+    /// Returns the subject for a kernel for regions of a kind.
     pub const fn region(kind: &'static str) -> Self {
         Subject::Region(Cow::Borrowed(kind))
     }
 
-    /// A flag of a graph.
+    /// Returns the subject for a flag of a graph.
     pub const fn flag(flag: GraphFlag) -> Self {
         Subject::Attribute(Cow::Borrowed(flag.name()))
     }
 
-    /// An operation that is computed in f32 inside.
+    /// Returns the subject for an operation that computes in f32 internally.
     pub const fn f32_inside(name: &'static str) -> Self {
         Subject::F32Inside(Cow::Borrowed(name))
     }
 
-    /// Whether a line about `self` says something of `asked`: they are equal, or `self` is
-    /// [`Subject::AllOperations`] and `asked` an operation.
+    /// Whether a line about `self` covers `asked`: they are equal, or `self` is [`Subject::AllOperations`] and
+    /// `asked` an operation.
     pub fn covers(&self, asked: &Subject) -> bool {
         self == asked || (*self == Subject::AllOperations && matches!(asked, Subject::Operation(_)))
     }
 }
 
 impl fmt::Display for Subject {
-    /// The text that [`Subject::from_str`] reads.
+    /// Writes the text that [`Subject::from_str`] reads.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Subject::AllOperations => f.write_str(ALL_OPERATIONS),
@@ -76,7 +75,7 @@ impl fmt::Display for Subject {
     }
 }
 
-/// The text of a subject names nothing.
+/// The error of an invalid text of a subject.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{0}` is not the subject of a capability: expected an operation's name, `*`, `region:KIND`, \

@@ -1,4 +1,4 @@
-//! Text form: what dumps, reproducers and snapshot tests are written in.
+//! The text form of graphs, used in dumps, reproducers and snapshot tests.
 //!
 //! ```text
 //! graph "example" {static_plan = true} {
@@ -34,16 +34,16 @@
 //! - A statement defines a value before another uses it; only a state's new content (`->`) may come
 //!   later. Printing puts inputs, parameters, states, nodes and outputs in this sequence, and
 //!   reading takes them in any.
-//! - A node is `%N: TYPE = op(operands) {attributes} @ "module path" BODY`. Attributes, path and body
-//!   may be missing; a second output follows the first after a comma. A body is a graph of its own,
-//!   whose value numbers have nothing to do with the outer ones.
-//! - The body of a `call` stands in a section of its own before the graph, once however often it is
-//!   called, and the calls name it by its label. A section may call those before it.
-//! - Attributes are a TOML inline table. An op's name that is not a word stands in quotes.
-//! - `#` begins a comment. White space, line ends included, separates and means nothing else.
+//! - A node is `%N: TYPE = op(operands) {attributes} @ "module path" BODY`. Attributes, path and body are
+//!   optional; a second output follows the first after a comma. A body is a graph with its own numbering
+//!   of values.
+//! - The body of a `call` is a section before the graph. It is written once, and calls refer to it by its
+//!   label. A section may call those before it.
+//! - Attributes are a TOML inline table. An operation's name that is not a word is in quotes.
+//! - `#` begins a comment. White space, including line ends, only separates.
 //!
-//! Printing numbers the values in the sequence in which it defines them, so two graphs that differ
-//! only in their numbers print alike, and reading what was printed gives a graph numbered like that.
+//! Printing numbers the values in the sequence of their definitions, so graphs that differ only in their
+//! numbers have the same text, and parsing it gives a graph with those numbers.
 
 mod cursor;
 mod parse;
@@ -57,10 +57,10 @@ pub use print::{PrintOptions, print, print_with};
 
 use crate::{Attrs, Graph, Op, OpError, TensorType, ops};
 
-/// The deepest nesting of bodies, and of arrays and tables in one attribute, that a reader takes.
+/// The maximum nesting of bodies, and of arrays and tables in one attribute.
 pub(crate) const MAX_DEPTH: usize = 32;
 
-/// [`ops::decode`], refusing a body that the operation would drop.
+/// Like [`ops::decode`]; an error if the operation has no body but one is given.
 pub(crate) fn decode_op(
     name: &str,
     attrs: Attrs,
@@ -74,7 +74,7 @@ pub(crate) fn decode_op(
 }
 
 impl fmt::Display for Graph {
-    /// The text form; see [`print`](fn@print).
+    /// Writes the text form; see [`print`](fn@print).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&print(self))
     }

@@ -1,4 +1,4 @@
-//! A graph from its text form.
+//! Parser of the text form.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -10,18 +10,17 @@ use super::{
 };
 use crate::{Attrs, Graph, GraphBuilder, GraphError, TensorType, ValueId, verify};
 
-/// Reads a graph and verifies it.
+/// Parses and verifies a graph.
 ///
-/// A text that is not in the form gives [`GraphError::Parse`] with its line; a graph that is not
-/// sound gives the verifier's error.
+/// # Errors
+/// [`GraphError::Parse`] with the line of a syntax error, or the verifier's error.
 pub fn parse(text: &str) -> Result<Graph, GraphError> {
     let graph = parse_unverified(text)?;
     verify(&graph)?;
     Ok(graph)
 }
 
-/// Reads a graph without verifying it: operations have their attributes, and values the types that
-/// the text states, right or wrong.
+/// Parses a graph without verifying it; values have the types that the text states.
 pub fn parse_unverified(text: &str) -> Result<Graph, GraphError> {
     let mut cursor = Cursor::new(text);
     let mut bodies = Bodies::new();
@@ -33,7 +32,7 @@ pub fn parse_unverified(text: &str) -> Result<Graph, GraphError> {
         let label = cursor.string("the body's label")?;
         let (graph, height) = graph(&mut cursor, &bodies, 0)?;
         if bodies.contains_key(&label) {
-            let message = format!("two bodies are labelled {label:?}: every label stands for one");
+            let message = format!("two bodies have the label {label:?}: labels must be unique");
             return Err(cursor.error_at(place, message));
         }
         bodies.insert(label, (Arc::new(graph), height));
@@ -83,18 +82,18 @@ fn too_deep(cursor: &Cursor<'_>, place: usize) -> GraphError {
     cursor.error_at(place, format!("bodies nest deeper than {MAX_DEPTH} levels"))
 }
 
-/// What stands between the braces of a graph.
+/// Parser of the statements of a graph.
 struct Items<'c, 'a> {
     cursor: &'c mut Cursor<'a>,
     bodies: &'c Bodies,
     builder: GraphBuilder,
-    /// How many graphs this one lies in.
+    /// The number of graphs around this one.
     depth: usize,
     /// How deep bodies nest in it, as far as it is read.
     height: usize,
     /// Values by their number in the text.
     values: HashMap<u32, ValueId>,
-    /// For each state the number of its new content, which may come later, and where that stands.
+    /// For each state, the number of its new content, which may be defined later, and its position.
     states: Vec<(usize, u32)>,
 }
 
@@ -251,7 +250,7 @@ impl Items<'_, '_> {
         let place = self.cursor.place();
         let label = self.cursor.string("the body's label")?;
         self.bodies.get(&label).cloned().ok_or_else(|| {
-            let message = format!("no body before this graph is labelled {label:?}");
+            let message = format!("no body before this graph has the label {label:?}");
             self.cursor.error_at(place, message)
         })
     }

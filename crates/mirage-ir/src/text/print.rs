@@ -1,4 +1,4 @@
-//! A graph to its text form.
+//! Printer of the text form.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -12,14 +12,14 @@ use super::{
 };
 use crate::{Graph, Node, Port, ValueId, callees::callee};
 
-/// What to print. The default is everything, which is what [`parse`](super::parse) reads.
+/// What to print. The default is everything, which [`parse`](super::parse) can read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PrintOptions {
     /// The module paths of nodes.
     pub paths: bool,
-    /// The names of the graph and of its ports, and the attributes of the graph; likewise of bodies.
-    /// Without them a text cannot be read back, and two graphs print alike if and only if they
-    /// compute the same by the same nodes.
+    /// The names of the graph and of its ports, and the attributes of the graph; likewise of bodies. Without
+    /// them the text cannot be parsed, and two graphs have the same text if and only if they have the same
+    /// nodes.
     pub names: bool,
 }
 
@@ -32,14 +32,14 @@ impl Default for PrintOptions {
     }
 }
 
-/// The text form of a graph, with a line end after the last line.
+/// Returns the text form of a graph, with a line end after the last line.
 ///
-/// A graph that is not sound prints too, for messages: an operand that nothing defines is `%?`.
+/// An invalid graph can be printed too: an operand without a definition is `%?`.
 pub fn print(graph: &Graph) -> String {
     print_with(graph, PrintOptions::default())
 }
 
-/// The text form of a graph, or parts of it.
+/// Returns the text form of a graph, or parts of it.
 pub fn print_with(graph: &Graph, options: PrintOptions) -> String {
     let mut printer = Printer {
         out: String::new(),
@@ -64,7 +64,7 @@ struct Bodies {
     /// Their sections, each after those of the bodies that it calls.
     sections: String,
     by_address: HashMap<*const Graph, String>,
-    /// Bodies that print alike are one, so that reading and printing again changes nothing.
+    /// Bodies with the same text are printed once, so that parsing and printing again changes nothing.
     by_text: HashMap<String, String>,
     labels: HashSet<String>,
 }
@@ -167,7 +167,7 @@ impl Printer {
         }
     }
 
-    /// The label of a call's body, whose section is printed at the first call.
+    /// Returns the label of a call's body; prints its section at the first call.
     fn label(&mut self, body: &Arc<Graph>) -> String {
         if let Some(label) = self.bodies.by_address.get(&Arc::as_ptr(body)) {
             return label.clone();
@@ -186,7 +186,7 @@ impl Printer {
         label
     }
 
-    /// Adds the section of a body; gives its label: the body's name, numbered if others have it.
+    /// Adds the section of a body; returns its label: the body's name, with a number if it is taken.
     fn section(&mut self, body: &Graph, text: String) -> String {
         let mut labels = (1..).map(|n: usize| match (self.options.names, n) {
             (false, n) => n.to_string(),

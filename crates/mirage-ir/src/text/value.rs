@@ -151,7 +151,7 @@ fn literal(word: &str) -> Option<Value> {
     }
     let digits: String = word.chars().filter(|&c| c != '_').collect();
     if digits.contains(['.', 'e', 'E']) {
-        // A finite literal that only infinity could stand for is a mistake.
+        // A finite literal that rounds to infinity is an error.
         return digits
             .parse()
             .ok()

@@ -1,4 +1,4 @@
-//! What serde writes and reads.
+//! The serde types of the wire form.
 
 use std::{fmt, sync::Arc};
 
@@ -53,7 +53,7 @@ pub(super) struct NodeForm {
     pub(super) outputs: Vec<Definition>,
     pub(super) path: Arc<str>,
     pub(super) body: Option<Box<GraphForm>>,
-    /// The number of a call's body among the program's.
+    /// The index of a call's body.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) callee: Option<u32>,
 }
@@ -73,8 +73,8 @@ pub(super) struct ResultForm {
 
 /// Attributes as plain maps, names in alphabetical order.
 ///
-/// TOML's own serde form is not used: it gives dates a private form and takes a map that looks like
-/// it for one.
+/// TOML's own serde form is not used, because it has a private form for dates and reads a similar map as
+/// a date.
 pub(super) struct Attributes(pub(super) Attrs);
 
 struct Plain<V>(V);
@@ -114,7 +114,7 @@ impl<'de> Deserialize<'de> for Attributes {
         match Plain::deserialize(d)?.0 {
             Value::Table(table) => Ok(Attributes(table)),
             other => Err(de::Error::custom(format!(
-                "attributes are a map, not a {}",
+                "attributes must be a map, not a {}",
                 other.type_str()
             ))),
         }

@@ -108,7 +108,7 @@ fn a_body_is_inlined_where_it_fits() {
     let wide = b.input("wide", f32(&[2, 4]));
     b.param("scale", f32(&[3]));
     assert_snapshot!(b.inline(step, &[wide]).unwrap_err(), @"graph `g`, node 0 (call): input 0 must be f32[2,3], got f32[2,4]");
-    assert_snapshot!(b.inline(step, &[x]).unwrap_err(), @"graph `g`: parameter `scale` is f32[3], but f32[1,3] in the body");
+    assert_snapshot!(b.inline(step, &[x]).unwrap_err(), @"graph `g`: parameter `scale` is f32[3] in the graph, but f32[1,3] in the body");
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn a_program_has_the_parameters_of_its_bodies_once() {
     let mut params = weights();
     params.check(&graph).unwrap();
     params.insert("bias", TensorData::from_f32([3], &[0.0; 3]).unwrap());
-    assert_snapshot!(params.check(&graph).unwrap_err(), @"graph `calls`: parameter `bias` is f32[1,3], its value f32[3]");
+    assert_snapshot!(params.check(&graph).unwrap_err(), @"graph `calls`: parameter `bias` is f32[1,3], but its value is f32[3]");
     let error = run(&graph, &Params::new(), &[x()], &[]).unwrap_err();
     assert_snapshot!(error, @"graph `calls`: parameter `scale` has no value");
 }
@@ -250,9 +250,9 @@ fn labels_stand_for_one_body_before_their_use() {
         )
     };
     parse(&format!("{body}{}", graph("f"))).unwrap();
-    assert_snapshot!(complaint(&format!("{body}{body}{}", graph("f"))), @r#"line 2: two bodies are labelled "f": every label stands for one"#);
-    assert_snapshot!(complaint(&format!("{body}{}", graph("h"))), @r#"line 2: no body before this graph is labelled "h""#);
-    assert_snapshot!(complaint(&graph("f")), @r#"line 1: no body before this graph is labelled "f""#);
+    assert_snapshot!(complaint(&format!("{body}{body}{}", graph("f"))), @r#"line 2: two bodies have the label "f": labels must be unique"#);
+    assert_snapshot!(complaint(&format!("{body}{}", graph("h"))), @r#"line 2: no body before this graph has the label "h""#);
+    assert_snapshot!(complaint(&graph("f")), @r#"line 1: no body before this graph has the label "f""#);
     assert_snapshot!(complaint(body), @"line 2: expected `graph`, found the end of the text");
     assert_snapshot!(complaint("graph \"g\" { input %0 \"x\": f32[2] %1: f32[2] = call(%0) }"), @"line 1: call: has no body");
     assert_snapshot!(complaint(&format!("{body}{}", graph("f").replace("(%0)", "(%0) {times = 2}"))), @"line 2: call: unknown field `times`, there are no fields");
@@ -290,16 +290,16 @@ fn the_verifier_says_what_is_wrong_with_a_call() {
     };
     let relu = "input %0 \"x\": f32[2] %1: f32[2] = relu(%0) output \"y\" = %1";
     assert_snapshot!(program(relu, "%2: f32[2] = call()"), @"graph `g`, node 0 (call): takes 1 inputs, got 0");
-    assert_snapshot!(program(relu, "%2: f32[3] = call(%0)"), @"graph `g`, node 0 (call): output %2 is f32[3], must be f32[2]");
+    assert_snapshot!(program(relu, "%2: f32[3] = call(%0)"), @"graph `g`, node 0 (call): output %2 is stated as f32[3], but is f32[2]");
     assert_snapshot!(program(&relu.replace("f32[2]", "f16[2]"), "%2: f16[2] = call(%0)"), @"graph `g`, node 0 (call): input 0 must be f16[2], got f32[2]");
-    assert_snapshot!(program(&relu.replace("%1: f32[2]", "%1: f32[3]"), "%2: f32[3] = call(%0) @ \"steps.0\""), @"graph `g`, node 0 (call at `steps.0`): in the body: graph `f`, node 0 (relu): output %1 is f32[3], must be f32[2]");
+    assert_snapshot!(program(&relu.replace("%1: f32[2]", "%1: f32[3]"), "%2: f32[3] = call(%0) @ \"steps.0\""), @"graph `g`, node 0 (call at `steps.0`): in the body: graph `f`, node 0 (relu): output %1 is stated as f32[3], but is f32[2]");
     let state = "input %0 \"x\": f32[2] state %1 \"s\": f32[2] -> %1 output \"y\" = %0";
     assert_snapshot!(program(state, "%2: f32[2] = call(%0)"), @"graph `g`, node 0 (call): the body of a call has no states, `f` has `s`: make it an input and an output");
     let param =
         "input %0 \"x\": f32[2] param %1 \"w\": f32[1] %2: f32[2] = mul(%0, %1) output \"y\" = %2";
-    assert_snapshot!(program(param, "%2: f32[2] = call(%0)"), @"graph `f`: parameter `w` is f32[1], but f32[2] in `g`: one of a name is one parameter");
+    assert_snapshot!(program(param, "%2: f32[2] = call(%0)"), @"graph `f`: parameter `w` is f32[1], but f32[2] in `g`: parameters of the same name must have the same type");
     let empty = "input %0 \"x\": f32[2]";
-    assert_snapshot!(program(empty, "%2: f32[2] = call(%0)"), @"graph `g`, node 0 (call): has 1 outputs, must have 0");
+    assert_snapshot!(program(empty, "%2: f32[2] = call(%0)"), @"graph `g`, node 0 (call): has 1 outputs instead of 0");
     let region = "%2: f32[2] = region(%0) {kind = \"k\"} graph \"r\" { input %0 \"x\": f32[2] %1: f32[2] = call(%0) body \"f\" output \"y\" = %1 } %3: f32[2] = call(%2)";
     assert_snapshot!(program(relu, region), @"graph `g`, node 0 (region): the body of a region has no calls: inline them");
 }

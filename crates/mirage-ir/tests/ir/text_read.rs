@@ -287,7 +287,7 @@ fn errors_say_where_and_what() {
         %1: f32[2,3] = region(%0) {kind = "k"}
     graph `g`, node 0 (softmax at `mid.attention`): dimension 5 does not exist in f32[2,3]
         %1: f32[2,3] = softmax(%0) {dim = 5} @ "mid.attention"
-    graph `g`, node 0 (relu): output %1 is f32[3,2], must be f32[2,3]
+    graph `g`, node 0 (relu): output %1 is stated as f32[3,2], but is f32[2,3]
         %1: f32[3,2] = relu(%0)
     "#);
 }

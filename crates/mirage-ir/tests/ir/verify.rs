@@ -62,15 +62,15 @@ fn results_exist() {
     let mut b = Graph::builder("g");
     let s = b.state("s", f32(&[2]));
     b.set_state(s, ValueId::from_index(3)).unwrap();
-    assert_snapshot!(refused(&b.finish_unverified()), @r#"graph `g`: state `s` is f32[2], but becomes %3, which does not exist"#);
+    assert_snapshot!(refused(&b.finish_unverified()), @r#"graph `g`: state `s` is f32[2], but its new content is %3, which does not exist"#);
 }
 
 #[test]
 fn output_types_are_what_the_operation_infers() {
-    assert_snapshot!(with("%1: f32[2,4,4,5] = relu(%0) @ \"a.b\""), @r#"graph `g`, node 0 (relu at `a.b`): output %1 is f32[2,4,4,5], must be f32[2,4,4,4]"#);
-    assert_snapshot!(with("%1: f16[2,4,4,4] = relu(%0)"), @r#"graph `g`, node 0 (relu): output %1 is f16[2,4,4,4], must be f32[2,4,4,4]"#);
-    assert_snapshot!(with("%1: f32[2,4,4,4]@[0,2,3,1] = relu(%0)"), @r#"graph `g`, node 0 (relu): output %1 is f32[2,4,4,4]@[0,2,3,1], must be f32[2,4,4,4]"#);
-    assert_snapshot!(with("%1: f32[2,4,4,4], %2: f32[2,4,4,4] = relu(%0)"), @r#"graph `g`, node 0 (relu): has 2 outputs, must have 1"#);
+    assert_snapshot!(with("%1: f32[2,4,4,5] = relu(%0) @ \"a.b\""), @r#"graph `g`, node 0 (relu at `a.b`): output %1 is stated as f32[2,4,4,5], but is f32[2,4,4,4]"#);
+    assert_snapshot!(with("%1: f16[2,4,4,4] = relu(%0)"), @r#"graph `g`, node 0 (relu): output %1 is stated as f16[2,4,4,4], but is f32[2,4,4,4]"#);
+    assert_snapshot!(with("%1: f32[2,4,4,4]@[0,2,3,1] = relu(%0)"), @r#"graph `g`, node 0 (relu): output %1 is stated as f32[2,4,4,4]@[0,2,3,1], but is f32[2,4,4,4]"#);
+    assert_snapshot!(with("%1: f32[2,4,4,4], %2: f32[2,4,4,4] = relu(%0)"), @r#"graph `g`, node 0 (relu): has 2 outputs instead of 1"#);
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn a_node_has_an_output() {
 #[test]
 fn types_are_sound() {
     let many = "1,".repeat(16) + "1";
-    assert_snapshot!(complaint(&format!("graph \"g\" {{ param %0 \"w\": f32[{many}] }}")), @r#"graph `g`: parameter `w`: a type has 17 dimensions, at most 16 may be"#);
+    assert_snapshot!(complaint(&format!("graph \"g\" {{ param %0 \"w\": f32[{many}] }}")), @r#"graph `g`: parameter `w`: a type has 17 dimensions, but at most 16 are supported"#);
     assert_snapshot!(complaint("graph \"g\" { input %0 \"x\": f32[16777216,16777216] }"), @r#"graph `g`: input `x`: f32[16777216,16777216] has more bytes than memory can address"#);
     assert_snapshot!(complaint("graph \"g\" { state %0 \"x\": f32[0,16777216,16777216] -> %0 }"), @r#"graph `g`: state `x`: f32[0,16777216,16777216] has more bytes than memory can address"#);
     let lines =
@@ -107,24 +107,24 @@ fn types_are_sound() {
             ..f32(&[2, 2])
         },
     );
-    assert_snapshot!(refused(&b.finish_unverified()), @r#"graph `g`: input `x`: f32[2,2]: the order is not one of 2 dimensions"#);
+    assert_snapshot!(refused(&b.finish_unverified()), @r#"graph `g`: input `x`: f32[2,2]: the order does not have 2 dimensions"#);
 }
 
 #[test]
 fn names_are_unique_among_their_kind() {
-    assert_snapshot!(with("input %1 \"x\": f32[1]"), @r#"graph `g`: two inputs are called `x`"#);
-    assert_snapshot!(with("param %1 \"w\": f32[1] param %2 \"w\": f32[2]"), @r#"graph `g`: two parameters are called `w`"#);
-    assert_snapshot!(with("state %1 \"s\": f32[1] -> %1 state %2 \"s\": f32[1] -> %2"), @r#"graph `g`: two states are called `s`"#);
-    assert_snapshot!(with("output \"y\" = %0 output \"y\" = %0"), @r#"graph `g`: two outputs are called `y`"#);
+    assert_snapshot!(with("input %1 \"x\": f32[1]"), @r#"graph `g`: two inputs have the name `x`"#);
+    assert_snapshot!(with("param %1 \"w\": f32[1] param %2 \"w\": f32[2]"), @r#"graph `g`: two parameters have the name `w`"#);
+    assert_snapshot!(with("state %1 \"s\": f32[1] -> %1 state %2 \"s\": f32[1] -> %2"), @r#"graph `g`: two states have the name `s`"#);
+    assert_snapshot!(with("output \"y\" = %0 output \"y\" = %0"), @r#"graph `g`: two outputs have the name `y`"#);
     let shared = "graph \"g\" { input %0 \"x\": f32[1] param %1 \"x\": f32[1] state %2 \"x\": f32[1] -> %0 output \"x\" = %1 }";
     verify(&parse_unverified(shared).unwrap()).unwrap();
 }
 
 #[test]
 fn a_state_keeps_its_type() {
-    assert_snapshot!(with("state %1 \"s\": f32[2,4,4,5] -> %0"), @r#"graph `g`: state `s` is f32[2,4,4,5], but becomes f32[2,4,4,4]"#);
-    assert_snapshot!(with("state %1 \"s\": f16[2,4,4,4] -> %0"), @r#"graph `g`: state `s` is f16[2,4,4,4], but becomes f32[2,4,4,4]"#);
-    assert_snapshot!(with("state %1 \"s\": f32[2,4,4,4]@[0,2,3,1] -> %0"), @r#"graph `g`: state `s` is f32[2,4,4,4]@[0,2,3,1], but becomes f32[2,4,4,4]"#);
+    assert_snapshot!(with("state %1 \"s\": f32[2,4,4,5] -> %0"), @r#"graph `g`: state `s` is f32[2,4,4,5], but its new content is f32[2,4,4,4]"#);
+    assert_snapshot!(with("state %1 \"s\": f16[2,4,4,4] -> %0"), @r#"graph `g`: state `s` is f16[2,4,4,4], but its new content is f32[2,4,4,4]"#);
+    assert_snapshot!(with("state %1 \"s\": f32[2,4,4,4]@[0,2,3,1] -> %0"), @r#"graph `g`: state `s` is f32[2,4,4,4]@[0,2,3,1], but its new content is f32[2,4,4,4]"#);
     // The same memory in other words.
     let same =
         "graph \"g\" { input %0 \"x\": f32[1,4,1,1] state %1 \"s\": f32[1,4,1,1]@[0,2,3,1] -> %0 }";
@@ -141,14 +141,14 @@ fn region(from: &str, to: &str) -> String {
 
 #[test]
 fn bodies_are_verified() {
-    assert_snapshot!(region("%4: f32[1,4,2,2] = silu(%3)", "%4: f32[1,4,2,9] = silu(%3)"), @r#"graph `others "quoted"`, node 1 (region at `mid.norm`): in the body: graph `twice`, node 0 (region): in the body: graph `group_norm_silu`, node 1 (silu): output %4 is f32[1,4,2,9], must be f32[1,4,2,2]"#);
+    assert_snapshot!(region("%4: f32[1,4,2,2] = silu(%3)", "%4: f32[1,4,2,9] = silu(%3)"), @r#"graph `others "quoted"`, node 1 (region at `mid.norm`): in the body: graph `twice`, node 0 (region): in the body: graph `group_norm_silu`, node 1 (silu): output %4 is stated as f32[1,4,2,9], but is f32[1,4,2,2]"#);
 }
 
 #[test]
 fn the_body_of_a_known_kind_is_its_expansion() {
     // A planted fault each: another function, another attribute, another operand, another result.
-    assert_snapshot!(region("= silu(%3)", "= relu(%3)"), @r#"graph `others "quoted"`, node 1 (region at `mid.norm`): in the body: graph `twice`, node 0 (region): the body is not what a region of kind `group_norm_silu` computes"#);
-    assert_snapshot!(region("group_norm(%0, %1, %2) {eps = 1e-6", "group_norm(%0, %1, %2) {eps = 1e-5"), @r#"graph `others "quoted"`, node 1 (region at `mid.norm`): in the body: graph `twice`, node 0 (region): the body is not what a region of kind `group_norm_silu` computes"#);
+    assert_snapshot!(region("= silu(%3)", "= relu(%3)"), @r#"graph `others "quoted"`, node 1 (region at `mid.norm`): in the body: graph `twice`, node 0 (region): the body does not compute what the region kind `group_norm_silu` defines"#);
+    assert_snapshot!(region("group_norm(%0, %1, %2) {eps = 1e-6", "group_norm(%0, %1, %2) {eps = 1e-5"), @r#"graph `others "quoted"`, node 1 (region at `mid.norm`): in the body: graph `twice`, node 0 (region): the body does not compute what the region kind `group_norm_silu` defines"#);
     for (from, to) in [
         ("group_norm(%0, %1, %2)", "group_norm(%0, %2, %1)"),
         ("attributes = {eps = 1e-6", "attributes = {eps = 1e-5"),
@@ -159,7 +159,9 @@ fn the_body_of_a_known_kind_is_its_expansion() {
     ] {
         let message = region(from, to);
         assert!(
-            message.contains("the body is not what a region of kind `group_norm_silu` computes"),
+            message.contains(
+                "the body does not compute what the region kind `group_norm_silu` defines"
+            ),
             "{message}"
         );
     }
@@ -242,7 +244,7 @@ fn shared_bodies_are_checked_once_and_stand_for_a_limited_number_of_nodes() {
     verify(&doubled(19)).unwrap();
     for depth in [20, 32] {
         let message = verify(&doubled(depth)).unwrap_err().to_string();
-        let end = "has more than 1048576 nodes, those of its bodies among them";
+        let end = "has more than 1048576 nodes, with its bodies inlined";
         assert!(message.ends_with(end), "{message}");
     }
 }

@@ -125,8 +125,8 @@ fn other_formats_and_versions_are_refused_by_name() {
         message.contains("garage-graph") && message.contains("mirage-graph"),
         "{message}"
     );
-    assert!(refusal(b"").contains("no graph in wire form"));
-    assert!(refusal(b"graph \"g\" {}").contains("no graph in wire form"));
+    assert!(refusal(b"").contains("not a graph in wire form"));
+    assert!(refusal(b"graph \"g\" {}").contains("not a graph in wire form"));
     let mut long = bytes.clone();
     long.push(0xc0);
     assert_eq!(refusal(&long), "1 bytes follow the graph in wire form");

@@ -1,4 +1,4 @@
-//! The processors' clock, and heat.
+//! Clock speed and thermal throttling of processors.
 
 use std::path::{Path, PathBuf};
 
@@ -11,14 +11,14 @@ const CPUS: &str = "/sys/devices/system/cpu";
 /// The clock of the processors, MHz.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Clock {
-    /// The clock of the fastest one now. Idle ones are slow by design, so only this one tells.
+    /// The clock of the fastest processor now. Idle ones are slow by design, so only the fastest matters.
     pub fastest_mhz: f64,
-    /// The highest that the hardware allows.
+    /// The maximum of the hardware.
     pub highest_mhz: f64,
 }
 
 impl Clock {
-    /// Now; `None` where the system does not tell, as in most virtual machines.
+    /// Returns the current clock; `None` if the system does not report it, as in most virtual machines.
     pub(crate) fn read() -> Option<Self> {
         Self::of(Path::new(CPUS))
     }
@@ -35,7 +35,7 @@ impl Clock {
     }
 }
 
-/// How often processors were slowed for heat since the system started; `None` where it does not count.
+/// Returns how often processors were throttled since the system started; `None` if it is not counted.
 pub(super) fn throttles() -> Option<u64> {
     throttles_of(Path::new(CPUS))
 }
@@ -46,7 +46,7 @@ fn throttles_of(cpus: &Path) -> Option<u64> {
     counts.reduce(|a, b| a + b)
 }
 
-/// One folder a processor.
+/// Returns the folder of each processor.
 fn folders(cpus: &Path) -> impl Iterator<Item = PathBuf> {
     let online = sys::text(&cpus.join("present"));
     let last = online.and_then(|list| list.rsplit(['-', ',']).next()?.parse::<usize>().ok());

@@ -1,4 +1,4 @@
-//! The kernel's counters of processor time, in its ticks.
+//! The kernel's counters of processor time, in ticks.
 
 use std::{path::Path, thread::available_parallelism};
 
@@ -9,16 +9,16 @@ use crate::sys;
 pub(super) struct Counters {
     /// All ticks.
     pub(super) total: u64,
-    /// Those in which a processor ran something.
+    /// Busy ticks.
     busy: u64,
-    /// Those that the hypervisor kept.
+    /// Ticks stolen by the hypervisor.
     pub(super) stolen: u64,
-    /// Of the busy ones, this process's and its finished children's.
+    /// Busy ticks of this process and its finished children.
     own: u64,
 }
 
 impl Counters {
-    /// As they are now; `None` where the system has none (Linux has).
+    /// Reads the counters; `None` if the system has none (Linux has).
     pub(super) fn read() -> Option<Self> {
         let own = own(&sys::text(Path::new("/proc/self/stat"))?)?;
         let all = sys::text(Path::new("/proc/stat"))?;
@@ -37,19 +37,19 @@ impl Counters {
         }
     }
 
-    /// Ticks of other processes.
+    /// Returns the ticks of other processes.
     pub(super) fn others(&self) -> u64 {
         self.busy.saturating_sub(self.own)
     }
 
-    /// Ticks as a share of all; `None` before the first tick.
+    /// Returns ticks as a fraction of all; `None` before the first tick.
     pub(super) fn share(&self, ticks: u64) -> Option<f64> {
         (self.total > 0).then(|| (ticks as f64 / self.total as f64).min(1.0))
     }
 }
 
-/// From the text of `/proc/stat`: `cpu  user nice system idle iowait irq softirq steal …`. What guests
-/// took is in user and nice already.
+/// Parses `/proc/stat`: `cpu  user nice system idle iowait irq softirq steal …`. Time of guests is included
+/// in user and nice.
 fn all_of(text: &str) -> Option<Counters> {
     let line = text.lines().find_map(|line| line.strip_prefix("cpu "))?;
     let ticks: Vec<u64> = line
@@ -69,13 +69,13 @@ fn all_of(text: &str) -> Option<Counters> {
     })
 }
 
-/// This process's and its finished children's ticks, from the text of `/proc/self/stat`.
+/// Parses the ticks of this process and its finished children from `/proc/self/stat`.
 fn own(text: &str) -> Option<u64> {
     Some(ticks(text)?.iter().sum())
 }
 
-/// The ticks of a process, in user and in system mode, and those of its finished children, from the
-/// text of its `stat`: fields 14 to 17. The second field, a name in parentheses, may hold anything.
+/// Parses the ticks of a process in user and system mode, and those of its finished children, from its
+/// `stat`: fields 14 to 17. The second field, a name in parentheses, may contain any characters.
 pub(super) fn ticks(stat: &str) -> Option<[u64; 4]> {
     let fields = stat.rsplit_once(')')?.1.split_whitespace();
     let ticks: Vec<u64> = fields
@@ -86,7 +86,7 @@ pub(super) fn ticks(stat: &str) -> Option<[u64; 4]> {
     ticks.try_into().ok()
 }
 
-/// Processors of the system, whether or not this process may use them.
+/// Returns the number of processors of the system, whether or not this process may use them.
 pub(super) fn processors() -> usize {
     let online = sys::text(Path::new("/sys/devices/system/cpu/online"));
     online
@@ -94,7 +94,7 @@ pub(super) fn processors() -> usize {
         .unwrap_or_else(|| available_parallelism().map_or(1, usize::from))
 }
 
-/// The three means; `None` where the system keeps none.
+/// Returns the three load averages; `None` if the system has none.
 pub(super) fn load_average() -> Option<[f64; 3]> {
     let text = sys::text(Path::new("/proc/loadavg"))?;
     let means: Vec<f64> = text

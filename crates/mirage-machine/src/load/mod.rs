@@ -1,4 +1,4 @@
-//! What else keeps the machine busy while something is measured.
+//! Load on the machine during a measurement.
 
 mod clock;
 mod counters;
@@ -13,8 +13,8 @@ use counters::Counters;
 pub use processes::BusyProcess;
 use processes::Processes;
 
-/// Watches the machine from its making until [`finish`](Watch::finish). It runs no thread: counters are
-/// read at both ends, so it costs what it watches nothing.
+/// Watches the machine until [`finish`](Watch::finish). It uses no thread: counters are read at the start
+/// and at the end.
 #[derive(Debug)]
 pub struct Watch {
     since: Instant,
@@ -23,36 +23,36 @@ pub struct Watch {
     processes: Processes,
 }
 
-/// What a [`Watch`] saw.
+/// The load during a [`Watch`].
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Load {
-    /// How long it watched, s.
+    /// Duration in seconds.
     pub seconds: f64,
-    /// Processors of the system.
+    /// Number of processors of the system.
     pub processors: usize,
-    /// The means of runnable processes over 1, 5 and 15 minutes.
+    /// Load averages over 1, 5 and 15 minutes.
     pub average: Option<[f64; 3]>,
-    /// The share of all processors' time that other processes took, 0 to 1.
+    /// Fraction of all processors' time that other processes used, 0 to 1.
     pub others: Option<f64>,
-    /// The other processes that took the most, of those that ran all the while.
+    /// The other processes that used the most time, of those that ran throughout.
     pub busiest: Vec<BusyProcess>,
-    /// The share of all processors' time that the hypervisor kept from this virtual machine, 0 to 1.
+    /// Fraction of all processors' time that the hypervisor stole from this virtual machine, 0 to 1.
     pub stolen: Option<f64>,
     /// The processors' clock at the end.
     pub clock: Option<Clock>,
-    /// How often processors were slowed for heat meanwhile.
+    /// How often processors were throttled meanwhile.
     pub throttles: Option<u64>,
 }
 
-/// Shares of the processors' time below which others are no concern: a system's own work.
+/// Fraction of the processors' time of other processes below which there is no warning.
 const OTHERS: f64 = 0.05;
-/// Any theft shows in times; below this it is the counter's grain.
+/// Fraction of stolen time below which there is no warning: the counter's resolution.
 const STOLEN: f64 = 0.01;
-/// A clock below this share of the highest is not explained by the few percent between boost states.
+/// Fraction of the maximum clock below which there is a warning, lower than differences between boost states.
 const SLOW_CLOCK: f64 = 0.7;
 
 impl Watch {
-    /// Begins.
+    /// Starts.
     pub fn start() -> Self {
         Watch {
             since: Instant::now(),
@@ -62,15 +62,15 @@ impl Watch {
         }
     }
 
-    /// Watches for so long, while this thread sleeps: how busy the machine is before a measurement.
-    /// Below a fifth of a second the counters are too coarse to tell.
+    /// Watches for a duration while this thread sleeps, to measure the load before a measurement.
+    /// Below 0.2 seconds the counters are too coarse.
     pub fn during(window: Duration) -> Load {
         let watch = Watch::start();
         std::thread::sleep(window);
         watch.finish()
     }
 
-    /// What was seen.
+    /// Returns the load.
     pub fn finish(self) -> Load {
         let counters = match (self.counters, Counters::read()) {
             (Some(before), Some(after)) => Some(after.since(&before)),
@@ -97,18 +97,19 @@ impl Watch {
 }
 
 impl Load {
-    /// What makes times of this span doubtful, a sentence each; empty if nothing does or the system
-    /// tells nothing (see [`is_known`](Load::is_known)).
+    /// Returns what makes times of this span unreliable, a sentence each; empty if there is nothing or the
+    /// system reports nothing (see [`is_known`](Load::is_known)).
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         if let Some(others) = self.others.filter(|&share| share >= OTHERS) {
             let names: Vec<String> = self.busiest.iter().map(BusyProcess::to_string).collect();
-            let names = match names.is_empty() {
-                true => String::new(),
-                false => format!(" ({})", names.join(", ")),
+            let names = if names.is_empty() {
+                String::new()
+            } else {
+                format!(" ({})", names.join(", "))
             };
             warnings.push(format!(
-                "other processes took {:.0} % of the time of {}{names}: times are longer and vary more; \
+                "other processes used {:.0} % of the time of {}{names}: times are longer and vary more; \
                  measure again when they are done",
                 100.0 * others,
                 processors(self.processors),
@@ -116,7 +117,7 @@ impl Load {
         }
         if let Some(stolen) = self.stolen.filter(|&share| share >= STOLEN) {
             warnings.push(format!(
-                "the hypervisor kept {:.0} % of the processors' time from this virtual machine: other \
+                "the hypervisor stole {:.0} % of the processors' time from this virtual machine: other \
                  machines share its processors",
                 100.0 * stolen
             ));
@@ -131,13 +132,13 @@ impl Load {
         }
         if let Some(times) = self.throttles.filter(|&times| times > 0) {
             warnings.push(format!(
-                "processors were slowed for heat {times} times: later times are longer than earlier ones"
+                "processors were throttled {times} times for heat: later times are longer than earlier ones"
             ));
         }
         warnings
     }
 
-    /// Whether the system told anything at all (Linux does).
+    /// Whether the system reports load (Linux does).
     pub fn is_known(&self) -> bool {
         self.others.is_some() || self.clock.is_some() || self.throttles.is_some()
     }

@@ -1,4 +1,4 @@
-//! Which other processes are busy.
+//! Other busy processes.
 
 use std::{collections::HashMap, fmt, fs};
 
@@ -7,33 +7,33 @@ use serde::Serialize;
 use super::counters::ticks;
 use crate::sys;
 
-/// How many are named.
+/// Maximum number of reported processes.
 const NAMED: usize = 3;
-/// Processors' worth below which a process is not worth a name.
+/// Minimum number of processors that a reported process used.
 const BUSY: f64 = 0.05;
 
-/// A process that kept processors busy.
+/// A busy process.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct BusyProcess {
-    /// Its name, or that of several processes of one name.
+    /// Its name, possibly of several processes.
     pub name: String,
-    /// How many processors' worth of time it took: 1 is one of them all the while.
+    /// Number of processors that it used: 1 is one processor all the time.
     pub processors: f64,
 }
 
 impl fmt::Display for BusyProcess {
-    /// `rustc 98 %`, where 100 % is one processor.
+    /// Writes `rustc 98 %`, where 100 % is one processor.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {:.0} %", self.name, 100.0 * self.processors)
     }
 }
 
-/// The name of each other process and the ticks that it has taken so far, by its number.
+/// The name and the ticks of each other process, by process id.
 #[derive(Debug, Default)]
 pub(super) struct Processes(HashMap<u32, (String, u64)>);
 
 impl Processes {
-    /// As they are now; none where the system does not tell (Linux does).
+    /// Reads the current processes; empty if the system does not report them (Linux does).
     pub(super) fn read() -> Self {
         let own = std::process::id();
         let folders = fs::read_dir("/proc").into_iter().flatten().flatten();
@@ -45,8 +45,8 @@ impl Processes {
         Processes(folders.filter_map(process).collect())
     }
 
-    /// Those that took the most since, in processors of a machine where one had so many ticks
-    /// meanwhile.
+    /// Returns those that used the most time since, in processors, given the ticks of one processor in that
+    /// time.
     pub(super) fn busiest(&self, now: &Self, ticks_a_processor: f64) -> Vec<BusyProcess> {
         let mut sums: HashMap<&str, u64> = HashMap::new();
         for (number, (name, ticks)) in &now.0 {
@@ -69,7 +69,7 @@ impl Processes {
     }
 }
 
-/// A process's name and its own ticks.
+/// Parses a process's name and its own ticks.
 fn taken(stat: &str) -> Option<(String, u64)> {
     let name = stat.split_once('(')?.1.rsplit_once(')')?.0;
     let [user, system, ..] = ticks(stat)?;

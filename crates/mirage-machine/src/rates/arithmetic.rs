@@ -1,4 +1,4 @@
-//! Products and sums in registers.
+//! Peak rate of multiplications and additions in registers.
 
 use std::{
     hint::black_box,
@@ -14,10 +14,10 @@ use super::{best, giga};
 /// Chains of dependent operations side by side: at least the latency times the units of x86 (Haswell: 5
 /// by 2), and with two operands within 16 registers.
 const CHAINS: usize = 12;
-/// Long against starting together, short against a scheduler's slice.
+/// Long compared with starting threads, short compared with a scheduler's time slice.
 const BLOCK: Duration = Duration::from_millis(2);
 
-/// The most 10⁹ operations a second that all threads did at once.
+/// Measures the peak of all threads together, in 10⁹ operations a second.
 pub(super) fn gflops(pool: &ThreadPool, time: Duration) -> f64 {
     let arch = Arch::new();
     let iterations = calibrate(arch);
@@ -41,7 +41,7 @@ pub(super) fn gflops(pool: &ThreadPool, time: Duration) -> f64 {
     })
 }
 
-/// How many iterations fill a block.
+/// Returns the number of iterations of a block.
 fn calibrate(arch: Arch) -> usize {
     let mut iterations = 1 << 10;
     loop {
@@ -56,7 +56,7 @@ fn calibrate(arch: Arch) -> usize {
     }
 }
 
-/// Runs the chains and tells how many operations that was.
+/// Runs the chains; returns the number of operations.
 struct Chains {
     iterations: usize,
 }

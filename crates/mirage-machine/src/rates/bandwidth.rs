@@ -1,4 +1,4 @@
-//! Memory beyond the caches.
+//! Memory bandwidth.
 
 use std::{
     hint::black_box,
@@ -11,11 +11,11 @@ use rayon::{ThreadPool, prelude::*};
 use super::{best, giga};
 use crate::{Cache, CacheKind, Memory, cache};
 
-/// How many times the last-level caches a buffer is.
+/// Size of a buffer as a multiple of the last-level caches.
 const BEYOND: u64 = 4;
-/// A buffer where the caches are small or unknown.
+/// Minimum size of a buffer, for small or unknown caches.
 const LEAST: u64 = 64 << 20;
-/// The share of free memory that a buffer may take, one in so many: there are two.
+/// A buffer is at most free memory divided by this; there are two buffers.
 const SHARE: u64 = 8;
 
 pub(super) struct Bandwidth {
@@ -24,13 +24,13 @@ pub(super) struct Bandwidth {
     pub(super) buffer_bytes: usize,
 }
 
-/// Copies, then reads, each for the time.
+/// Measures copies, then reads, each for the time.
 pub(super) fn measure(pool: &ThreadPool, time: Duration) -> Bandwidth {
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let bytes = buffer_bytes(&cache::here(), processors, Memory::here());
     let length = (bytes / size_of::<f32>()).max(1);
     let chunk = length.div_ceil(pool.current_num_threads());
-    // Every thread touches its own part first: its pages are near it.
+    // Every thread writes its own part first, so that its pages are on its memory node.
     let source: Vec<f32> = pool.install(|| (0..length).into_par_iter().map(|_| 1.0).collect());
     let mut target: Vec<f32> = pool.install(|| (0..length).into_par_iter().map(|_| 0.0).collect());
     let bytes = length * size_of::<f32>();
@@ -60,7 +60,7 @@ pub(super) fn measure(pool: &ThreadPool, time: Duration) -> Bandwidth {
     }
 }
 
-/// Well beyond all last-level caches, and no more than a part of free memory.
+/// Returns the size of a buffer: larger than all last-level caches, and at most a part of free memory.
 fn buffer_bytes(caches: &[Cache], processors: usize, memory: Option<Memory>) -> usize {
     let last = caches.iter().filter(|c| c.kind != CacheKind::Instruction);
     let cached = last.max_by_key(|c| c.level).map_or(0, |c| {
@@ -71,7 +71,7 @@ fn buffer_bytes(caches: &[Cache], processors: usize, memory: Option<Memory>) -> 
     usize::try_from(bytes).unwrap_or(usize::MAX / 4)
 }
 
-/// The sum of a slice, eight vectors side by side.
+/// Sums a slice with eight vectors in parallel.
 struct Sum<'a>(&'a [f32]);
 
 impl WithSimd for Sum<'_> {

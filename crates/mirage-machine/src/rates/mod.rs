@@ -1,4 +1,4 @@
-//! What arithmetic and memory reach on this machine, measured.
+//! Measured peak rates of arithmetic and memory.
 
 mod arithmetic;
 mod bandwidth;
@@ -9,13 +9,13 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// How to measure.
+/// Options of a measurement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RateOptions {
-    /// Threads that work at once; the default is what the engines use, rayon's.
+    /// Number of threads; the default is rayon's, which the engines use.
     pub threads: usize,
-    /// The time for all, a second by default. It is a little more where memory is slow: each rate is
-    /// measured three times at least.
+    /// Total time, a second by default. Slow memory may take a little longer, because each rate is measured at
+    /// least three times.
     pub budget: Duration,
 }
 
@@ -28,25 +28,25 @@ impl Default for RateOptions {
     }
 }
 
-/// The best of many short runs each: what other processes took is left out as far as they paused.
+/// Peak rates: the best of many short runs, which reduces the influence of other processes.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Rates {
-    /// Threads that worked at once.
+    /// Number of threads.
     pub threads: usize,
-    /// Products and sums of f32 in registers, fused where the processor can, 10⁹ operations a second;
-    /// a fused one counts as two.
+    /// Multiplications and additions of f32 in registers, fused if the processor supports it, in 10⁹ operations
+    /// a second; a fused one counts two.
     pub fma_gflops: f64,
-    /// Copying between buffers that no cache holds, 10⁹ bytes a second, read and written ones both
+    /// Copying between buffers larger than all caches, in 10⁹ bytes a second, reads and writes both
     /// counted.
     pub copy_gbytes: f64,
-    /// Summing a buffer that no cache holds, 10⁹ bytes a second.
+    /// Summing a buffer larger than all caches, in 10⁹ bytes a second.
     pub read_gbytes: f64,
-    /// The size of such a buffer, bytes.
+    /// The size of such a buffer in bytes.
     pub buffer_bytes: usize,
 }
 
 impl Rates {
-    /// The two limits of the roofline model: arithmetic, and the faster of copying and reading.
+    /// Returns the two limits of the roofline model: arithmetic, and the faster of copying and reading.
     pub fn roofline(&self) -> Roofline {
         Roofline {
             gflops: self.fma_gflops,
@@ -55,18 +55,18 @@ impl Rates {
     }
 }
 
-/// The most that a machine did in a measurement of it (Williams, Waterman and Patterson, CACM 2009).
-/// Traffic is that of memory: work whose data stays in caches may exceed it.
+/// The roofline of a machine (Williams, Waterman and Patterson, CACM 2009).
+/// The traffic is that of memory; work whose data stays in caches may exceed it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Roofline {
-    /// Floating-point operations, 10⁹ a second.
+    /// Peak of floating-point operations, in 10⁹ a second.
     pub gflops: f64,
-    /// Memory traffic, 10⁹ bytes a second.
+    /// Peak of memory traffic, in 10⁹ bytes a second.
     pub gbytes: f64,
 }
 
 impl Roofline {
-    /// The operations a second, in 10⁹, that so many operations on so many bytes could reach.
+    /// Returns the attainable rate for these operations on these bytes, in 10⁹ operations a second.
     pub fn attainable_gflops(&self, flops: u64, bytes: u64) -> f64 {
         match bytes {
             0 => self.gflops,
@@ -75,26 +75,26 @@ impl Roofline {
     }
 }
 
-/// Why nothing was measured.
+/// An error of a measurement.
 #[derive(Debug, Error)]
 pub enum RateError {
-    /// No thread was asked for.
-    #[error("cannot measure the machine with 0 threads; give 1 or more")]
+    /// The number of threads is 0.
+    #[error("cannot measure the machine with 0 threads; use at least 1")]
     NoThreads,
-    /// The system gave no threads.
-    #[error("cannot start {threads} threads to measure the machine: {reason}; give fewer")]
+    /// The threads could not be started.
+    #[error("cannot start {threads} threads to measure the machine: {reason}; use fewer")]
     Threads {
-        /// How many were asked for.
+        /// The requested number of threads.
         threads: usize,
-        /// What the system says.
+        /// The system's error.
         reason: String,
     },
 }
 
-/// Measures arithmetic, copying and reading, with so many threads at once.
+/// Measures arithmetic, copying and reading.
 ///
 /// # Errors
-/// No thread was asked for, or the system does not give as many.
+/// If the number of threads is 0 or the threads cannot be started.
 pub fn measure_rates(options: &RateOptions) -> Result<Rates, RateError> {
     let threads = options.threads;
     if threads == 0 {
@@ -108,7 +108,7 @@ pub fn measure_rates(options: &RateOptions) -> Result<Rates, RateError> {
             reason: e.to_string(),
         })?;
     let fma_gflops = arithmetic::gflops(&pool, options.budget.mul_f64(0.3));
-    // Making the buffers takes about as long as measuring with them.
+    // Allocating the buffers takes about as long as measuring with them.
     let memory = bandwidth::measure(&pool, options.budget.mul_f64(0.2));
     Ok(Rates {
         threads,
@@ -119,16 +119,16 @@ pub fn measure_rates(options: &RateOptions) -> Result<Rates, RateError> {
     })
 }
 
-/// [`measure_rates`] as the two limits of the roofline model.
+/// Like [`measure_rates`]; returns the two limits of the roofline model.
 ///
 /// # Errors
-/// As [`measure_rates`].
+/// See [`measure_rates`].
 pub fn measure_roofline(options: &RateOptions) -> Result<Roofline, RateError> {
     measure_rates(options).map(|rates| rates.roofline())
 }
 
-/// The highest of what `run` returns, over the time and three runs at least. The first run, which
-/// warms up, does not count.
+/// Returns the maximum of what `run` returns, for the time and at least three runs. The first run is a
+/// warm-up.
 fn best(pool: &ThreadPool, time: Duration, mut run: impl FnMut(&ThreadPool) -> f64) -> f64 {
     run(pool);
     let start = Instant::now();
@@ -142,7 +142,7 @@ fn best(pool: &ThreadPool, time: Duration, mut run: impl FnMut(&ThreadPool) -> f
     best
 }
 
-/// A count in a time, in 10⁹ a second.
+/// Returns a count divided by a time, in 10⁹ a second.
 fn giga(count: f64, time: Duration) -> f64 {
     count / time.as_secs_f64().max(1e-9) / 1e9
 }

@@ -1,7 +1,7 @@
-//! Model configurations: data that says which network to build, at which size, and what its sampler has to know.
+//! Model configurations: the network, the default frame size and the noise schedule.
 //!
-//! A configuration is a preset (built in), a TOML file, or either of them with `key=value` overrides on top. Wrong keys
-//! are refused with the nearest right one.
+//! A configuration is a built-in preset or a TOML file, with optional `key=value` overrides. Unknown keys are errors that
+//! suggest the most similar key.
 
 mod overrides;
 mod parse;
@@ -14,23 +14,23 @@ use serde::{Deserialize, Serialize};
 pub use presets::{Preset, presets};
 pub use schedule::{BetaSchedule, Prediction, Schedule};
 
-/// A model: its name, the size it runs at unless told otherwise, its noise schedule, and its network.
+/// A model: its name, default frame size, noise schedule and network.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelConfig {
-    /// Name of the model, as reports print it.
+    /// Name of the model in reports.
     pub name: String,
     /// One line for `models list`.
     pub description: String,
-    /// Picture size when none is asked for.
+    /// Default frame size.
     pub size: Size,
-    /// The noise schedule that the network is made for. The sampler reads it.
+    /// The noise schedule that the network was trained for.
     pub schedule: Schedule,
     /// The network.
     pub network: NetworkConfig,
 }
 
-/// Size of a picture in pixels.
+/// Size of a frame in pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Size {
@@ -40,7 +40,7 @@ pub struct Size {
     pub height: usize,
 }
 
-/// The kinds of network, told apart by the key `network.kind`.
+/// The kinds of network, selected by the key `network.kind`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -52,7 +52,7 @@ pub enum NetworkConfig {
 }
 
 impl NetworkConfig {
-    /// The value of `network.kind`.
+    /// Returns the value of `network.kind`.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
@@ -80,7 +80,7 @@ pub struct LiveStreamUNetConfig {
     pub memory: MemoryConfig,
 }
 
-/// Where a [`LiveStreamUNet`](crate::LiveStreamUNet) attends to itself. The middle always does.
+/// The self-attention of a [`LiveStreamUNet`](crate::LiveStreamUNet). The middle always has one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AttentionConfig {
@@ -95,8 +95,8 @@ pub struct AttentionConfig {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MemoryConfig {
-    /// Frames remembered. Attention sees one key more, a learned token that is always there; `slots + 1` a multiple of 8
-    /// suits the hardware best.
+    /// Number of remembered frames. Attention has one more key, a learned token; hardware is fastest if `slots + 1` is a
+    /// multiple of 8.
     pub slots: usize,
     /// Width of a token; a multiple of 8.
     pub dim: usize,
@@ -122,7 +122,7 @@ impl LiveStreamUNetConfig {
             .collect()
     }
 
-    /// How often the network halves the sides of a picture.
+    /// How often the network halves the sides of a frame.
     #[must_use]
     pub fn halvings(&self) -> usize {
         self.multipliers.len().saturating_sub(1)

@@ -1,4 +1,4 @@
-//! `key=value` overrides on dotted keys, types checked.
+//! Overrides `key=value` on dotted keys.
 
 use serde::Deserialize;
 use toml::{Table, Value};
@@ -10,13 +10,12 @@ use super::{
 use crate::ModelError;
 
 impl ModelConfig {
-    /// This configuration with `key=value` overrides applied in order, e.g. `network.channels=24`, `network.multipliers=[1,2]`.
+    /// Applies `key=value` overrides in order, such as `network.channels=24`, `network.multipliers=[1,2]`.
     ///
-    /// Values are TOML; text needs no quotes.
+    /// Values are TOML; strings need no quotes.
     ///
     /// # Errors
-    /// An override without `=`, an unknown key (with the nearest one), a value of another type, or a result that describes
-    /// no network.
+    /// If an override has no `=`, an unknown key or a value of another type, or the result is invalid.
     pub fn with_overrides<S: AsRef<str>>(&self, overrides: &[S]) -> Result<Self, ModelError> {
         let mut table = self.to_table()?;
         let mut config = self.clone();
@@ -35,7 +34,7 @@ fn apply(table: &mut Table, text: &str) -> Result<ModelConfig, ModelError> {
     };
     let (key, value) = text
         .split_once('=')
-        .ok_or_else(|| refuse("write it as key=value".to_owned()))?;
+        .ok_or_else(|| refuse("expected key=value".to_owned()))?;
     let (key, value) = (key.trim(), value.trim());
     let mut known = Vec::new();
     collect_keys(table, "", &mut known);
@@ -50,7 +49,7 @@ fn apply(table: &mut Table, text: &str) -> Result<ModelConfig, ModelError> {
             hint: mirage_suggest::advice(key, known.iter().map(String::as_str)),
         })?;
     *slot = coerce(slot, value)
-        .map_err(|wanted| refuse(format!("`{key}` takes {wanted}, not `{value}`")))?;
+        .map_err(|wanted| refuse(format!("`{key}` must be {wanted}, not `{value}`")))?;
     ModelConfig::deserialize(table.clone()).map_err(|error| refuse(one_line(error.message())))
 }
 
@@ -61,7 +60,7 @@ fn lookup<'a>(table: &'a mut Table, key: &str) -> Option<&'a mut Value> {
     }
 }
 
-/// `text` as a value of the type that `current` has, or the name of that type.
+/// Parses `text` as a value of the type of `current`; the error is the name of that type.
 fn coerce(current: &Value, text: &str) -> Result<Value, &'static str> {
     let parsed = format!("value = {text}")
         .parse::<Table>()

@@ -1,4 +1,4 @@
-//! From text to a checked configuration.
+//! Parses and checks configurations.
 
 use std::path::Path;
 
@@ -8,10 +8,10 @@ use super::{ModelConfig, presets};
 use crate::ModelError;
 
 impl ModelConfig {
-    /// The preset of that name, or else the configuration in the file of that name.
+    /// Returns the preset of this name, or the configuration in the file of this name.
     ///
     /// # Errors
-    /// A name that is neither (with the nearest preset), or a file that is no valid configuration.
+    /// If it is neither, or the file is not a valid configuration.
     pub fn load(name_or_path: &str) -> Result<Self, ModelError> {
         if let Some(preset) = presets().iter().find(|preset| preset.name == name_or_path) {
             return preset.config();
@@ -32,10 +32,10 @@ impl ModelConfig {
         })
     }
 
-    /// The configuration in a TOML file.
+    /// Reads a TOML file.
     ///
     /// # Errors
-    /// A file that cannot be read, is no TOML, has unknown or missing keys, or describes no network.
+    /// If the file cannot be read, is not TOML, has unknown or missing keys, or is invalid.
     pub fn from_path(path: &Path) -> Result<Self, ModelError> {
         let text = std::fs::read_to_string(path).map_err(|source| ModelError::ReadConfig {
             path: path.to_owned(),
@@ -44,10 +44,10 @@ impl ModelConfig {
         Self::from_toml(&text, &path.display().to_string())
     }
 
-    /// The configuration in a TOML text; `origin` names the text in errors.
+    /// Parses a TOML text; `origin` names the text in errors.
     ///
     /// # Errors
-    /// As [`from_path`](Self::from_path).
+    /// See [`from_path`](Self::from_path).
     pub fn from_toml(text: &str, origin: &str) -> Result<Self, ModelError> {
         let table: Table = text
             .parse()
@@ -59,10 +59,10 @@ impl ModelConfig {
         Ok(config)
     }
 
-    /// The configuration as TOML, all keys written out.
+    /// Returns the configuration as TOML with all keys.
     ///
     /// # Errors
-    /// Does not occur for a configuration that came from this crate; numbers beyond TOML's 64 bits would be refused.
+    /// If a number exceeds TOML's 64 bits, which a validated configuration excludes.
     pub fn to_toml(&self) -> Result<String, ModelError> {
         toml::to_string(self).map_err(|error| ModelError::ParseConfig {
             origin: format!("model `{}`", self.name),
@@ -78,7 +78,7 @@ impl ModelConfig {
     }
 }
 
-/// Refuses keys that no preset of the same kind has. serde would refuse them too, without saying what was meant.
+/// Rejects keys that no preset of the same kind has. serde rejects them too, but without a suggestion.
 fn check_keys(table: &Table, origin: &str) -> Result<(), ModelError> {
     let mut known = Vec::new();
     let mut kinds = Vec::new();
@@ -124,7 +124,7 @@ fn kind_of(table: &Table) -> Option<&str> {
     table.get("network")?.get("kind")?.as_str()
 }
 
-/// The dotted keys of all values in `table` that are not tables themselves.
+/// Returns the dotted keys of all values in `table` that are not tables.
 pub(super) fn collect_keys(table: &Table, prefix: &str, keys: &mut Vec<String>) {
     for (key, value) in table {
         let path = if prefix.is_empty() {

@@ -1,4 +1,4 @@
-//! The configurations that are built in.
+//! The built-in configurations.
 
 use super::ModelConfig;
 use crate::ModelError;
@@ -6,17 +6,17 @@ use crate::ModelError;
 /// A built-in configuration.
 #[derive(Debug, Clone, Copy)]
 pub struct Preset {
-    /// Its name.
+    /// The name.
     pub name: &'static str,
-    /// Its text, as in `configs/models`.
+    /// The text of the file, to which the top-level folder `configs/models` links.
     pub toml: &'static str,
 }
 
 impl Preset {
-    /// The configuration.
+    /// Parses the text.
     ///
     /// # Errors
-    /// Only if the built-in text were wrong, which a test excludes.
+    /// If the text is invalid, which a test excludes for built-in ones.
     pub fn config(&self) -> Result<ModelConfig, ModelError> {
         ModelConfig::from_toml(self.toml, &format!("preset {}", self.name))
     }
@@ -31,7 +31,7 @@ macro_rules! preset {
     };
 }
 
-/// The built-in configurations by kind of network, smallest first.
+/// Returns the built-in configurations by kind of network, smallest first.
 #[must_use]
 pub fn presets() -> &'static [Preset] {
     const PRESETS: &[Preset] = &[

@@ -1,4 +1,4 @@
-//! The noise schedule as data: what a sampler has to know of how a network was trained.
+//! Noise schedules.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,23 +8,23 @@ use serde::{Deserialize, Serialize};
 pub struct Schedule {
     /// Number of timesteps that the network was trained on.
     pub train_timesteps: usize,
-    /// How the betas run from the first timestep to the last.
+    /// How the betas change from the first timestep to the last.
     pub betas: BetaSchedule,
-    /// First beta; the cosine schedule has no use for it.
+    /// First beta; unused by the cosine schedule.
     pub beta_start: f64,
-    /// Last beta; the cosine schedule has no use for it.
+    /// Last beta; unused by the cosine schedule.
     pub beta_end: f64,
     /// What the network predicts.
     pub prediction: Prediction,
 }
 
-/// How the betas run from the first timestep to the last.
+/// How the betas change from the first timestep to the last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum BetaSchedule {
-    /// Evenly from `beta_start` to `beta_end` (Ho et al. 2020).
+    /// Linear from `beta_start` to `beta_end` (Ho et al. 2020).
     Linear,
-    /// Their square roots run evenly (Rombach et al. 2022).
+    /// Their square roots are linear (Rombach et al. 2022).
     ScaledLinear,
     /// From a squared cosine of ᾱ with offset 0.008, no beta above 0.999 (Nichol and Dhariwal 2021).
     Cosine,
@@ -35,12 +35,12 @@ pub enum BetaSchedule {
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Prediction {
-    /// The clean picture x0 in [-1, 1].
+    /// The clean frame x0 in [-1, 1].
     Sample,
 }
 
 impl Default for Schedule {
-    /// 1000 timesteps, betas from 0.00085 to 0.012 whose square roots run evenly (Rombach et al. 2022).
+    /// 1000 timesteps, betas from 0.00085 to 0.012 with linear square roots (Rombach et al. 2022).
     fn default() -> Self {
         Self {
             train_timesteps: 1000,
@@ -78,7 +78,7 @@ impl Schedule {
         }
     }
 
-    /// `ᾱ_t`, the product of `1 − β` up to and with timestep `t`, for every timestep: falls from near 1 towards 0.
+    /// Returns `ᾱ_t`, the product of `1 − β` up to and including timestep `t`, for every timestep; it falls from near 1 to 0.
     #[must_use]
     pub fn alphas_cumprod(&self) -> Vec<f64> {
         self.betas()

@@ -1,9 +1,9 @@
-//! What a configuration must satisfy before a network is built from it, so that building cannot fail or exhaust memory.
+//! Validates configurations, so that building a network cannot fail or exhaust memory.
 
 use super::{LiveStreamUNetConfig, ModelConfig, NetworkConfig, Schedule, Size, StressConfig};
 use crate::ModelError;
 
-/// A key and what its value has to be.
+/// A key and what its value must be.
 type Complaint = (&'static str, String);
 
 const MAX_SIDE: usize = 16_384;
@@ -17,10 +17,10 @@ const MAX_STRESS_CHANNELS: usize = MAX_CHANNELS / 16;
 const STRESS_HALVINGS: usize = 4;
 
 impl ModelConfig {
-    /// Checks every value against what the network can do.
+    /// Checks every value.
     ///
     /// # Errors
-    /// The first key whose value does not work, with what it has to be; or a default size that the network cannot run at.
+    /// If a value is invalid or the network does not support the default size. Names the first such key and what it must be.
     pub fn validate(&self) -> Result<(), ModelError> {
         let complaint = self
             .check_name()
@@ -37,13 +37,13 @@ impl ModelConfig {
         self.validate_size(self.size)
     }
 
-    /// What both sides of a picture must be a multiple of.
+    /// Returns the number that both sides of a frame must be a multiple of.
     #[must_use]
     pub fn side_multiple(&self) -> usize {
         1 << self.halvings()
     }
 
-    /// How often the network halves the sides of a picture.
+    /// Returns how often the network halves the sides of a frame.
     fn halvings(&self) -> usize {
         match &self.network {
             NetworkConfig::LiveStreamUnet(network) => network.halvings(),
@@ -51,11 +51,11 @@ impl ModelConfig {
         }
     }
 
-    /// Checks that the network can run at `size`.
+    /// Checks that the network supports `size`.
     ///
     /// # Errors
-    /// A side that is zero, too large or no multiple of [`side_multiple`](Self::side_multiple); names the multiple and the
-    /// nearest size that works.
+    /// If a side is zero, too large or not a multiple of [`side_multiple`](Self::side_multiple). Names the multiple and the
+    /// nearest supported size.
     pub fn validate_size(&self, size: Size) -> Result<(), ModelError> {
         size.check_halvings(&self.name, self.halvings())
     }
@@ -68,11 +68,11 @@ impl ModelConfig {
 }
 
 impl Size {
-    /// Checks that a network that halves the sides `halvings` times can run at this size; `model` names it in the error.
+    /// Checks the size for a network that halves the sides `halvings` times; `model` names it in the error.
     ///
     /// # Errors
-    /// [`ModelError::Size`] for a side that is zero, above 16384 or no multiple of `2^halvings`: it says the multiple and the
-    /// nearest size that works.
+    /// [`ModelError::Size`] if a side is zero, above 16384 or not a multiple of `2^halvings`. Names the multiple and the
+    /// nearest supported size.
     pub fn check_halvings(self, model: &str, halvings: usize) -> Result<(), ModelError> {
         let multiple = 1 << halvings.min(MAX_HALVINGS);
         let fits = |side: usize| side > 0 && side <= MAX_SIDE && side.is_multiple_of(multiple);
@@ -132,10 +132,10 @@ fn schedule(schedule: &Schedule) -> Result<(), Complaint> {
     )?;
     let (start, end) = (schedule.beta_start, schedule.beta_end);
     require(start > 0.0 && start < 1.0, "schedule.beta_start", || {
-        format!("must lie between 0 and 1, not {start}")
+        format!("must be between 0 and 1, not {start}")
     })?;
     require(end >= start && end < 1.0, "schedule.beta_end", || {
-        format!("must lie between beta_start and 1, not {end}")
+        format!("must be between beta_start and 1, not {end}")
     })
 }
 
@@ -156,7 +156,7 @@ fn live_stream_unet(network: &LiveStreamUNetConfig) -> Result<(), Complaint> {
     within(network.blocks, 1..=16, "network.blocks")?;
     let groups = network.norm_groups;
     for channels in network.level_channels() {
-        // One channel a group would normalise the timestep and every bias before it away.
+        // With one channel for each group, the norm would cancel the timestep and every bias before it.
         require(
             groups > 0 && channels.is_multiple_of(groups) && channels / groups >= 2,
             "network.norm_groups",
@@ -221,6 +221,6 @@ fn no_repeats(levels: &[usize], key: &'static str) -> Result<(), Complaint> {
         .find(|(at, level)| levels[..*at].contains(level));
     match repeated {
         None => Ok(()),
-        Some((_, level)) => Err((key, format!("names level {level} twice"))),
+        Some((_, level)) => Err((key, format!("has level {level} twice"))),
     }
 }

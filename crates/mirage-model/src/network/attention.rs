@@ -1,4 +1,4 @@
-//! Attention, written out, so that a pass has something to raise; and the transformer blocks around it.
+//! Attention as separate operations, which the pass `sdpa` replaces, and transformer blocks.
 
 use burn::{
     module::Module,
@@ -36,8 +36,8 @@ impl Attention {
         }
     }
 
-    /// `x` is `[B, N, dim]`, `context` is `[B, M, context_dim]`, `hidden` is true for the keys that must not be seen,
-    /// `[1, 1, 1, M]`, and leaves at least one; gives `[B, N, dim]`.
+    /// `x` is `[B, N, dim]`, `context` is `[B, M, context_dim]`, `hidden` is `[1, 1, 1, M]` and true for masked keys, of which
+    /// at least one must be false; returns `[B, N, dim]`.
     pub(crate) fn forward(
         &self,
         x: Tensor<3>,
@@ -78,8 +78,8 @@ pub(crate) struct CrossAttention {
     attention: Attention,
 }
 
-/// A pre-norm transformer block over the pixels of a feature map: self-attention, cross-attention to the context memory
-/// where it has it, GELU MLP.
+/// A pre-norm transformer block over the pixels of a feature map: self-attention, optional cross-attention to the context
+/// memory, GELU MLP.
 #[derive(Module, Debug)]
 pub(crate) struct TransformerBlock {
     self_norm: LayerNorm,

@@ -11,8 +11,8 @@ const STATISTICS: [&str; 2] = ["running_mean", "running_var"];
 
 /// `(x − mean)/√(var + 1e-5)·gamma + beta` for each channel, with the statistics of training.
 ///
-/// Not burn's own, whose statistics lie behind a lock that clones of a module share: loading weights into a clone would
-/// change the original. Its name and its fields' names are those that weight files of either layout are translated by.
+/// Replaces burn's batch norm, whose statistics are shared by clones of a module, so that loading weights into a clone
+/// would change the original. Weight files of both layouts are translated by the names of the type and its fields.
 #[derive(Module, Debug)]
 pub(crate) struct BatchNorm {
     /// `[channels]`, and so are the others.
@@ -45,8 +45,8 @@ impl BatchNorm {
         )
     }
 
-    /// Whether the parameter of that path is a statistic: part of a weight file and of a graph like any other, but none of
-    /// the weights that a network is said to have.
+    /// Whether the parameter of this path is a statistic. Statistics are part of weight files and graphs, but not counted as
+    /// weights.
     pub(crate) fn is_statistic(path: &str) -> bool {
         path.rsplit('.')
             .next()

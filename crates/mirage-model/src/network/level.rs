@@ -12,7 +12,7 @@ use super::{
 };
 use crate::config::LiveStreamUNetConfig;
 
-/// What every level is built from.
+/// The settings that all levels share.
 pub(crate) struct LevelPlan<'a> {
     pub(crate) config: &'a LiveStreamUNetConfig,
     /// Width of the timestep embedding.
@@ -41,7 +41,7 @@ impl LevelPlan<'_> {
         )
     }
 
-    /// The transformer block of `level`, where it has one.
+    /// Returns the transformer block of `level`, if it has one.
     fn level_transformer(&self, level: usize, dim: usize) -> Option<TransformerBlock> {
         let reads_memory = self.config.memory.levels.contains(&level);
         let attends = self.config.attention.levels.contains(&level);

@@ -24,16 +24,15 @@ use crate::{
     forward::{NamedForward, Ordered},
 };
 
-/// Channels of a picture.
+/// Channels of a frame.
 const RGB: usize = 3;
 /// Frame, previous output and noisy sample, in this order.
 const INPUT: usize = 3 * RGB;
 
-/// A U-Net that turns a frame, the previous output and a noisy sample into a clean picture.
+/// A U-Net that predicts a clean frame from a frame, the previous output and a noisy sample.
 ///
-/// It predicts `x0 = clamp(mix + detail · tanh(u), −1, 1)`: `mix` is a 1×1 convolution of the nine input channels, which
-/// keeps the picture; `u` is the U-Net's output; `detail` is a learned weight per colour, so that the U-Net's share of the
-/// picture is bounded whatever its weights are.
+/// It predicts `x0 = clamp(mix + detail · tanh(u), −1, 1)`: `mix` is a 1×1 convolution of the nine input channels, `u` the
+/// U-Net's output, and `detail` a learned weight for each colour, which bounds the U-Net's contribution for any weights.
 ///
 /// Its U-Net: residual blocks with the timestep in each, levels joined by strided convolutions, nearest-pixel upsampling and
 /// skip connections, transformer blocks at the levels that the configuration names and in the middle; those that read the

@@ -1,24 +1,24 @@
-//! The seeded weights of an untrained [`LiveStreamUNet`]: a watchable transformation of the frame.
+//! Seeded weights of an untrained [`LiveStreamUNet`], chosen so that the output is a visible transformation of the frame.
 //!
-//! The picture comes through by the mix, a gentle change of colour and contrast. The U-Net is random and adds bounded
-//! texture. It sees little of the noise, so that the texture holds still from frame to frame. Nothing is zero: every
-//! parameter can be seen in the output.
+//! The mix slightly changes colour and contrast of the frame. The U-Net is random and adds bounded texture. Its weight
+//! for the noisy sample is small, so that the texture is stable between frames. No weight is zero, so that every
+//! parameter affects the output.
 
 use super::live_stream_unet::LiveStreamUNet;
 use crate::seed::{Distribution, Gaussian, ParameterSite, Seeding, standard};
 
-/// Output colour by frame colour: warmer and a little flatter than the frame. Rows sum to below 1, which keeps the loop over
-/// the previous output from saturating.
+/// Output colour by frame colour: warmer and with slightly less contrast. Rows sum to less than 1, so that feedback by the
+/// previous output does not saturate.
 const COLOUR: [[f32; 3]; 3] = [[0.86, 0.08, 0.0], [0.03, 0.82, 0.05], [0.0, 0.12, 0.74]];
 const COLOUR_BIAS: [f32; 3] = [0.04, 0.0, -0.03];
-/// Share of the previous output and of the noisy sample in the mix.
+/// Weights of the previous output and of the noisy sample in the mix.
 const MIX_PREVIOUS: f32 = 0.04;
 const MIX_SAMPLE: f32 = 0.015;
-/// How much of the noisy sample the U-Net sees, relative to the frame.
+/// Weight of the noisy sample in the U-Net, relative to the frame.
 const SAMPLE_GAIN: f32 = 0.06;
-/// How far the texture can move a colour, of the range from −1 to 1.
+/// Maximum change of a colour by the texture, in the range −1 to 1.
 const DETAIL: f32 = 0.28;
-/// Its sigmoid, about a fifth, is the share of the previous output in the next.
+/// Its sigmoid, about a fifth, is the weight of the previous output in the next.
 const BLEND: f32 = -1.4;
 
 impl Seeding for LiveStreamUNet {
@@ -47,7 +47,7 @@ impl Seeding for LiveStreamUNet {
                     plain(at).scaled(if from_sample { SAMPLE_GAIN } else { 1.0 })
                 })
             }
-            // Branches that are added to a skip: halved, so that depth does not drown the picture.
+            // Branches that are added to a skip are halved, so that they do not dominate with depth.
             path if is_branch_end(path) => {
                 let plain = standard(site);
                 Box::new(move |at| plain(at).scaled(0.5))

@@ -68,11 +68,11 @@ fn bad_overrides_say_what_is_meant() {
         ("network=8", "--set: unknown key `network`: "),
         (
             "network.channels",
-            "--set network.channels: write it as key=value",
+            "--set network.channels: expected key=value",
         ),
         (
             "network.channels=many",
-            "--set network.channels=many: `network.channels` takes an integer, not `many`",
+            "--set network.channels=many: `network.channels` must be an integer, not `many`",
         ),
         ("network.channels=1.5", "takes an integer, not `1.5`"),
         ("network.channels=-8", "--set network.channels=-8: "),
@@ -107,7 +107,7 @@ fn bad_overrides_say_what_is_meant() {
         ),
         (
             "network.attention.levels=[2,2]",
-            "network.attention.levels names level 2 twice",
+            "network.attention.levels has level 2 twice",
         ),
         (
             "network.memory.levels=[0]",
@@ -119,7 +119,7 @@ fn bad_overrides_say_what_is_meant() {
         ),
         (
             "schedule.beta_start=2",
-            "schedule.beta_start must lie between 0 and 1, not 2",
+            "schedule.beta_start must be between 0 and 1, not 2",
         ),
         (
             "schedule.train_timesteps=0",

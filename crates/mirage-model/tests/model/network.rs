@@ -333,6 +333,6 @@ fn wrong_inputs_are_refused_by_name() {
     let rank = refuse(&|inputs| inputs[0].1 = Tensor::<2>::zeros([3, 3], &device).into());
     assert_eq!(
         rank,
-        "input `sample`: has shape [3, 3]; it takes [batch, 3, height, width]"
+        "input `sample`: has the shape [3, 3]; expected [batch, 3, height, width]"
     );
 }

@@ -1,15 +1,15 @@
-//! How a pipeline is written: `fp16{keep=norm+softmax},channels_last,sdpa`, and the same in TOML.
+//! The grammar of pipelines: `fp16{keep=norm+softmax},channels_last,sdpa`, and the same in TOML.
 //!
 //! ```text
 //! pipeline = [ pass { "," pass } ]
 //! pass     = name [ "{" [ option { "," option } ] "}" ]
-//! option   = name [ "=" value ]            a name alone means the value `true`
+//! option   = name [ "=" value ]            a name alone has the value `true`
 //! name     = letters, digits, "_", "-"
 //! value    = any characters but , = { } " and blanks; or "…" with \" \\ \n for those three
 //! ```
 //!
-//! Blanks between these parts don't matter. A pipeline prints back canonically: no blanks, options
-//! by name, quotes only where needed; and parsing what was printed gives the same pipeline.
+//! Blanks between these parts are ignored. The canonical form, which is printed, has no blanks, options in
+//! alphabetical order, and quotes only where needed. Parsing it gives the same pipeline.
 
 mod parse;
 mod toml_form;
@@ -19,20 +19,20 @@ use std::{collections::BTreeMap, fmt, str::FromStr};
 pub use parse::GrammarError;
 pub use toml_form::TomlError;
 
-/// Where something stands in what the user wrote, for messages.
+/// The position of a part in what the user wrote, for messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Place {
-    /// Made by a program.
+    /// Not from a text: created by a program.
     #[default]
     Unknown,
-    /// The column of a pipeline in text, in characters from 1.
+    /// The column in the text form, in characters from 1.
     Column(usize),
-    /// The position in the list of a pipeline in TOML, from 0.
+    /// The index in the list of the TOML form, from 0.
     Entry(usize),
 }
 
 impl fmt::Display for Place {
-    /// Empty, or with a blank before it, to follow a name.
+    /// Writes nothing, or a blank and the position, to follow a name.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Place::Unknown => Ok(()),
@@ -42,9 +42,9 @@ impl fmt::Display for Place {
     }
 }
 
-/// A pass as a user asks for it: a name and options as text, neither checked yet.
+/// A requested pass: a name and options as text, neither checked yet.
 ///
-/// Equality does not look at places.
+/// Equality ignores places.
 #[derive(Clone, Debug)]
 pub struct PassSpec {
     name: String,
@@ -53,8 +53,7 @@ pub struct PassSpec {
 }
 
 impl PassSpec {
-    /// A pass without options. A name that the grammar cannot write is only found out when the
-    /// pipeline is planned.
+    /// Returns a pass without options. An invalid name is reported when the pipeline is planned.
     pub fn new(name: impl Into<String>) -> Self {
         PassSpec {
             name: name.into(),
@@ -63,7 +62,7 @@ impl PassSpec {
         }
     }
 
-    /// The same with an option set to a value in text.
+    /// Sets an option to a value in text form.
     #[must_use]
     pub fn with(mut self, option: impl Into<String>, value: impl Into<String>) -> Self {
         self.options
@@ -83,12 +82,12 @@ impl PassSpec {
             .map(|(name, (value, _))| (name.as_str(), value.as_str()))
     }
 
-    /// Where the pass stands in what the user wrote.
+    /// Returns the position of the pass in what the user wrote.
     pub fn place(&self) -> Place {
         self.place
     }
 
-    /// Where an option stands; the pass's place if it has no such option.
+    /// Returns the position of an option, or of the pass if it has no such option.
     pub fn option_place(&self, option: &str) -> Place {
         self.options
             .get(option)
@@ -134,7 +133,7 @@ pub(crate) fn write_options<V: AsRef<str>>(
     f.write_str(if open { "}" } else { "" })
 }
 
-/// A pipeline as a user asks for it; nothing is checked but the grammar.
+/// A requested pipeline: parsed, but its names and options are not checked.
 ///
 /// ```
 /// use mirage_pass::PipelineSpec;
@@ -145,17 +144,17 @@ pub(crate) fn write_options<V: AsRef<str>>(
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PipelineSpec {
-    /// The passes in the order in which they were written.
+    /// The passes in the order in which they are written.
     pub passes: Vec<PassSpec>,
 }
 
 impl PipelineSpec {
-    /// No passes.
+    /// Returns a pipeline without passes.
     pub fn empty() -> Self {
         Self::default()
     }
 
-    /// Whether no pass is asked for.
+    /// Whether the pipeline has no passes.
     pub fn is_empty(&self) -> bool {
         self.passes.is_empty()
     }

@@ -1,22 +1,22 @@
-//! Reading the text form.
+//! Parser of the text form.
 
 use std::collections::BTreeMap;
 
 use super::{PassSpec, PipelineSpec, Place};
 
-/// Why a text is not a pipeline.
+/// A syntax error in the text form of a pipeline.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("column {column} of the pipeline: expected {expected}, found {found}")]
 pub struct GrammarError {
-    /// Where, in characters from 1.
+    /// The column of the error, in characters from 1.
     pub column: usize,
-    /// What may stand there.
+    /// What was expected.
     pub expected: &'static str,
-    /// What stands there.
+    /// What was found instead.
     pub found: String,
 }
 
-/// Whether a character may stand in a value without quotes.
+/// Whether a character may be part of a value without quotes.
 pub(super) fn is_bare(c: char) -> bool {
     !c.is_whitespace() && !c.is_control() && !matches!(c, ',' | '=' | '{' | '}' | '"')
 }
@@ -25,7 +25,7 @@ fn is_name_part(c: char) -> bool {
     c.is_alphanumeric() || c == '_' || c == '-'
 }
 
-/// Whether a text is a name of the grammar.
+/// Whether a text is a name in this grammar.
 pub(super) fn is_name(text: &str) -> bool {
     !text.is_empty() && text.chars().all(is_name_part)
 }
@@ -47,7 +47,7 @@ pub(super) fn pipeline(text: &str) -> Result<PipelineSpec, GrammarError> {
     Ok(PipelineSpec { passes })
 }
 
-/// Reads left to right; every method that reads a part also skips the blanks after it.
+/// Reads left to right. Every method that reads a part also skips the blanks after it.
 struct Reader {
     chars: Vec<char>,
     at: usize,

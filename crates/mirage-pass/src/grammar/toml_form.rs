@@ -4,8 +4,8 @@
 //! passes = ["sdpa", { name = "fp16", keep = ["norm", "softmax"] }]
 //! ```
 //!
-//! An entry is a pass in the text form or a table with its name and options; `[[passes]]` tables
-//! and a whole pipeline as one text do as well.
+//! An entry is a pass in text form, or a table with its name and options. `[[passes]]` tables and a whole
+//! pipeline as one string are accepted too.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -14,7 +14,7 @@ use toml::{Table, Value};
 
 use super::{PassSpec, PipelineSpec, Place, parse::is_name};
 
-/// Why a TOML document is not a pipeline.
+/// An error in the TOML form of a pipeline.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {message}")]
 pub struct TomlError {
@@ -38,7 +38,7 @@ impl TomlError {
     }
 }
 
-/// The document: the pipeline under the key `passes`.
+/// The document, which has the pipeline under the key `passes`.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Document<P> {
@@ -46,14 +46,14 @@ struct Document<P> {
 }
 
 impl PipelineSpec {
-    /// From a TOML document with the one key `passes`.
+    /// Parses a TOML document whose only key is `passes`.
     pub fn from_toml(text: &str) -> Result<Self, TomlError> {
         let document: Document<PipelineSpec> =
             toml::from_str(text).map_err(|e| TomlError::new(text, &e))?;
         Ok(document.passes)
     }
 
-    /// As a TOML document with the one key `passes`.
+    /// Returns a TOML document whose only key is `passes`.
     pub fn to_toml(&self) -> String {
         let entries = self.passes.iter().map(entry).collect();
         Table::from_iter([("passes".to_owned(), Value::Array(entries))]).to_string()
@@ -71,10 +71,10 @@ fn entry(pass: &PassSpec) -> Value {
     Value::Table(std::iter::once(name).chain(options).collect())
 }
 
-/// The value as TOML writes it best; [`untyped`] gives the text back as it was.
+/// Returns a value in its TOML type. [`untyped`] restores the text exactly.
 fn typed(text: &str) -> Value {
     let exact = |value: Value| (untyped(&value).as_deref() == Ok(text)).then_some(value);
-    // Short enough for every reader to give the same number.
+    // Short enough that every parser reads the same number.
     let number = |text: &str| {
         text.parse()
             .ok()
@@ -93,7 +93,7 @@ fn typed(text: &str) -> Value {
         .unwrap_or_else(|| text.into())
 }
 
-/// The text of an option's value.
+/// Returns the text of an option's value.
 fn untyped(value: &Value) -> Result<String, String> {
     match value {
         Value::String(s) => Ok(s.clone()),
@@ -103,7 +103,7 @@ fn untyped(value: &Value) -> Result<String, String> {
         Value::Array(members) => {
             let member = |m: &Value| match m {
                 Value::String(s) if !s.is_empty() && !s.contains('+') => Ok(s.clone()),
-                other => Err(format!("a set holds names, not `{other}`")),
+                other => Err(format!("expected a list of names, found `{other}` in it")),
             };
             Ok(members
                 .iter()
@@ -112,7 +112,7 @@ fn untyped(value: &Value) -> Result<String, String> {
                 .join("+"))
         }
         Value::Table(_) | Value::Datetime(_) => Err(format!(
-            "must be text, a number, a bool or a list of names, not `{value}`"
+            "must be a string, a number, a boolean or a list of names, not `{value}`"
         )),
     }
 }
@@ -138,7 +138,7 @@ impl Serialize for PipelineSpec {
 }
 
 impl<'de> Deserialize<'de> for PipelineSpec {
-    /// From a list of entries or from the text form.
+    /// Reads a list of entries or the text form.
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         struct Visitor;
         impl<'de> de::Visitor<'de> for Visitor {
@@ -185,8 +185,8 @@ fn read_entry(value: Value, place: Place) -> Result<PassSpec, String> {
         Value::Table(mut table) => {
             let name = match table.remove("name") {
                 Some(Value::String(name)) => named(name)?,
-                Some(other) => return Err(format!("`name` must be text, not `{other}`")),
-                None => return Err("a table needs `name`, the name of the pass".to_owned()),
+                Some(other) => return Err(format!("`name` must be a string, not `{other}`")),
+                None => return Err("missing key `name`, the name of the pass".to_owned()),
             };
             let option = |(name, value): (String, Value)| {
                 let name = named(name)?;
@@ -209,13 +209,13 @@ fn read_entry(value: Value, place: Place) -> Result<PassSpec, String> {
     }
 }
 
-/// A name that the text form can write too.
+/// Checks that the text form can express the name.
 fn named(name: String) -> Result<String, String> {
     if is_name(&name) {
         return Ok(name);
     }
     Err(format!(
-        "a name is letters, digits, `_` and `-`, not `{}`",
+        "a name consists of letters, digits, `_` and `-`; found `{}`",
         name.escape_debug()
     ))
 }

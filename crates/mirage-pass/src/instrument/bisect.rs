@@ -1,11 +1,11 @@
-//! Which pass it was.
+//! Bisection: finds the pass that breaks a graph.
 
 use mirage_ir::Graph;
 
 use super::{Change, Instrument, StepView};
 use crate::{Fault, PassRun, Plan};
 
-/// Keeps the graph after each pass that changed it, to find the first that is bad.
+/// Keeps the graph after each pass that changed it, to find the first bad one.
 ///
 /// ```no_run
 /// # use mirage_ir::{Graph, target::Capabilities};
@@ -25,35 +25,34 @@ pub struct Bisect {
     graphs: Vec<(usize, &'static str, Graph)>,
 }
 
-/// What [`Bisect::search`] finds.
+/// The result of [`Bisect::search`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum Bisection<'a> {
-    /// The graph before the first pass is bad already.
+    /// The graph is already bad before the first pass.
     BadInput,
-    /// The graph after the last pass is good, or no pipeline has run.
+    /// The graph after the last pass is good, or no pipeline was run.
     Good,
-    /// This pass makes a bad graph of a good one.
+    /// This pass turns a good graph into a bad one.
     FirstBad {
         /// The step's position in the plan, from 0.
         step: usize,
         /// The pass.
         pass: &'static str,
-        /// The graph that it was given.
+        /// The graph before the pass.
         before: &'a Graph,
-        /// The graph that it gave.
+        /// The graph after the pass.
         after: &'a Graph,
     },
 }
 
 impl Bisect {
-    /// Nothing kept yet.
+    /// Returns an instrument that has no graphs yet.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Finds the pass that makes a bad graph of a good one, by halving: the predicate is asked
-    /// about as many graphs as the logarithm of the number of passes. If graphs turn bad, good and
-    /// bad again, the pass found is one of those that make a bad graph of a good one.
+    /// Finds the pass that turns a good graph into a bad one, by binary search: the predicate is called
+    /// O(log n) times for n passes. If graphs turn bad more than once, one of these passes is found.
     pub fn search(&self, good: impl Fn(&Graph) -> bool) -> Bisection<'_> {
         let (Some(input), Some((_, _, last))) = (&self.input, self.graphs.last()) else {
             return match &self.input {

@@ -1,4 +1,4 @@
-//! The graph after each pass, as files.
+//! Writes the graph after each pass to files.
 
 use std::path::{Path, PathBuf};
 
@@ -7,15 +7,15 @@ use mirage_ir::Graph;
 use super::{Change, Instrument, StepView};
 use crate::{Fault, PassRun, Plan, files};
 
-/// Writes the graph in text form to a folder: `00-input.txt`, then `01-PASS.txt` and so on, a file
-/// for each pass that changed it. The folder is made if need be; files of these names are replaced.
+/// Writes the graph in text form to a folder: `00-input.txt`, then `01-PASS.txt` and so on, a file for
+/// each pass that changed it. The folder is created if needed; existing files are replaced.
 #[derive(Clone, Debug)]
 pub struct Dump {
     folder: PathBuf,
 }
 
 impl Dump {
-    /// Dumps to this folder.
+    /// Returns an instrument that writes to this folder.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         Dump {
             folder: folder.into(),

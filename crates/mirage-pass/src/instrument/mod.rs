@@ -1,4 +1,4 @@
-//! Instruments: what watches the passes of a pipeline.
+//! Instruments: observers of the passes of a pipeline.
 
 mod bisect;
 mod dump;
@@ -19,66 +19,66 @@ pub use verify::{Interface, Verify};
 
 use crate::{Fault, Outcome, PassRun, Plan, Step};
 
-/// Whether a step may run.
+/// An instrument's answer to whether a step may run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It may.
+    /// The step may run.
     Run,
-    /// It may not, for this reason; the report says so.
+    /// The step must not run, for this reason, which the report shows.
     Veto(String),
 }
 
 /// A step and its position in the plan, from 0.
 #[derive(Clone, Copy, Debug)]
 pub struct StepView<'a> {
-    /// The position.
+    /// The position, from 0.
     pub index: usize,
     /// The step.
     pub step: &'a Step,
 }
 
-/// What a step did.
+/// The effect of a step.
 #[derive(Clone, Copy, Debug)]
 pub struct Change<'a> {
-    /// The graph that the pass was given.
+    /// The graph before the pass.
     pub before: &'a Graph,
-    /// The graph that it gave. Valid once [`Verify`] has seen it, which comes before every
-    /// instrument that is added to a manager.
+    /// The graph after the pass. [`Verify`] has checked it before any instrument that is added to a
+    /// manager sees it.
     pub after: &'a Graph,
-    /// What the pass says about it, of the bodies too.
+    /// The outcome that the pass reported, for the graph and the bodies.
     pub outcome: &'a Outcome,
-    /// The bodies that the graph called before the pass; empty if it did not run on them.
+    /// The effect on each body that the graph calls; empty if the pass did not run on bodies.
     pub bodies: &'a [BodyChange],
 }
 
-/// What a step did to the body of calls.
+/// The effect of a step on a body.
 #[derive(Clone, Debug)]
 pub struct BodyChange {
-    /// The body that the pass was given.
+    /// The body before the pass.
     pub before: Arc<Graph>,
-    /// The body that is called instead; the same `Arc` if nothing has changed.
+    /// The body after the pass; the same `Arc` if it is unchanged.
     pub after: Arc<Graph>,
 }
 
-/// Watches a pipeline. Every method but the name does nothing unless an instrument says otherwise.
+/// Observes a pipeline. Every method except `name` does nothing by default.
 ///
-/// Around each pass, `before` is called on the instruments in reverse order, so that timing, which
-/// is installed first, starts last; `after` and the others in order.
+/// Before each pass, the instruments are called in reverse order, so that timing, which is installed
+/// first, starts last; after it, they are called in order.
 pub trait Instrument {
-    /// The name in reports and messages.
+    /// Returns the name used in reports and messages.
     fn name(&self) -> &'static str;
 
-    /// The plan is about to run on this graph. An error stops it.
+    /// Called before the plan runs on this graph. An error stops it.
     fn begin(&mut self, _plan: &Plan, _graph: &Graph) -> Result<(), Fault> {
         Ok(())
     }
 
-    /// A pass is about to run. After a veto the remaining instruments are not asked.
+    /// Called before a pass runs. After a veto, the remaining instruments are not called.
     fn before(&mut self, _step: StepView<'_>, _graph: &Graph) -> Verdict {
         Verdict::Run
     }
 
-    /// A pass has run, and its row of the report is still open. An error makes the pass fail.
+    /// Called after a pass has run; may add to its row of the report. An error makes the pass fail.
     fn after(
         &mut self,
         _step: StepView<'_>,
@@ -88,7 +88,7 @@ pub trait Instrument {
         Ok(())
     }
 
-    /// A pass has failed on this graph; the pipeline stops.
+    /// Called when a pass has failed on this graph; the pipeline stops.
     fn failed(&mut self, _step: StepView<'_>, _graph: &Graph, _fault: &Fault) {}
 }
 

@@ -1,4 +1,4 @@
-//! What each pass does to the numbers.
+//! Measures how much each pass changes numerical results.
 
 use mirage_ir::{
     Graph, Params,
@@ -9,69 +9,67 @@ use mirage_ir::{
 use super::{Change, Instrument, StepView, sample::Sample};
 use crate::{Fault, Numerics, PassRun, Plan};
 
-/// Runs the f64 interpreter on the graph before and after each pass, on the same seeded random
-/// inputs, and reports how far the results are apart.
+/// Runs the f64 interpreter on the graph before and after each pass with the same seeded random inputs,
+/// and reports the difference of the results.
 ///
-/// Opt-in, for small graphs: one of more operations than the limit is left out, as is one that the
-/// interpreter cannot run, and a remark on each pass says so. What it shows is what the *graph*
-/// computes, in f64 with roundings at its casts; what kernels add is not in it.
+/// Opt-in, for small graphs: a graph with more operations than the limit, or that the interpreter cannot
+/// run, is not compared, and a remark says so. The difference is that of the *graphs*, computed in f64
+/// with rounding at casts; it does not include the error of a backend's kernels.
 #[derive(Debug)]
 pub struct NumericsDiff {
     seed: u64,
     max_flops: u64,
     params: Option<Params>,
     sample: Option<Sample>,
-    /// The results of the graph as it is now, or why there are none.
+    /// The results of the current graph, or why there are none.
     current: Result<Vec<Tensor>, String>,
     effects: Vec<NumericEffect>,
 }
 
-/// What one pass did to the numbers.
+/// The difference that one pass made.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NumericEffect {
     /// The step's position in the plan, from 0.
     pub step: usize,
     /// The pass.
     pub pass: &'static str,
-    /// How far the results after it are from those before it, the largest of all outputs and new
-    /// contents of states.
+    /// The largest difference over all outputs and new state contents.
     pub difference: Difference,
-    /// Whether that is within what the pass promises.
+    /// Whether the difference is within the pass's numerics class.
     pub kept: bool,
 }
 
 impl NumericsDiff {
-    /// The operations of the largest graph that is run, unless [`Self::max_flops`] says otherwise:
-    /// some seconds a pass.
+    /// The default of [`Self::max_flops`]: some seconds for each pass.
     pub const MAX_FLOPS: u64 = 200_000_000;
 
-    /// With random inputs of this seed, and made-up parameters.
+    /// Returns an instrument with random inputs and parameters of this seed.
     pub fn new(seed: u64) -> Self {
         NumericsDiff {
             seed,
             max_flops: Self::MAX_FLOPS,
             params: None,
             sample: None,
-            current: Err("no pipeline has begun".to_owned()),
+            current: Err("no pipeline was run".to_owned()),
             effects: Vec::new(),
         }
     }
 
-    /// The same with these parameters where they are the graph's.
+    /// Uses these parameters where the graph has them, instead of random ones.
     #[must_use]
     pub fn params(mut self, params: Params) -> Self {
         self.params = Some(params);
         self
     }
 
-    /// The same with another limit of floating-point operations for the graphs that are run.
+    /// Sets the limit of floating-point operations of a graph that is run.
     #[must_use]
     pub fn max_flops(mut self, max_flops: u64) -> Self {
         self.max_flops = max_flops;
         self
     }
 
-    /// What the passes of the last pipeline did; those that could not be compared are not here.
+    /// Returns the differences of the last pipeline, without passes that could not be compared.
     pub fn effects(&self) -> &[NumericEffect] {
         &self.effects
     }
@@ -87,7 +85,7 @@ impl NumericsDiff {
         let sample = self
             .sample
             .as_ref()
-            .ok_or("the graph's inputs cannot be made up")?;
+            .ok_or("no random inputs can be generated for this graph")?;
         let run = interp::run(graph, &sample.params, &sample.inputs, &sample.states);
         let run = run.map_err(|e| e.to_string())?;
         Ok(run.outputs.into_iter().chain(run.states).collect())
@@ -148,7 +146,7 @@ impl Instrument for NumericsDiff {
     }
 }
 
-/// The largest difference of two lists of results.
+/// Returns the largest difference between two lists of results.
 fn difference(candidates: &[Tensor], references: &[Tensor]) -> Result<Difference, String> {
     if candidates.len() != references.len() {
         return Err(format!(

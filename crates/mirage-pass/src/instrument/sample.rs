@@ -1,11 +1,11 @@
-//! Seeded random content for the inputs, states and parameters of a graph.
+//! Seeded random contents for the inputs, states and parameters of a graph.
 
 use mirage_ir::{
     Graph, OpError, Params, TensorType, ValueId,
     interp::{Elements, Tensor},
 };
 
-/// Content for everything that an execution of a graph takes.
+/// Contents of all inputs, states and parameters of a graph.
 #[derive(Debug)]
 pub(super) struct Sample {
     pub(super) inputs: Vec<Tensor>,
@@ -14,11 +14,10 @@ pub(super) struct Sample {
 }
 
 impl Sample {
-    /// Content for this graph, the same for the same seed. Floats of inputs and states are in
-    /// ±1. Parameters of `given` are taken; the others are made up: vectors in 0.25..1, as a scale
-    /// and a variance must be positive, larger ones in ±1/√(elements of a row), so that sizes stay
-    /// about the same from layer to layer. Integers are 0 or 1, so that they are indices of
-    /// anything.
+    /// Returns contents for this graph, the same for the same seed. Floats of inputs and states are in ±1.
+    /// Parameters in `given` are used; the others are random: vectors in 0.25..1, because scales and
+    /// variances must be positive, others in ±1/√(elements of a row), so that magnitudes stay about the
+    /// same from layer to layer. Integers are 0 or 1, so that they are valid indices.
     pub(super) fn new(graph: &Graph, given: Option<&Params>, seed: u64) -> Result<Self, OpError> {
         let mut random = Random(seed);
         let mut signal = |v: ValueId| random.tensor(graph.ty(v), -1.0, 1.0);
@@ -48,7 +47,7 @@ impl Sample {
     }
 }
 
-/// SplitMix64: small, and good enough to fill tensors.
+/// SplitMix64.
 struct Random(u64);
 
 impl Random {
@@ -84,7 +83,7 @@ impl Random {
             Elements::Bool((0..n).map(|_| self.bits() >> 63 == 1).collect())
         };
         let tensor = Tensor::new(ty.shape.clone(), elements)?;
-        // As it comes out of a buffer of the type.
+        // Rounds to the dtype.
         if ty.dtype.is_float() {
             tensor.rounded(ty.dtype)
         } else {

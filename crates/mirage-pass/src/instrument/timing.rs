@@ -1,4 +1,4 @@
-//! How long each pass takes.
+//! Measures the time of each pass.
 
 use std::time::Instant;
 
@@ -14,7 +14,7 @@ pub struct Timing {
 }
 
 impl Timing {
-    /// A stopped clock.
+    /// Returns a clock that is not running.
     pub fn new() -> Self {
         Self::default()
     }

@@ -1,12 +1,12 @@
-//! Whether each pass leaves a valid graph with the interface that it found.
+//! Checks that each pass leaves a valid graph with the same interface.
 
 use mirage_ir::{Graph, verify};
 
 use super::{Change, Instrument, StepView};
 use crate::{Fault, PassRun, Plan, check_interface};
 
-/// Runs the verifier before the first pass and after each. The bodies of calls must keep their
-/// interfaces too, or the calls would not fit. Always installed.
+/// Runs the verifier before the first pass and after each. Called bodies must keep their interfaces too,
+/// because their calls depend on them. Always installed.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Verify;
 
@@ -36,8 +36,8 @@ impl Instrument for Verify {
     }
 }
 
-/// Holds each pass that does not declare [`changes_interface`](crate::PassInfo::changes_interface)
-/// to [`check_interface`]. Always installed.
+/// Runs [`check_interface`] after each pass that does not declare
+/// [`changes_interface`](crate::PassInfo::changes_interface). Always installed.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Interface;
 

@@ -1,4 +1,4 @@
-//! Why running a plan stopped.
+//! Errors of running a plan.
 
 use std::{fmt, path::PathBuf};
 
@@ -7,31 +7,31 @@ use mirage_ir::GraphError;
 use super::{report::PipelineReport, reproducer::Reproducer};
 use crate::PassError;
 
-/// What is wrong with a graph or with what a pass did.
+/// What is wrong with a graph, or with what a pass did to it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Fault {
-    /// The pass gave up.
+    /// The pass returned an error.
     #[error(transparent)]
     Pass(#[from] PassError),
-    /// The pass panicked: a bug of the pass.
+    /// The pass panicked, which is a bug in it.
     #[error("panicked: {0}")]
     Panic(String),
     /// The graph is invalid.
     #[error("left an invalid graph: {0}")]
     Invalid(GraphError),
-    /// The graph's interface is another.
-    #[error("changed the interface, which it does not declare to do: {0}")]
+    /// The graph's interface changed.
+    #[error("changed the interface without declaring `changes_interface`: {0}")]
     Interface(String),
-    /// The interface of a body that is called is another.
-    #[error("changed the interface of `{body}`, which is called: {message}")]
+    /// The interface of a called body changed.
+    #[error("changed the interface of the called body `{body}`: {message}")]
     BodyInterface {
         /// The body's name.
         body: String,
-        /// What is another.
+        /// What changed.
         message: String,
     },
-    /// The outcome is not what happened.
+    /// The outcome does not match what the pass did.
     #[error("{0}")]
     Outcome(&'static str),
     /// An instrument failed.
@@ -44,11 +44,11 @@ pub enum Fault {
     },
 }
 
-/// Why running a plan stopped. There is no graph then, and the one given is as it was.
+/// An error of running a plan. The given graph is unchanged.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PipelineError {
-    /// The graph given is invalid, or an instrument could not begin.
+    /// The given graph is invalid, or an instrument could not start.
     #[error("before the first pass: {0}")]
     Begin(BeginFault),
     /// A pass failed.
@@ -69,7 +69,7 @@ impl fmt::Display for BeginFault {
     }
 }
 
-/// A pass that failed.
+/// A failed pass.
 #[derive(Debug)]
 pub struct StepFailure {
     /// The pass.
@@ -80,12 +80,11 @@ pub struct StepFailure {
     pub step: usize,
     /// What happened.
     pub fault: Fault,
-    /// What it takes to see it again.
+    /// What is needed to reproduce the failure.
     pub reproducer: Reproducer,
-    /// The file that the reproducer is in, or why it could not be written; `None` where no folder
-    /// for it was given.
+    /// The file of the reproducer, or why it could not be written; `None` if no folder was set.
     pub written: Option<Result<PathBuf, String>>,
-    /// The steps before.
+    /// The steps before the failed one.
     pub report: PipelineReport,
 }
 

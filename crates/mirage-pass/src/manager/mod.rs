@@ -21,11 +21,11 @@ use crate::{
     instrument::{Change, Instrument, Interface, StepView, Timing, Verdict, Verify},
 };
 
-/// Runs plans.
+/// Runs plans on graphs.
 ///
-/// Every pass works on a copy, of the graph and once of each body that it calls: calls that share a
-/// body share what becomes of it. Timing, verification and the check of the interface are instruments
-/// that are always installed, before all others; so other instruments only ever see valid graphs.
+/// Every pass works on a copy of the graph, and on one copy of each called body: calls that share a body
+/// share its new version. Timing, verification and the interface check are instruments that are always
+/// installed, before all others, so other instruments see only valid graphs.
 ///
 /// ```
 /// use mirage_ir::{DType, Graph, TensorType, target::Capabilities};
@@ -55,7 +55,7 @@ impl Default for Manager<'_> {
 }
 
 impl<'a> Manager<'a> {
-    /// A manager with the instruments that are always installed.
+    /// Returns a manager with the instruments that are always installed.
     pub fn new() -> Self {
         Manager {
             instruments: vec![
@@ -67,23 +67,25 @@ impl<'a> Manager<'a> {
         }
     }
 
-    /// The same with another instrument, after those installed so far. An instrument that will be
-    /// asked for its findings is given by `&mut`.
+    /// Adds an instrument after those installed so far. Pass `&mut` to read its results afterwards.
     #[must_use]
     pub fn with(mut self, instrument: impl Instrument + 'a) -> Self {
         self.instruments.push(Box::new(instrument));
         self
     }
 
-    /// The same, and reproducers of failures are written to this folder.
+    /// Writes a reproducer of each failure to this folder.
     #[must_use]
     pub fn reproducers(mut self, folder: impl Into<PathBuf>) -> Self {
         self.reproducers = Some(folder.into());
         self
     }
 
-    /// Runs a plan on a copy of the graph, for a backend of these capabilities: the graph that
-    /// comes out and what each pass did. The error names the pass that failed and what is wrong.
+    /// Runs a plan on a copy of the graph, for a backend with these capabilities. Returns the new graph and
+    /// a report on each pass.
+    ///
+    /// # Errors
+    /// If the graph is invalid or a pass fails. The error names the pass and what is wrong.
     pub fn run(
         &mut self,
         plan: &Plan,
@@ -125,7 +127,7 @@ impl<'a> Manager<'a> {
         Ok((graph, report))
     }
 
-    /// Runs one step; gives the new graph if there is one.
+    /// Runs one step; returns the new graph if the step changed it.
     fn step(
         &mut self,
         view: StepView<'_>,

@@ -1,4 +1,4 @@
-//! A pass on a whole program: on its graph, and once on each body that it calls.
+//! Runs a pass on a whole program: on its graph, and once on each called body.
 
 use std::{
     any::Any,
@@ -11,17 +11,17 @@ use mirage_ir::{Graph, target::Capabilities};
 use super::Fault;
 use crate::{Outcome, PassContext, PassError, Phase, Step, instrument::BodyChange};
 
-/// What a pass made of a program.
+/// A program after a pass.
 pub(super) struct Passed {
-    /// The program after it; its calls share the bodies after it.
+    /// The graph after the pass; its calls share the new bodies.
     pub(super) graph: Graph,
     pub(super) outcome: Outcome,
-    /// The bodies that were called before it, those that others call first.
+    /// The effect on each body; bodies that are called by others come first.
     pub(super) bodies: Vec<BodyChange>,
 }
 
-/// Runs a step on a program and checks that the outcome is what happened. A pass of
-/// [`Phase::Runtime`] says how the whole is to be run, so it sees the graph alone.
+/// Runs a step on a program and checks the reported outcome. A pass of [`Phase::Runtime`] applies to the
+/// whole program, so it runs on the graph only.
 pub(super) fn run(
     step: &Step,
     program: &Graph,
@@ -55,11 +55,10 @@ pub(super) fn run(
     })
 }
 
-/// Runs a pass on a copy of a graph. A panic becomes a fault; the program's panic hook sees it
-/// nevertheless.
+/// Runs a pass on a copy of a graph. A panic becomes a fault; the program's panic hook is called for it.
 fn run_graph(step: &Step, before: &Graph, cx: &PassContext<'_>) -> Result<(Graph, Outcome), Fault> {
     let mut after = before.clone();
-    // After a panic the copy is thrown away, so nobody sees it half rewritten.
+    // The copy is discarded after a panic, so no half-rewritten graph is visible.
     let outcome = match catch_unwind(AssertUnwindSafe(|| step.pass.run(&mut after, cx))) {
         Ok(result) => result?,
         Err(payload) => return Err(Fault::Panic(message(&*payload))),
@@ -74,31 +73,31 @@ fn message(payload: &(dyn Any + Send)) -> String {
     text.unwrap_or("without a message").replace('\n', " ")
 }
 
-/// Whether the outcome is what happened.
+/// Checks the reported outcome against the graphs.
 fn check_outcome(outcome: &Outcome, before: &Graph, after: &Graph) -> Result<(), Fault> {
     match outcome {
         Outcome::Changed { rewrites: 0, .. } => {
-            Err(Fault::Outcome("says that it changed the graph in 0 places"))
+            Err(Fault::Outcome("reported a change with 0 rewrites"))
         }
-        Outcome::Unchanged { .. } if before != after => Err(Fault::Outcome(
-            "says that it left the graph as it was, but did not",
-        )),
+        Outcome::Unchanged { .. } if before != after => {
+            Err(Fault::Outcome("reported no change, but changed the graph"))
+        }
         Outcome::Unchanged { reasons } if reasons.is_empty() => {
-            Err(Fault::Outcome("did nothing and does not say why"))
+            Err(Fault::Outcome("reported no change without a reason"))
         }
         _ => Ok(()),
     }
 }
 
-/// The body that takes the place of `body`.
+/// Returns the new version of `body`.
 fn becomes(bodies: &[BodyChange], body: &Arc<Graph>) -> Option<Arc<Graph>> {
     let same = bodies.iter().find(|b| Arc::ptr_eq(&b.before, body));
     let same = same.or_else(|| bodies.iter().find(|b| b.before == *body));
     same.map(|b| b.after.clone())
 }
 
-/// The outcome of a program from those of its graph and of its bodies, which have a name. If one
-/// graph has changed, why others have not is of no interest.
+/// Joins the outcomes of a graph and of its bodies, which have a name. If one of them changed, the reasons
+/// of unchanged ones are left out.
 fn together(outcomes: Vec<(Option<&str>, Outcome)>) -> Outcome {
     let rewrites = outcomes.iter().map(|(_, o)| o.rewrites()).sum();
     let is_changed = rewrites > 0;
@@ -120,7 +119,7 @@ fn together(outcomes: Vec<(Option<&str>, Outcome)>) -> Outcome {
     }
 }
 
-/// The fault with the body's name, where it does not name the graph already.
+/// Adds the body's name to a fault that does not name the graph.
 fn in_body(body: &Graph, fault: Fault) -> Fault {
     let name = body.name();
     match fault {

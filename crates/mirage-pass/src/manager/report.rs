@@ -1,4 +1,4 @@
-//! What running a plan tells: each pass's outcome, time and effect on cost.
+//! The report on a plan: each pass's outcome, time and effect on cost.
 
 use std::time::Duration;
 
@@ -7,25 +7,25 @@ use serde::{Serialize, Serializer};
 
 use crate::{Fingerprint, Numerics, Options, Outcome, Phase, Step};
 
-/// What a graph costs, for comparing it before and after. See [`mirage_ir::cost::GraphCost`].
+/// The cost of a graph. See [`mirage_ir::cost::GraphCost`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct GraphSummary {
-    /// Nodes, those of a body once however often it is called.
+    /// The number of nodes; those of a called body are counted once.
     pub nodes: usize,
     /// Floating-point operations of one execution; a multiply-add counts two.
     pub flops: u64,
-    /// Bytes that the nodes of one execution read and write.
+    /// Bytes that the nodes read and write in one execution.
     pub bytes: u64,
-    /// Bytes of the weights as they are held.
+    /// Bytes of the weights.
     pub weight_bytes: u64,
-    /// Bytes that the nodes of one execution write.
+    /// Bytes that the nodes write in one execution.
     pub activation_bytes: u64,
-    /// The most bytes of activations alive at once.
+    /// The peak of bytes of activations that are alive at once.
     pub peak_activation_bytes: u64,
 }
 
 impl GraphSummary {
-    /// The summary of a graph, which must be valid.
+    /// Returns the summary of a valid graph.
     pub fn of(graph: &Graph) -> Self {
         let cost = graph_cost(graph);
         GraphSummary {
@@ -42,16 +42,16 @@ impl GraphSummary {
     }
 }
 
-/// What an instrument adds to a pass's row.
+/// A line that an instrument adds to a pass's row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Remark {
     /// The instrument.
     pub by: &'static str,
-    /// One line.
+    /// The text.
     pub text: String,
 }
 
-/// One step as it was run.
+/// The report on one step.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PassRun {
     /// The pass.
@@ -62,31 +62,31 @@ pub struct PassRun {
     pub phase: Phase,
     /// What it promises about the numbers.
     pub numerics: Numerics,
-    /// Its options, all of them.
+    /// All options with their values.
     pub options: Options,
-    /// Whether the planner put it there without being asked.
+    /// Whether the planner added the step without a request.
     pub automatic: bool,
-    /// How many places it rewrote.
+    /// The number of rewrites.
     pub rewrites: usize,
-    /// What it says about what it did.
+    /// Notes on what the pass changed.
     pub notes: Vec<String>,
-    /// Why it did nothing; empty if it did something or was vetoed.
+    /// Why the pass changed nothing; empty if it changed the graph or was vetoed.
     pub reasons: Vec<String>,
-    /// Why an instrument kept it from running, with the instrument's name.
+    /// Why an instrument vetoed the step, with the instrument's name.
     pub vetoed: Option<String>,
-    /// What instruments say about it.
+    /// Remarks of instruments.
     pub remarks: Vec<Remark>,
-    /// How long the pass itself took, without verification or other instruments.
+    /// The time of the pass itself, without verification and other instruments.
     #[serde(rename = "seconds", serialize_with = "seconds")]
     pub time: Duration,
-    /// The graph that it was given.
+    /// The graph before the pass.
     pub before: GraphSummary,
-    /// The graph that it gave.
+    /// The graph after the pass.
     pub after: GraphSummary,
 }
 
 impl PassRun {
-    /// The row of a step that has not run yet.
+    /// Returns the row of a step that has not run yet.
     pub(super) fn new(step: &Step, before: GraphSummary) -> Self {
         let info = step.info();
         PassRun {
@@ -115,7 +115,7 @@ impl PassRun {
         }
     }
 
-    /// Adds what an instrument has to say.
+    /// Adds a remark of an instrument.
     pub fn remark(&mut self, by: &'static str, text: impl Into<String>) {
         self.remarks.push(Remark {
             by,
@@ -124,12 +124,12 @@ impl PassRun {
     }
 }
 
-/// A plan as it was run.
+/// The report on a plan.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PipelineReport {
     /// The graph's name.
     pub graph: String,
-    /// The identity of the plan and the capabilities that it was run for.
+    /// The fingerprint of the plan and of the capabilities that it was run for.
     pub fingerprint: Fingerprint,
     /// The steps, in the order in which they ran.
     pub passes: Vec<PassRun>,
@@ -137,7 +137,7 @@ pub struct PipelineReport {
     pub before: GraphSummary,
     /// The graph after the last.
     pub after: GraphSummary,
-    /// How long all of it took, instruments included.
+    /// The total time, instruments included.
     #[serde(rename = "seconds", serialize_with = "seconds")]
     pub time: Duration,
 }

@@ -1,4 +1,4 @@
-//! What it takes to see a failure again.
+//! Reproducers of failures.
 
 use std::{
     io,
@@ -13,10 +13,10 @@ use crate::{
     plan_in_order,
 };
 
-/// A pass, its options, the capabilities that it was told of and the graph that it was given: a
-/// pass sees nothing else, so this is enough to run it again.
+/// A pass, its options, the backend's capabilities and the graph. A pass depends on nothing else, so this
+/// reproduces its failure.
 ///
-/// Its file is TOML, with the graph in text form.
+/// Saved as TOML, with the graph in text form.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Reproducer {
     /// What happened.
@@ -27,7 +27,7 @@ pub struct Reproducer {
     pub passes: PipelineSpec,
     /// The graph before the pass, in text form.
     pub graph: String,
-    /// What the backend could do.
+    /// The backend's capabilities.
     pub capabilities: Capabilities,
 }
 
@@ -52,28 +52,27 @@ impl Reproducer {
         self.passes.passes.first()
     }
 
-    /// The plan to run, on [`Self::graph`] with [`Self::capabilities`].
+    /// Returns the plan to run on [`Self::graph`] with [`Self::capabilities`].
     pub fn plan(&self, registry: &Registry) -> Result<Plan, PlanError> {
         plan_in_order(registry, &self.passes)
     }
 
-    /// The graph to run it on.
+    /// Parses the graph.
     pub fn parse_graph(&self) -> Result<Graph, GraphError> {
         text::parse(&self.graph)
     }
 
-    /// The file's content.
+    /// Returns the content of the file.
     pub fn to_toml(&self) -> String {
         toml::to_string_pretty(self).unwrap_or_else(|e| format!("# cannot be written: {e}\n"))
     }
 
-    /// From a file's content.
+    /// Parses the content of a file.
     pub fn from_toml(text: &str) -> Result<Self, TomlError> {
         toml::from_str(text).map_err(|e| TomlError::new(text, &e))
     }
 
-    /// Writes the file into a folder, which is made if need be, under a name that tells the
-    /// reproducer from others. Either the whole file is there afterwards or nothing.
+    /// Writes the file atomically into a folder, which is created if needed, under a unique name.
     pub fn write(&self, folder: &Path) -> io::Result<PathBuf> {
         let text = self.to_toml();
         let pass = self.pass().map_or("", PassSpec::name);

@@ -5,24 +5,24 @@ use super::{OptionError, OptionKind, OptionSpec, OptionValue, Options};
 
 /// The options of a pass as a struct. Implemented by [`options!`](crate::options).
 pub trait TypedOptions: Sized {
-    /// The options for [`PassInfo::options`](crate::PassInfo::options): names, kinds, defaults, help.
+    /// The declarations for [`PassInfo::options`](crate::PassInfo::options): names, kinds, defaults, help.
     const SPECS: &'static [OptionSpec];
 
-    /// The values of a run.
+    /// Reads the values.
     ///
     /// # Errors
     ///
-    /// If the pass's metadata has other options than [`TypedOptions::SPECS`].
+    /// If the pass's metadata does not declare [`TypedOptions::SPECS`].
     fn read(options: &Options) -> Result<Self, OptionError>;
 }
 
-/// A type that an option's value has in a pass: `bool`, `i64`, `usize`, `f64`, `String`, a
-/// [`Choice`] or a [`Set`] of them.
+/// A Rust type of an option's value: `bool`, `i64`, `usize`, `f64`, `String`, a [`Choice`], or a [`Set`] of
+/// choices.
 pub trait OptionType: Sized {
-    /// What text the option takes. Numbers are in any range here; [`OptionKind::within`] narrows it.
+    /// The kind of the option. Numbers have no bounds here; [`OptionKind::within`] sets them.
     const KIND: OptionKind;
 
-    /// The value, if it is of this type.
+    /// Converts a value; `None` if it has another type.
     fn of(value: &OptionValue) -> Option<Self>;
 }
 
@@ -91,16 +91,16 @@ impl OptionType for String {
 pub trait Choice: Copy + PartialEq + 'static {
     /// Every value, in the sequence of [`Choice::NAMES`].
     const ALL: &'static [Self];
-    /// The names that a user writes.
+    /// The names in pipelines.
     const NAMES: &'static [&'static str];
 
-    /// The value of this name.
+    /// Returns the value of this name.
     fn named(name: &str) -> Option<Self> {
         let place = Self::NAMES.iter().position(|n| *n == name)?;
         Self::ALL.get(place).copied()
     }
 
-    /// The name of the value.
+    /// Returns the name of the value.
     fn name(self) -> &'static str {
         let place = Self::ALL.iter().position(|v| *v == self);
         place.map_or("", |i| Self::NAMES[i])
@@ -117,7 +117,7 @@ impl<C: Choice> Set<C> {
         self.0.contains(&value)
     }
 
-    /// The members, in the sequence of [`Choice::ALL`].
+    /// Returns the members in the sequence of [`Choice::ALL`].
     pub fn iter(&self) -> impl Iterator<Item = C> + '_ {
         self.0.iter().copied()
     }
@@ -154,12 +154,11 @@ impl<C: Choice> OptionType for One<C> {
 }
 
 impl OptionKind {
-    /// The kind with numbers in this range, both ends included. Used in constants by
-    /// [`options!`](crate::options).
+    /// Restricts numbers to a range, bounds included. Used in constants by [`options!`](crate::options).
     ///
     /// # Panics
     ///
-    /// If it is not a kind of numbers.
+    /// If the kind is not numeric.
     #[must_use]
     pub const fn within(self, min: f64, max: f64) -> Self {
         match self {
@@ -168,19 +167,19 @@ impl OptionKind {
                 max: max as i64,
             },
             OptionKind::Float { .. } => OptionKind::Float { min, max },
-            _ => panic!("only an option of numbers has a range"),
+            _ => panic!("only a numeric option has a range"),
         }
     }
 }
 
-/// Declares the options of a pass: a struct whose fields are the options, with the help in their
-/// comments, and its [`TypedOptions`].
+/// Declares the options of a pass: a struct whose fields are the options and whose doc comments are their
+/// help, and its [`TypedOptions`].
 ///
 /// ```
 /// use mirage_pass::{Options, OptionKind, PassInfo, Phase, Numerics, Set, TypedOptions};
 ///
 /// mirage_pass::choices! {
-///     /// Operations that may stay wide.
+///     /// Groups of operations that may stay f32.
 ///     pub enum Group { Norm = "norm", Softmax = "softmax" }
 /// }
 ///
@@ -189,16 +188,16 @@ impl OptionKind {
 ///     pub struct Narrow {
 ///         /// operations that stay f32
 ///         keep: Set<Group> = "norm";
-///         /// the least number of elements that is worth a cast
+///         /// minimum number of elements to cast
 ///         min: usize = 16 in 0..=4096;
-///         /// inputs too
+///         /// also cast inputs
 ///         inputs: bool = false;
 ///     }
 /// }
 ///
 /// static INFO: PassInfo = PassInfo {
 ///     options: Narrow::SPECS,
-///     ..PassInfo::new("narrow", 1, "narrows", Phase::Precision, Numerics::Reassociates)
+///     ..PassInfo::new("narrow", 1, "casts to f16", Phase::Precision, Numerics::Reassociates)
 /// };
 ///
 /// assert_eq!(INFO.options[0].doc, "operations that stay f32");
@@ -252,7 +251,7 @@ macro_rules! options {
     };
 }
 
-/// Declares an enum of named values that an option takes, and its [`Choice`].
+/// Declares an enum of named option values, and its [`Choice`].
 #[macro_export]
 macro_rules! choices {
     (

@@ -1,8 +1,8 @@
-//! Why there is no plan.
+//! Errors of planning.
 
 use crate::{OptionError, Phase, Place};
 
-/// Which side of a rule's two passes says so, and how.
+/// The metadata field that a rule comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rule {
     /// [`PassInfo::after`](crate::PassInfo::after).
@@ -15,16 +15,16 @@ pub enum Rule {
     Conflicts,
 }
 
-/// A rule that a pass's metadata states, with the other pass that it meets in a pipeline.
+/// A rule of a pass's metadata, and the other pass in the pipeline that it applies to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stated {
     /// The pass that states the rule.
     pub by: &'static str,
-    /// The rule.
+    /// The kind of rule.
     pub rule: Rule,
-    /// The name or tag that the rule is about.
+    /// The name or tag in the rule.
     pub about: &'static str,
-    /// The pass that answers to it.
+    /// The pass that has this name or tag.
     pub other: &'static str,
 }
 
@@ -42,12 +42,12 @@ impl std::fmt::Display for Stated {
         if about == other {
             Ok(())
         } else {
-            write!(f, ", which `{other}` is")
+            write!(f, " (`{other}`)")
         }
     }
 }
 
-/// Why a pipeline cannot be planned. One line: what, where, which rule, what to do.
+/// Why a pipeline cannot be planned. The message is one line: what, where, which rule, what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PlanError {
@@ -56,44 +56,44 @@ pub enum PlanError {
     UnknownPass {
         /// The name.
         name: String,
-        /// Where it stands.
+        /// The position in the pipeline.
         place: Place,
-        /// The nearest right name, or all.
+        /// A suggestion: the most similar name, or all names.
         advice: String,
     },
-    /// An option does not fit its pass.
+    /// An option is invalid.
     #[error("pass `{pass}`{place}: {problem}")]
     Option {
         /// The pass.
         pass: &'static str,
-        /// Where the option stands.
+        /// The position of the option.
         place: Place,
         /// What is wrong.
         problem: OptionError,
     },
-    /// A pass is there twice.
-    #[error("pass `{pass}` is given twice{place}: leave one of them out")]
+    /// A pass is given twice.
+    #[error("pass `{pass}` is given twice{place}: remove one of them")]
     Duplicate {
         /// The pass.
         pass: &'static str,
-        /// Where it stands the second time.
+        /// The position of the second one.
         place: Place,
     },
-    /// Two passes exclude each other.
-    #[error("{0}: leave one of them out")]
+    /// Two passes conflict.
+    #[error("{0}: remove one of them")]
     Conflict(Stated),
-    /// A pass lacks one that it requires.
+    /// A required pass is missing.
     #[error("`{pass}` requires `{requires}`, which is not in the pipeline: {remedy}")]
     Unmet {
         /// The pass.
         pass: &'static str,
         /// The name or tag that it requires.
         requires: &'static str,
-        /// Which passes to add, or that there is none.
+        /// Which pass to add, or that there is none.
         remedy: String,
     },
-    /// Rules contradict each other. Each rule's passes meet the next rule's, the last the first's.
-    #[error("no order satisfies all of these, leave one of the passes out: {}", list(.0))]
+    /// Rules contradict each other in a cycle.
+    #[error("no order satisfies all of these rules; remove one of the passes: {}", list(.0))]
     Cycle(Vec<Stated>),
     /// A rule contradicts the order of phases.
     #[error(
@@ -101,7 +101,7 @@ pub enum PlanError {
          `{first}`: leave one of them out"
     )]
     Phases {
-        /// The rule.
+        /// The kind of rule.
         stated: Stated,
         /// The pass that the rule puts first.
         first: &'static str,
@@ -112,27 +112,27 @@ pub enum PlanError {
         /// Its phase.
         second_phase: Phase,
     },
-    /// A rule does not hold for the order: the given one, or that of cleanup passes and phases.
-    #[error("{stated}, but `{first}` comes first: move one of them or leave it out")]
+    /// The order, as given or by phases and cleanup passes, breaks a rule.
+    #[error("{stated}, but `{first}` comes first: move or remove one of them")]
     Order {
-        /// The rule.
+        /// The kind of rule.
         stated: Stated,
-        /// The pass that stands first and must not.
+        /// The pass that comes first and must not.
         first: &'static str,
     },
-    /// With the order kept: the order of phases does not hold.
+    /// A given order breaks the order of phases.
     #[error(
         "`{first}` ({phase}) stands before `{second}` ({other}), but phase {other} comes before \
          phase {phase}: move one of them"
     )]
     PhaseOrder {
-        /// The pass that stands first.
+        /// The pass that comes first.
         first: &'static str,
         /// Its phase.
         phase: Phase,
-        /// The pass that stands second.
+        /// The pass that comes second.
         second: &'static str,
-        /// Its phase, the earlier one.
+        /// Its phase, which runs earlier.
         other: Phase,
     },
 }

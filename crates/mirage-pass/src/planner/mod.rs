@@ -1,15 +1,15 @@
-//! The planner: from the passes that a user asks for to a legal order of steps.
+//! The planner: puts requested passes and those that always run into a legal order.
 //!
 //! 1. Phases run in their order; within one, `after`, `before` and `requires` decide, then the
 //!    order in which the passes were written.
-//! 2. Legalizing passes that are [`always`](crate::PassInfo::always) come first, asked for or not.
-//! 3. Cleanup passes that are `always` run as a group after each phase in which a pass ran, except
-//!    the runtime phase. To name one asks for nothing more, but sets its options everywhere, and
-//!    its steps are then not marked automatic.
-//! 4. Conflicts, unmet requirements, duplicates and rules that cannot hold together are errors.
+//! 2. Legalizing passes that are [`always`](crate::PassInfo::always) run first, requested or not.
+//! 3. Cleanup passes that are `always` run as a group after each phase in which a pass ran, except the
+//!    runtime phase. Requesting one does not add steps; it sets the options of all its steps, which are
+//!    then not marked automatic.
+//! 4. Conflicts, missing requirements, duplicates and contradictory rules are errors.
 //!
-//! With the order kept, the steps are exactly what was written; everything is still checked, and
-//! only passes of rule 3 may be written more than once.
+//! [`plan_in_order`] keeps the given order: the steps are exactly the given ones. All rules are still
+//! checked, and only passes of rule 3 may occur more than once.
 
 mod error;
 mod order;
@@ -23,7 +23,7 @@ use crate::{
 };
 use rules::{check_sequence, check_set, is_grouped};
 
-/// A plan for the passes that a user asks for, in a legal order, with those that always run.
+/// Plans the requested passes and those that always run, in a legal order.
 pub fn plan(registry: &Registry, pipeline: &PipelineSpec) -> Result<Plan, PlanError> {
     let asked = resolve(registry, pipeline, |_| false)?;
     let always = |info: &PassInfo| info.always && !asked.iter().any(|s| s.info().name == info.name);
@@ -39,7 +39,7 @@ pub fn plan(registry: &Registry, pipeline: &PipelineSpec) -> Result<Plan, PlanEr
         .chain(asked.iter().cloned())
         .partition(|s| is_grouped(s.info()));
 
-    // In the same order whether asked for or not.
+    // The order does not depend on whether they were requested.
     groups.sort_by_key(|step| step.info().name);
     let all: Vec<_> = singles.iter().chain(&groups).cloned().collect();
     check_set(&all, registry)?;
@@ -47,13 +47,13 @@ pub fn plan(registry: &Registry, pipeline: &PipelineSpec) -> Result<Plan, PlanEr
     let plan = Plan {
         steps: interleave(singles, order::sort(groups)?)?,
     };
-    // Cleanup passes run only after others; what is required must really be there.
+    // Cleanup passes run only after others, so they don't count as present.
     check_set(&plan.steps, registry)?;
     check_sequence(&plan.steps)?;
     Ok(plan)
 }
 
-/// A plan of exactly these passes in this order; an error if a rule does not hold.
+/// Plans exactly these passes in this order; an error if a rule is broken.
 pub fn plan_in_order(registry: &Registry, pipeline: &PipelineSpec) -> Result<Plan, PlanError> {
     let steps = resolve(registry, pipeline, is_grouped)?;
     check_set(&steps, registry)?;
@@ -61,7 +61,7 @@ pub fn plan_in_order(registry: &Registry, pipeline: &PipelineSpec) -> Result<Pla
     Ok(Plan { steps })
 }
 
-/// The passes and their options; a pass may be there twice if `repeats` says so.
+/// Resolves passes and options; a pass may occur twice if `repeats` returns true for it.
 fn resolve(
     registry: &Registry,
     pipeline: &PipelineSpec,
@@ -102,7 +102,7 @@ fn resolve_one(registry: &Registry, spec: &PassSpec) -> Result<Step, PlanError> 
     Ok(Step::new(pass, options))
 }
 
-/// Refuses rules between passes of different phases that the order of phases breaks.
+/// Checks rules between passes of different phases against the order of phases.
 fn check_rules_of_phases(steps: &[Step]) -> Result<(), PlanError> {
     let singles = || {
         steps
@@ -126,7 +126,7 @@ fn check_rules_of_phases(steps: &[Step]) -> Result<(), PlanError> {
     Ok(())
 }
 
-/// The phases in their order, each sorted, with the cleanup group after each that has a pass.
+/// Returns the sorted phases in order, with the cleanup group after each that has a pass.
 fn interleave(mut singles: Vec<Step>, cleanup: Vec<Step>) -> Result<Vec<Step>, PlanError> {
     let mut steps = Vec::new();
     for phase in Phase::ALL {
@@ -139,7 +139,7 @@ fn interleave(mut singles: Vec<Step>, cleanup: Vec<Step>) -> Result<Vec<Step>, P
             steps.extend(cleanup.iter().cloned());
         }
     }
-    // A cleanup pass that was asked for runs even where there is nothing to clean up after.
+    // A requested cleanup pass runs even if no other pass does.
     let asked = cleanup.iter().any(|s| !s.automatic);
     if asked && !steps.iter().any(|s| is_grouped(s.info())) {
         steps.extend(cleanup);

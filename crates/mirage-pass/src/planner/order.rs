@@ -1,4 +1,4 @@
-//! A legal order of passes of one phase.
+//! Sorts the passes of one phase.
 
 use super::{
     error::{PlanError, Stated},
@@ -6,8 +6,8 @@ use super::{
 };
 use crate::plan::Step;
 
-/// Puts the steps into an order that satisfies their rules, and changes the given order no more
-/// than that takes: of the steps that may run next, the first given goes first.
+/// Sorts the steps so that their rules hold. Stable: of the steps that may run next, the first given runs
+/// first.
 pub(super) fn sort(mut steps: Vec<Step>) -> Result<Vec<Step>, PlanError> {
     let mut sorted = Vec::with_capacity(steps.len());
     while !steps.is_empty() {
@@ -22,7 +22,7 @@ pub(super) fn sort(mut steps: Vec<Step>) -> Result<Vec<Step>, PlanError> {
     Ok(sorted)
 }
 
-/// A rule by which another of the steps must run before this one, and that other's position.
+/// Returns a rule by which another step must run before this one, and that step's position.
 fn blocker(step: &Step, steps: &[Step]) -> Option<(Stated, usize)> {
     let by = |other: &Step| precedences(other.info(), step.info()).into_iter().next();
     steps
@@ -31,7 +31,7 @@ fn blocker(step: &Step, steps: &[Step]) -> Option<(Stated, usize)> {
         .find_map(|(i, other)| Some((by(other)?, i)))
 }
 
-/// The rules around a cycle, in the order of the steps that they hold back. Every step must have a
+/// Returns the rules of a cycle, in the order of the steps that they block. Every step must have a
 /// blocker.
 fn cycle(steps: &[Step]) -> Vec<Stated> {
     let mut rules: Vec<Stated> = Vec::new();
@@ -45,7 +45,7 @@ fn cycle(steps: &[Step]) -> Vec<Stated> {
         rules.push(stated);
         at = next;
     }
-    // The walk may have entered the cycle from outside: what came before is not part of it.
+    // The walk may have started outside of the cycle: steps before it are not part of it.
     let entry = visited.iter().position(|&v| v == at).unwrap_or(0);
     rules.split_off(entry)
 }

@@ -1,4 +1,4 @@
-//! The rules between passes: which hold for a set, which for a sequence.
+//! The rules between passes, for sets and for sequences.
 
 use super::error::{PlanError, Rule, Stated};
 use crate::{PassInfo, Registry, plan::Step};
@@ -8,7 +8,7 @@ pub(super) fn is_grouped(info: &PassInfo) -> bool {
     info.always && info.is_cleanup()
 }
 
-/// The rules by which `first` must run before `second`.
+/// Returns the rules by which `first` must run before `second`.
 pub(super) fn precedences(first: &'static PassInfo, second: &'static PassInfo) -> Vec<Stated> {
     let rules = [
         (second, Rule::Requires, second.requires, first),
@@ -21,8 +21,8 @@ pub(super) fn precedences(first: &'static PassInfo, second: &'static PassInfo) -
         .collect()
 }
 
-/// The rule that `by` states about `other` with one of `names`, if it does. A tag may include the
-/// pass that names it; that says nothing about the pass itself.
+/// Returns the rule of `by` in `names` that applies to `other`, if any. A tag in a pass's own rules does
+/// not apply to the pass itself.
 fn state(
     by: &'static PassInfo,
     rule: Rule,
@@ -38,8 +38,8 @@ fn state(
     })
 }
 
-/// Checks what must hold in whatever order: no conflicts, nothing required missing. A pass may be
-/// there several times.
+/// Checks the rules that don't depend on the order: conflicts and requirements. A pass may occur several
+/// times.
 pub(super) fn check_set(steps: &[Step], registry: &Registry) -> Result<(), PlanError> {
     let infos = || steps.iter().map(Step::info);
     for a in infos() {
@@ -68,23 +68,23 @@ fn remedy(requires: &str, registry: &Registry) -> String {
         .map(|i| i.name)
         .collect();
     match able.as_slice() {
-        [] => "no known pass is called so".to_owned(),
+        [] => "no known pass has this name or tag".to_owned(),
         [one] => format!("add `{one}`"),
         many => format!("add one of {}", many.join(", ")),
     }
 }
 
-/// Checks that a sequence keeps the order of phases and every rule of precedence.
+/// Checks that a sequence keeps the order of phases and all rules of order.
 ///
-/// A pass may be in it several times (only grouped ones are): each time that a pass runs, every
-/// pass that must come first has run before, and every pass that must follow runs after.
+/// A cleanup pass may occur several times: for each occurrence, every pass that must come first has run
+/// before, and every pass that must follow runs after.
 pub(super) fn check_sequence(steps: &[Step]) -> Result<(), PlanError> {
     check_phases(steps)?;
     for (i, a) in steps.iter().enumerate() {
         for (j, b) in steps.iter().enumerate() {
             let (a, b) = (a.info(), b.info());
             for stated in precedences(a, b) {
-                // `a` must run before `b`; whoever states it is the one that must find the other.
+                // `a` must run before `b`; the pass that states the rule must find the other one.
                 let kept = if stated.by == b.name {
                     steps[..j].iter().any(|s| s.info().name == a.name)
                 } else {

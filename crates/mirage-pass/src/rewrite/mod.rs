@@ -1,9 +1,9 @@
-//! What passes rewrite graphs with.
+//! Helpers for rewriting graphs.
 //!
-//! Graphs are pure, so a pattern is replaced by adding nodes that compute the same and pointing the
-//! users at them; what nobody uses any more falls away. [`rewrite`] drives that for patterns rooted
-//! at a node, [`View`] asks what produced a value, [`Patch`] collects the replacements of a round.
-//! A pass that touches every node (dtypes, memory orders) uses [`Rebuild`] instead.
+//! A pattern is replaced by adding nodes that compute the same values and redirecting users to them; nodes
+//! that become unused are removed. [`rewrite`] applies this to patterns rooted at a node, [`View`] answers
+//! which node produced a value, and [`Patch`] collects the replacements of a round. A pass that touches
+//! every node (dtypes, memory orders) uses [`Rebuild`] instead.
 
 mod patch;
 mod rebuild;
@@ -15,19 +15,19 @@ pub use view::View;
 
 use mirage_ir::{Graph, GraphError, Node, NodeId};
 
-/// The most rounds that [`rewrite`] makes. A set of rules that needs more does not settle.
+/// The maximum number of rounds of [`rewrite`]. A rule that needs more does not reach a fixed point.
 const MAX_ROUNDS: usize = 64;
 
-/// Applies a rule at every node, round by round, until a round replaces nothing. Gives the number of
+/// Applies a rule at every node, round by round, until a round replaces nothing. Returns the number of
 /// replacements.
 ///
-/// The rule sees the graph as it was at the round's start; it may look at producers and users
-/// through the [`View`], add nodes at the current node and replace the node's outputs. It must not
-/// fire on its own result.
+/// The rule sees the graph as it was at the start of the round. It may inspect producers and users through
+/// the [`View`], add nodes at the current node and replace the node's outputs. It must not match its own
+/// result.
 ///
 /// # Errors
 ///
-/// What the rule gives, and a rule that does not settle within 64 rounds.
+/// If the rule fails, or still replaces something after 64 rounds.
 pub fn rewrite(
     graph: &mut Graph,
     mut rule: impl FnMut(&View, NodeId, &Node, &mut Patch) -> Result<(), GraphError>,
@@ -48,6 +48,8 @@ pub fn rewrite(
     }
     Err(GraphError::Graph {
         graph: graph.name().to_owned(),
-        message: format!("the rewriting did not settle in {MAX_ROUNDS} rounds"),
+        message: format!(
+            "the rewriting reached no fixed point in {MAX_ROUNDS} rounds: the rule matches its own result"
+        ),
     })
 }

@@ -1,4 +1,4 @@
-//! A round of replacements on a graph.
+//! One round of replacements on a graph.
 
 use std::collections::HashMap;
 
@@ -7,7 +7,8 @@ use mirage_ir::{
     analysis::live_nodes,
 };
 
-/// Replacements to be made in one sweep. New nodes get value ids after the graph's own until then.
+/// Replacements that are applied in one sweep. Until then, values of new nodes have ids after the graph's
+/// own.
 pub struct Patch<'g> {
     graph: &'g Graph,
     types: Vec<TensorType>,
@@ -21,7 +22,7 @@ struct NewNode {
 }
 
 impl<'g> Patch<'g> {
-    /// No replacements yet.
+    /// Returns a patch without replacements.
     pub fn new(graph: &'g Graph) -> Self {
         Patch {
             graph,
@@ -31,7 +32,7 @@ impl<'g> Patch<'g> {
         }
     }
 
-    /// The number of values replaced so far.
+    /// Returns the number of values replaced so far.
     pub fn rewrites(&self) -> usize {
         self.replaced.len()
     }
@@ -41,7 +42,7 @@ impl<'g> Patch<'g> {
         self.replaced.contains_key(&value)
     }
 
-    /// The type of a value of the graph or of this patch.
+    /// Returns the type of a value of the graph or of this patch.
     pub fn ty(&self, value: ValueId) -> &TensorType {
         match value.index().checked_sub(self.graph.values().len()) {
             Some(new) => &self.types[new],
@@ -49,7 +50,7 @@ impl<'g> Patch<'g> {
         }
     }
 
-    /// Where new nodes go: right before this node, with its module path.
+    /// Returns the position for new nodes: directly before this node, with its module path.
     pub fn at(&mut self, anchor: NodeId) -> At<'_, 'g> {
         At {
             patch: self,
@@ -57,8 +58,9 @@ impl<'g> Patch<'g> {
         }
     }
 
-    /// Users of `old` shall use `new`, which must have its type and stand before `old`'s users. New nodes made before this call keep
-    /// their operands, so that a node can take the value that it replaces.
+    /// Redirects users of `old` to `new`, which must have the same type and be defined before these users.
+    /// New nodes that were added before this call keep their operands, so that a node can use the value that
+    /// it replaces.
     pub fn replace(&mut self, old: ValueId, new: ValueId) -> Result<(), GraphError> {
         let (is, becomes) = (self.ty(old), self.ty(new));
         if is != becomes {
@@ -108,8 +110,8 @@ impl<'g> Patch<'g> {
         Ok(ids)
     }
 
-    /// The graph with the replacements made, without the nodes that nobody needs because of them.
-    /// Nodes that nobody needed before stay: removing those is another pass's work.
+    /// Applies the replacements and removes the nodes that become unused. Nodes that were unused before stay;
+    /// `eliminate_dead` removes those.
     pub fn apply(self) -> Result<Graph, GraphError> {
         let order = self.order();
         let keep = self.needed(&order);
@@ -154,7 +156,7 @@ impl<'g> Patch<'g> {
         })
     }
 
-    /// An error about a value, with the node that defines it: its operation and module path.
+    /// Returns an error about a value, with the operation and module path of the node that defines it.
     fn error(&self, value: ValueId, message: String) -> GraphError {
         let graph = self.graph.name().to_owned();
         let own = value.index() < self.graph.values().len();
@@ -178,8 +180,8 @@ impl<'g> Patch<'g> {
         }
     }
 
-    /// Every node in topological order. Operands of the graph's own nodes are resolved here; those of
-    /// new nodes were when the nodes were made.
+    /// Returns every node in topological order. Operands of the graph's own nodes are resolved here; those of
+    /// new nodes were resolved when they were added.
     fn order(&self) -> Vec<Node> {
         let mut at: HashMap<NodeId, Vec<&Node>> = HashMap::new();
         for new in &self.nodes {
@@ -195,7 +197,7 @@ impl<'g> Patch<'g> {
         order
     }
 
-    /// For each node of `order` whether a result needs it, or it was dead from the start.
+    /// Returns for each node of `order` whether it is needed, or was unused from the start.
     fn needed(&self, order: &[Node]) -> Vec<bool> {
         let was_live = live_nodes(self.graph);
         let mut needed: Vec<bool> = vec![false; self.graph.values().len() + self.types.len()];
@@ -249,14 +251,14 @@ pub(super) fn copy_border(
     }
 }
 
-/// A place in a patch where nodes can be added.
+/// A position in a patch where nodes can be added.
 pub struct At<'p, 'g> {
     patch: &'p mut Patch<'g>,
     anchor: NodeId,
 }
 
 impl At<'_, '_> {
-    /// Adds a node, types inferred; gives its outputs.
+    /// Adds a node with inferred types; returns its outputs.
     pub fn push(
         &mut self,
         op: impl Into<Op>,
@@ -270,7 +272,7 @@ impl At<'_, '_> {
         Ok(self.push(op, inputs)?[0])
     }
 
-    /// The type of a value of the graph or of the patch.
+    /// Returns the type of a value of the graph or of the patch.
     pub fn ty(&self, value: ValueId) -> &TensorType {
         self.patch.ty(value)
     }

@@ -1,4 +1,4 @@
-//! A graph made anew, node by node.
+//! Rebuilds a graph node by node.
 
 use std::collections::HashMap;
 
@@ -6,8 +6,8 @@ use mirage_ir::{Graph, GraphBuilder, GraphError, Node, Op, TensorType, ValueId};
 
 use super::patch::copy_border;
 
-/// Makes a graph anew from an old one: the border first, then each node as the pass decides, then
-/// the results. Values of the new graph are looked up by the old ones.
+/// Rebuilds a graph: inputs, parameters and states first, then each node as the pass decides, then the
+/// outputs. New values are looked up by the old ones.
 pub struct Rebuild<'g> {
     old: &'g Graph,
     new: GraphBuilder,
@@ -15,7 +15,7 @@ pub struct Rebuild<'g> {
 }
 
 impl<'g> Rebuild<'g> {
-    /// With the old graph's name, attributes, inputs, parameters and states.
+    /// Starts with the old graph's name, attributes, inputs, parameters and states.
     pub fn new(old: &'g Graph) -> Self {
         let mut new = GraphBuilder::new(old.name());
         new.set_attrs(old.attrs().clone());
@@ -24,12 +24,12 @@ impl<'g> Rebuild<'g> {
         Rebuild { old, new, map }
     }
 
-    /// The old graph.
+    /// Returns the old graph.
     pub fn old(&self) -> &'g Graph {
         self.old
     }
 
-    /// The new value that stands for an old one.
+    /// Returns the new value for an old one.
     pub fn get(&self, old: ValueId) -> Result<ValueId, GraphError> {
         self.map
             .get(&old)
@@ -40,17 +40,17 @@ impl<'g> Rebuild<'g> {
             })
     }
 
-    /// Says which new value stands for an old one from now on.
+    /// Sets the new value for an old one.
     pub fn set(&mut self, old: ValueId, new: ValueId) {
         self.map.insert(old, new);
     }
 
-    /// The type of a new value.
+    /// Returns the type of a new value.
     pub fn ty(&self, new: ValueId) -> &TensorType {
         self.new.ty(new)
     }
 
-    /// Adds a node with the module path of `like`, types inferred.
+    /// Adds a node with inferred types and the module path of `like`.
     pub fn push(
         &mut self,
         like: &Node,
@@ -71,7 +71,7 @@ impl<'g> Rebuild<'g> {
         Ok(self.push(like, op, inputs)?[0])
     }
 
-    /// Adds a node on new operands and lets its outputs stand for those of the old node.
+    /// Adds a node on new operands and maps the old node's outputs to its outputs.
     pub fn emit(
         &mut self,
         old: &Node,
@@ -83,8 +83,8 @@ impl<'g> Rebuild<'g> {
         Ok(())
     }
 
-    /// The new graph; `result` may put nodes between an old result's stand-in and the border, to
-    /// give it the type that the border promises.
+    /// Finishes the new graph. `result` maps each old result to a new value and may add nodes to give it the
+    /// type of the output or state.
     pub fn finish(
         mut self,
         mut result: impl FnMut(&mut Self, ValueId) -> Result<ValueId, GraphError>,
@@ -95,7 +95,7 @@ impl<'g> Rebuild<'g> {
         }
         for state in self.old.states() {
             let value = result(&mut self, state.output)?;
-            // States stand in both graphs in the same sequence.
+            // Both graphs have their states in the same sequence.
             let index = self
                 .old
                 .states()

@@ -1,4 +1,4 @@
-//! Questions that patterns ask.
+//! Queries for patterns.
 
 use mirage_ir::{
     Graph, Node, NodeId, Operation, TensorType, ValueId,
@@ -6,14 +6,14 @@ use mirage_ir::{
     ops::{Binary, Full, Scalar, Unary, WithScalar},
 };
 
-/// A graph and who uses each of its values.
+/// A graph and the users of each of its values.
 pub struct View<'g> {
     graph: &'g Graph,
     uses: Uses,
 }
 
 impl<'g> View<'g> {
-    /// A view of this graph.
+    /// Returns a view of this graph.
     pub fn new(graph: &'g Graph) -> Self {
         View {
             graph,
@@ -21,45 +21,45 @@ impl<'g> View<'g> {
         }
     }
 
-    /// The graph.
+    /// Returns the graph.
     pub fn graph(&self) -> &'g Graph {
         self.graph
     }
 
-    /// Who uses each value.
+    /// Returns the users of each value.
     pub fn uses(&self) -> &Uses {
         &self.uses
     }
 
-    /// A value's type.
+    /// Returns a value's type.
     pub fn ty(&self, value: ValueId) -> &'g TensorType {
         self.graph.ty(value)
     }
 
-    /// The node that made the value.
+    /// Returns the node that defines the value.
     pub fn node(&self, value: ValueId) -> Option<(NodeId, &'g Node)> {
         self.graph.producer(value)
     }
 
-    /// The operation that made the value, if it is a `T`, and its operands.
+    /// Returns the operation that defines the value, if it is a `T`, and its operands.
     pub fn made_by<T: Operation>(&self, value: ValueId) -> Option<(&'g T, &'g [ValueId])> {
         let (node, op) = self.graph.producer_of::<T>(value)?;
         Some((op, &node.inputs))
     }
 
-    /// x of `f(x)`.
+    /// Returns x if the value is `f(x)`.
     pub fn unary(&self, value: ValueId, f: Unary) -> Option<ValueId> {
         let (op, inputs) = self.made_by::<Unary>(value)?;
         (*op == f).then(|| inputs[0])
     }
 
-    /// a and b of `f(a, b)`.
+    /// Returns a and b if the value is `f(a, b)`.
     pub fn binary(&self, value: ValueId, f: Binary) -> Option<[ValueId; 2]> {
         let (op, inputs) = self.made_by::<Binary>(value)?;
         (*op == f).then(|| [inputs[0], inputs[1]])
     }
 
-    /// What `pick` finds in `f(a, b)` given (a, b), or else (b, a).
+    /// Returns what `pick` returns for (a, b), or else for (b, a), if the value is `f(a, b)`.
     pub fn either<R>(
         &self,
         value: ValueId,
@@ -70,13 +70,13 @@ impl<'g> View<'g> {
         pick(a, b).or_else(|| pick(b, a))
     }
 
-    /// x and c of `f(x, c)` with a scalar c.
+    /// Returns x and c if the value is `f(x, c)` with a scalar c.
     pub fn scalar(&self, value: ValueId, f: Binary) -> Option<(ValueId, f64)> {
         let (op, inputs) = self.made_by::<WithScalar>(value)?;
         (op.f == f).then(|| (inputs[0], op.value.as_f64()))
     }
 
-    /// x of x·x, in any of its forms.
+    /// Returns x if the value is x·x, in any of its forms.
     pub fn square(&self, value: ValueId) -> Option<ValueId> {
         if let Some([a, b]) = self.binary(value, Binary::Mul) {
             return (a == b).then_some(a);
@@ -87,7 +87,7 @@ impl<'g> View<'g> {
         self.unary(value, Unary::Square)
     }
 
-    /// The element of a value that is the same everywhere.
+    /// Returns the element of a constant value whose elements are all equal.
     pub fn uniform(&self, value: ValueId) -> Option<Scalar> {
         self.made_by::<Full>(value).map(|(full, _)| full.value)
     }

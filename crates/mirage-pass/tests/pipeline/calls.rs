@@ -213,7 +213,7 @@ fn a_body_keeps_its_interface_whatever_the_pass_declares() {
     };
     let failure = failure(made(declares, rename));
     assert!(matches!(failure.fault, Fault::BodyInterface { .. }));
-    insta::assert_snapshot!(failure, @"pass `renames` changed the interface of `step`, which is called: output 0 was `y` (f32[2,4]), is `Y`");
+    insta::assert_snapshot!(failure, @"pass `renames` changed the interface of the called body `step`: output 0 was `y` (f32[2,4]) and is now `Y`");
 }
 
 #[test]

@@ -41,7 +41,11 @@ fn linked_and_added_passes_are_found() {
     let names = || -> Vec<&str> { Registry::linked().expect("is right").names().collect() };
     let later = || idle(info("later", Phase::Simplify));
     let error = extend([later(), idle(info("linked", Phase::Simplify))]).unwrap_err();
-    assert!(error.to_string().contains("two passes are called `linked`"));
+    assert!(
+        error
+            .to_string()
+            .contains("two passes have the name `linked`")
+    );
     assert_eq!(names(), ["linked"]);
     extend([later()]).expect("its name is free");
     assert_eq!(names(), ["later", "linked"]);
@@ -120,7 +124,9 @@ fn what_is_worth_trying_must_be_an_option_with_a_right_value() {
             Err(e) => e.to_string(),
         }
     };
-    assert!(refuse(&[("y", "true")]).contains("worth trying: unknown option `y`"));
+    assert!(
+        refuse(&[("y", "true")]).contains("a value worth measuring is invalid: unknown option `y`")
+    );
     assert!(refuse(&[("x", "maybe")]).contains("must be true or false"));
 }
 

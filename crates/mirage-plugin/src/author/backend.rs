@@ -3,7 +3,7 @@
 use mirage_backend::{Backend, CompileOptions};
 use mirage_ir::{Params, wire};
 
-use super::{argument, catch::answer, executable::Live, session, tensor};
+use super::{argument, catch::answer, executable::LiveExecutable, session, tensor};
 use crate::{
     abi::{Bytes, ExecutableHandle, Tensor, Writer},
     message::{self, CompileForm, CompiledForm, DeviceForm, ErrorForm},
@@ -13,7 +13,7 @@ fn backend(number: u32) -> Result<&'static dyn Backend, ErrorForm> {
     let known = session()?.plugin.backends;
     known.get(number as usize).copied().ok_or_else(|| {
         argument(format!(
-            "there is no backend {number}: the plugin has {}",
+            "no backend has the index {number}: the plugin has {}",
             known.len()
         ))
     })
@@ -76,7 +76,7 @@ pub(super) unsafe extern "C" fn compile(
         let compiled = backend.compile(&graph, &params, &options)?;
         let notes = compiled.notes().to_vec();
         let node_clock = compiled.node_clock().into();
-        let live = Box::new(Live::new(compiled));
+        let live = Box::new(LiveExecutable::new(compiled));
         out.message(&CompiledForm { notes, node_clock })?;
         // SAFETY: the host's place for one handle, which is freed by `executable_free` alone.
         unsafe { executable.write(Box::into_raw(live).cast()) };

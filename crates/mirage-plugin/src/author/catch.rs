@@ -1,4 +1,4 @@
-//! Answers, and panics that become answers: nothing may unwind into a caller in C.
+//! Answers to the host. Panics become errors, because nothing may unwind into a C caller.
 
 use std::{
     cell::Cell,
@@ -13,7 +13,7 @@ use crate::{
     message::{self, ErrorForm},
 };
 
-/// Where an answer is written.
+/// The writer of an answer.
 pub(super) struct Out(*const Writer);
 
 impl Out {
@@ -36,7 +36,7 @@ impl Out {
         match unsafe { write(writer.context, bytes.as_ptr(), bytes.len()) } {
             0 => Ok(()),
             _ => Err(argument(format!(
-                "the host takes no {} bytes more",
+                "the host accepts no {} bytes more",
                 bytes.len()
             ))),
         }
@@ -55,7 +55,7 @@ pub(super) fn answer(out: *const Writer, f: impl FnOnce(&Out) -> Result<(), Erro
     match catch(|| f(&out)) {
         Ok(()) => OK,
         Err(error) => {
-            // Where even this cannot be written, the code alone has to say it.
+            // If even this cannot be written, the result code alone reports the failure.
             let _ = catch(|| out.message(&error));
             ERROR
         }
@@ -67,10 +67,10 @@ thread_local! {
     static PLACE: Cell<Option<String>> = const { Cell::new(None) };
 }
 
-/// Runs `f`; a panic becomes an error with its message and place.
+/// Runs `f`; a panic becomes an error with its message and source location.
 pub(super) fn catch<T>(f: impl FnOnce() -> Result<T, ErrorForm>) -> Result<T, ErrorForm> {
     let outer = CATCHING.replace(true);
-    // What `f` may have left half done is thrown away or never used again by the callers.
+    // The callers discard all state that `f` may have left incomplete.
     let result = catch_unwind(AssertUnwindSafe(f));
     CATCHING.set(outer);
     result.unwrap_or_else(|payload| {
@@ -85,8 +85,8 @@ pub(super) fn catch<T>(f: impl FnOnce() -> Result<T, ErrorForm>) -> Result<T, Er
     })
 }
 
-/// Replaces the panic hook of this library: it must not print. A panic in a call becomes the call's
-/// error; one in another thread becomes an event.
+/// Replaces the panic hook of this library, which must not print. A panic in a call becomes the call's
+/// error; one in another thread becomes a log event.
 pub(super) fn install() {
     set_hook(Box::new(|info| {
         let place = info
@@ -106,7 +106,7 @@ fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// A path without the folders of the machine that built the plugin.
+/// Removes the folders of the build machine from a path.
 fn file_name(path: &str) -> &str {
     path.rsplit(['/', '\\']).next().unwrap_or(path)
 }

@@ -1,6 +1,6 @@
 //! Executables and buffers, as C calls them.
 //!
-//! An executable's handle is a `Box<Live>`, a buffer's a `Box<Option<Buffer>>`: empty while an
+//! An executable's handle is a `Box<LiveExecutable>`, a buffer's a `Box<Option<Buffer>>`, which is empty while an
 //! execution has the buffer in its list of arguments.
 
 use mirage_backend::{Buffer, Executable, NodeTime};
@@ -15,18 +15,18 @@ use crate::{
     message::{ErrorForm, MemoryForm, NodeTimeForm},
 };
 
-/// An executable and the lists of its arguments, which keep their memory from call to call.
-pub(super) struct Live {
+/// An executable, and its lists of arguments, whose memory is reused in every call.
+pub(super) struct LiveExecutable {
     executable: Box<dyn Executable>,
     inputs: Vec<Buffer>,
     outputs: Vec<Buffer>,
-    /// A panic left it in a state that nobody knows.
+    /// Whether a panic left it in an unknown state.
     is_broken: bool,
 }
 
-impl Live {
+impl LiveExecutable {
     pub(super) fn new(executable: Box<dyn Executable>) -> Self {
-        Live {
+        LiveExecutable {
             executable,
             inputs: Vec::new(),
             outputs: Vec::new(),
@@ -35,18 +35,18 @@ impl Live {
     }
 }
 
-/// Calls an executable. After a panic it is not called again.
+/// Calls an executable. After a panic, it is not called again.
 ///
 /// # Safety
 /// `handle` is an executable's, in no other call now; `out` is lent for this call.
 unsafe fn call(
     handle: ExecutableHandle,
     out: *const Writer,
-    f: impl FnOnce(&mut Live, &Out) -> Result<(), ErrorForm>,
+    f: impl FnOnce(&mut LiveExecutable, &Out) -> Result<(), ErrorForm>,
 ) -> i32 {
     answer(out, |out| {
-        // SAFETY: the caller's promise: a `Box<Live>` that nobody else looks at now.
-        let live = unsafe { handle.cast::<Live>().as_mut() };
+        // SAFETY: the caller's promise: a `Box<LiveExecutable>` that nobody else looks at now.
+        let live = unsafe { handle.cast::<LiveExecutable>().as_mut() };
         let live = live.ok_or_else(|| argument("the host gave no executable"))?;
         if live.is_broken {
             return Err(argument("an earlier call panicked: compile again"));
@@ -69,7 +69,7 @@ unsafe fn slot<'a>(handle: BufferHandle) -> Result<&'a mut Option<Buffer>, Error
     slot.ok_or_else(|| argument("the host gave no buffer"))
 }
 
-/// Moves the buffers of handles into a list, or none if one is there twice.
+/// Moves the buffers of handles into a list; moves none if a handle occurs twice.
 ///
 /// # Safety
 /// The handles are buffers', in no other call now.
@@ -114,14 +114,14 @@ unsafe fn list<'a>(data: *const BufferHandle, count: usize) -> &'a [BufferHandle
     unsafe { std::slice::from_raw_parts(data, count) }
 }
 
-/// Runs with the inputs taken out of their handles; they are back afterwards, whatever happens.
+/// Runs with the inputs taken out of their handles; they are always moved back.
 ///
 /// # Safety
 /// The handles are buffers', in no other call now.
 unsafe fn with_inputs<T>(
-    live: &mut Live,
+    live: &mut LiveExecutable,
     handles: &[BufferHandle],
-    run: impl FnOnce(&mut Live) -> Result<T, ErrorForm>,
+    run: impl FnOnce(&mut LiveExecutable) -> Result<T, ErrorForm>,
 ) -> Result<T, ErrorForm> {
     // SAFETY: the caller's promise.
     unsafe { take(handles, &mut live.inputs) }?;
@@ -131,7 +131,7 @@ unsafe fn with_inputs<T>(
     result
 }
 
-/// Hands an execution's outputs over.
+/// Passes an execution's outputs to the host.
 ///
 /// # Safety
 /// `places` points at `count` places for handles.
@@ -142,7 +142,7 @@ unsafe fn hand_over(
 ) -> Result<(), ErrorForm> {
     if outputs.len() != count {
         return Err(argument(format!(
-            "the execution gave {} outputs, the host has place for {count}",
+            "the execution returned {} outputs, but the host has space for {count}",
             outputs.len()
         )));
     }
@@ -158,7 +158,7 @@ unsafe fn hand_over(
 pub(super) unsafe extern "C" fn free(executable: ExecutableHandle) {
     if !executable.is_null() {
         // SAFETY: the caller's promise.
-        let live = unsafe { Box::from_raw(executable.cast::<Live>()) };
+        let live = unsafe { Box::from_raw(executable.cast::<LiveExecutable>()) };
         dropped(live);
     }
 }
@@ -173,7 +173,7 @@ pub(super) unsafe extern "C" fn free_buffer(buffer: BufferHandle) {
     }
 }
 
-/// Drops what the host gives back. There is no answer that a panic could become, so it is an event.
+/// Drops what the host returns. There is no answer for an error, so a panic becomes a log event.
 fn dropped<T>(value: T) {
     let result = catch(|| {
         drop(value);
@@ -184,13 +184,13 @@ fn dropped<T>(value: T) {
     }
 }
 
-/// The host must have a place for each output: asked before anything runs, so that states stay as they
-/// were.
-fn check_places(live: &Live, count: usize) -> Result<(), ErrorForm> {
+/// Checks that the host has space for each output, before anything runs, so that an error leaves the
+/// states unchanged.
+fn check_places(live: &LiveExecutable, count: usize) -> Result<(), ErrorForm> {
     match live.executable.outputs().len() {
         wanted if wanted == count => Ok(()),
         wanted => Err(argument(format!(
-            "the graph has {wanted} outputs, the host has place for {count}"
+            "the graph has {wanted} outputs, but the host has space for {count}"
         ))),
     }
 }
@@ -313,7 +313,7 @@ pub(super) unsafe extern "C" fn execute_into(
             with_inputs(live, list(inputs, input_count), |live| {
                 take(places, &mut live.outputs)?;
                 let result = catch(|| {
-                    let Live {
+                    let LiveExecutable {
                         executable,
                         inputs,
                         outputs,

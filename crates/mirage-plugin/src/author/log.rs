@@ -1,4 +1,4 @@
-//! Events cross to the host and keep their level.
+//! Forwards log events to the host.
 
 use std::fmt::{self, Write as _};
 
@@ -11,12 +11,12 @@ use tracing::{
 
 use crate::abi::{Bytes, Host};
 
-/// Sends this library's events to a host. A library that has a subscriber already keeps it.
+/// Forwards this library's events to a host, unless the library has a subscriber.
 pub(super) fn install(host: Host) {
     let _ = tracing::subscriber::set_global_default(Forward(host));
 }
 
-/// A subscriber that hands events to the host. Spans stay here.
+/// A subscriber that forwards events to the host. Spans are not forwarded.
 struct Forward(Host);
 
 // SAFETY: the header lets any thread call `log` and `log_enabled` at any time.
@@ -24,7 +24,7 @@ unsafe impl Send for Forward {}
 // SAFETY: as above.
 unsafe impl Sync for Forward {}
 
-/// The number of a level in the ABI.
+/// Returns the number of a level in the ABI.
 fn number(level: Level) -> u32 {
     match level {
         Level::ERROR => 1,
@@ -47,7 +47,7 @@ impl Subscriber for Forward {
 
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
         match metadata.is_event() {
-            // The host may change its mind at any time.
+            // The host may change its filter at any time.
             true => Interest::sometimes(),
             false => Interest::never(),
         }
@@ -80,7 +80,7 @@ impl Subscriber for Forward {
     fn exit(&self, _: &span::Id) {}
 }
 
-/// An event as a line: its message, then its fields.
+/// Formats an event as a line: its message, then its fields.
 #[derive(Default)]
 struct Text {
     message: String,

@@ -1,4 +1,4 @@
-//! The plugin's side: what [`export!`](crate::export) makes of passes and backends.
+//! The plugin's side: exports passes and backends by [`export!`](crate::export).
 
 mod backend;
 mod catch;
@@ -18,7 +18,7 @@ use crate::{
     message::{BackendForm, Description, ErrorForm, PassForm},
 };
 
-/// What a plugin is and brings. Made by [`export!`](crate::export).
+/// The contents of a plugin. Created by [`export!`](crate::export).
 pub struct Plugin {
     /// The package's name.
     pub name: &'static str,
@@ -30,7 +30,7 @@ pub struct Plugin {
     pub backends: &'static [&'static dyn Backend],
 }
 
-/// The plugin and the host that it is loaded into: one of each in a library.
+/// The plugin of this library, and its host.
 struct Session {
     plugin: &'static Plugin,
     host: Host,
@@ -44,8 +44,8 @@ unsafe impl Sync for Session {}
 
 static SESSION: OnceLock<Session> = OnceLock::new();
 
-/// Makes a shared library a plugin: exports the C function `mirage_plugin`, under which a program
-/// finds the passes and backends that are given. Used once in a crate of type `cdylib`.
+/// Exports the given passes and backends: defines the C function `mirage_plugin`, which programs look for
+/// in a plugin. Used once in a crate of type `cdylib`.
 ///
 /// ```
 /// # struct Nothing;
@@ -58,7 +58,7 @@ static SESSION: OnceLock<Session> = OnceLock::new();
 /// #     }
 /// #     fn run(&self, _: &mut mirage_ir::Graph, _: &mirage_pass::PassContext<'_>)
 /// #         -> Result<mirage_pass::Outcome, mirage_pass::PassError> {
-/// #         Ok(mirage_pass::Outcome::unchanged("it never does"))
+/// #         Ok(mirage_pass::Outcome::unchanged("it never changes anything"))
 /// #     }
 /// # }
 /// mirage_plugin::export! { passes: [&Nothing], backends: [] }
@@ -122,13 +122,13 @@ static TABLE: Table = Table {
     states_reset: Some(executable::reset_states),
 };
 
-/// What the exported function does.
+/// Implements the exported function.
 ///
 /// # Safety
 /// `host` is null or points at a host that lives as long as the process.
 pub unsafe fn enter(plugin: &'static Plugin, host: *const Host) -> *const Table {
-    // The versions come first in every version of the ABI: a host of another one must not be read
-    // further, and is told ours by the table.
+    // The versions come first in every version of the ABI. The rest of a host of another version must not be
+    // read; the table tells it our version.
     // SAFETY: the caller's promise; the field is the first in every version.
     if !host.is_null() && unsafe { (*host).abi_version } == ABI_VERSION {
         // SAFETY: a host of this version has all these fields.
@@ -141,7 +141,7 @@ pub unsafe fn enter(plugin: &'static Plugin, host: *const Host) -> *const Table 
     &TABLE
 }
 
-/// The plugin and its host.
+/// Returns the plugin and its host.
 fn session() -> Result<&'static Session, ErrorForm> {
     SESSION.get().ok_or_else(|| ErrorForm::Argument {
         message: "the plugin was not entered by a host of its ABI version".to_owned(),

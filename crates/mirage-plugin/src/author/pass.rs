@@ -13,7 +13,7 @@ use crate::{
     message::{self, ContextForm, OutcomeForm},
 };
 
-/// Runs a pass on a graph in wire form; writes the graph that comes out, if it is another.
+/// Runs a pass on a graph in wire form; writes the new graph if it changed.
 ///
 /// # Safety
 /// The bytes and the writers are the host's, lent for this call.
@@ -28,7 +28,7 @@ pub(super) unsafe extern "C" fn run(
         let known = session()?.plugin.passes;
         let pass = known.get(pass as usize).ok_or_else(|| {
             argument(format!(
-                "there is no pass {pass}: the plugin has {}",
+                "no pass has the index {pass}: the plugin has {}",
                 known.len()
             ))
         })?;

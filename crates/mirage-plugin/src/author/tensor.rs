@@ -1,4 +1,4 @@
-//! Tensors that the host lends.
+//! Tensors borrowed from the host.
 
 use std::ffi::c_void;
 
@@ -10,8 +10,8 @@ use crate::{
     message::ErrorForm,
 };
 
-/// Elements on the host's side, held until this is dropped.
-struct Lent {
+/// Elements of the host, retained until this is dropped.
+struct BorrowedElements {
     data: *const u8,
     len: usize,
     owner: *const c_void,
@@ -20,11 +20,11 @@ struct Lent {
 
 // SAFETY: the bytes are not written while they are lent, and the header lets any thread release
 // them.
-unsafe impl Send for Lent {}
+unsafe impl Send for BorrowedElements {}
 // SAFETY: as above.
-unsafe impl Sync for Lent {}
+unsafe impl Sync for BorrowedElements {}
 
-impl AsRef<[u8]> for Lent {
+impl AsRef<[u8]> for BorrowedElements {
     fn as_ref(&self) -> &[u8] {
         if self.len == 0 {
             return &[];
@@ -34,7 +34,7 @@ impl AsRef<[u8]> for Lent {
     }
 }
 
-impl Drop for Lent {
+impl Drop for BorrowedElements {
     fn drop(&mut self) {
         if let Some(release) = self.host.release {
             // SAFETY: what was retained once is released once.
@@ -43,7 +43,7 @@ impl Drop for Lent {
     }
 }
 
-/// A tensor of the host, not copied: its name, its type and its elements.
+/// Returns the name, type and elements of a tensor of the host, without a copy.
 ///
 /// # Safety
 /// The tensor is lent by the host for the running call.
@@ -62,7 +62,7 @@ pub(super) unsafe fn borrow(
         (Some(retain), Some(_)) => {
             // SAFETY: the owner is the host's own.
             unsafe { retain(tensor.owner) };
-            let lent = Lent {
+            let lent = BorrowedElements {
                 data: tensor.data.data,
                 len: tensor.data.len,
                 owner: tensor.owner,
@@ -70,7 +70,7 @@ pub(super) unsafe fn borrow(
             };
             TensorData::new(ty.dtype, ty.shape.clone(), lent)
         }
-        // A host that lends for the call only.
+        // The host lends the elements for this call only.
         // SAFETY: the caller's promise.
         _ => TensorData::new(
             ty.dtype,
@@ -81,7 +81,7 @@ pub(super) unsafe fn borrow(
     Ok((name, ty, data.map_err(argument)?))
 }
 
-/// Writes elements into a place of the host's.
+/// Writes elements into memory of the host.
 ///
 /// # Safety
 /// `place` points at `len` initialized bytes of the host's, lent for the running call.
@@ -89,7 +89,7 @@ pub(super) unsafe fn give(data: &TensorData, place: *mut u8, len: usize) -> Resu
     let bytes = data.bytes();
     if bytes.len() != len {
         return Err(argument(format!(
-            "the tensor has {} bytes, the host's place for it {len}",
+            "the tensor has {} bytes, but the host's memory for it has {len}",
             bytes.len()
         )));
     }

@@ -1,4 +1,4 @@
-//! A plugin's backend, as any other.
+//! Backends of plugins.
 
 use mirage_backend::{Backend, BackendError, BackendInfo, CompileOptions, DeviceInfo, Executable};
 use mirage_ir::{Graph, NodeId, Params, target::Capabilities};
@@ -12,10 +12,10 @@ use crate::{
     message::{CompileForm, CompiledForm, DeviceForm, ErrorForm},
 };
 
-/// A backend that a plugin brings.
+/// A backend of a plugin.
 pub(super) struct PluginBackend {
     pub(super) plugin: &'static Plugin,
-    /// Its place in the plugin's description.
+    /// Its index in the plugin's description.
     pub(super) number: u32,
     pub(super) info: BackendInfo,
     pub(super) tolerance: f64,
@@ -31,7 +31,7 @@ impl PluginBackend {
         let infos = forms.into_iter().map(DeviceForm::into_info);
         infos
             .collect::<Result<_, _>>()
-            .map_err(|e| Trouble::Breach(format!("gives devices: {e}")))
+            .map_err(|e| Trouble::Breach(format!("returned invalid devices: {e}")))
     }
 
     fn read_capabilities(&self, device: usize) -> Result<Capabilities, Trouble> {
@@ -41,7 +41,7 @@ impl PluginBackend {
         })?;
         match read.lines.iter().find(|l| l.dtypes.is_empty()) {
             Some(line) => Err(Trouble::Breach(format!(
-                "gives capabilities with a line without dtypes: `{}`",
+                "returned capabilities with a line without dtypes: `{}`",
                 line.subject.to_string().escape_debug()
             ))),
             None => Ok(read),
@@ -90,13 +90,13 @@ impl PluginBackend {
         let compiled = compiled?;
         match place.handles()[0] {
             handle if handle.is_null() => Err(Trouble::Breach(
-                "says it compiled and gives no executable".to_owned(),
+                "reported success of a compilation without an executable".to_owned(),
             )),
             handle => Ok(PluginExecutable::new(self, graph, handle, compiled, device)),
         }
     }
 
-    /// An operation that was refused although the capabilities list it: says so.
+    /// Adds to the reason of a failed operation whether the capabilities list it.
     fn with_claim(&self, trouble: Trouble, graph: &Graph, device: usize) -> Trouble {
         let Trouble::Said(ErrorForm::Unsupported {
             node,
@@ -113,7 +113,7 @@ impl PluginBackend {
         let dtype = known.map(|i| graph.ty(graph.node(NodeId::from_index(i)).output()).dtype);
         let claims = dtype.filter(|&d| self.capabilities(device).support(&op, d).is_some());
         let reason = match claims {
-            Some(dtype) => format!("{reason}; its capabilities list {op} in {dtype} all the same"),
+            Some(dtype) => format!("{reason}; but its capabilities list {op} in {dtype}"),
             None => reason,
         };
         Trouble::Said(ErrorForm::Unsupported {
@@ -143,7 +143,7 @@ impl Backend for PluginBackend {
         self.read_capabilities(device).unwrap_or_else(|trouble| {
             let why = trouble.sentence(self.plugin);
             tracing::error!(
-                "backend `{}` is taken to have no capabilities: {why}",
+                "backend `{}` is used without capabilities: {why}",
                 self.info.name
             );
             Capabilities::default()

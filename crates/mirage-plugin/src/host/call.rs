@@ -1,4 +1,4 @@
-//! One call of a plugin's function: where it writes, and what its answer is.
+//! Calls of a plugin's functions, and their answers.
 
 use std::ffi::c_void;
 
@@ -11,7 +11,7 @@ use crate::{
     message::{self, ErrorForm},
 };
 
-/// What a plugin writes in one call, kept here.
+/// Receives what a plugin writes in one call.
 pub(super) struct Sink {
     bytes: Vec<u8>,
     limit: usize,
@@ -19,7 +19,7 @@ pub(super) struct Sink {
 }
 
 impl Sink {
-    /// Nothing yet, and no more than `limit` bytes ever.
+    /// Returns an empty sink that accepts at most `limit` bytes.
     pub(super) fn new(limit: usize) -> Self {
         Sink {
             bytes: Vec::new(),
@@ -28,7 +28,7 @@ impl Sink {
         }
     }
 
-    /// What the plugin gets; to be used while `self` stays where it is.
+    /// Returns the writer for the plugin; valid while `self` is not moved.
     pub(super) fn writer(&mut self) -> Writer {
         Writer {
             context: std::ptr::from_mut(self).cast(),
@@ -36,11 +36,12 @@ impl Sink {
         }
     }
 
-    /// What was written.
+    /// Returns what was written.
     pub(super) fn finish(self) -> Result<Vec<u8>, String> {
-        match self.is_over {
-            true => Err(format!("it writes more than {} bytes", self.limit)),
-            false => Ok(self.bytes),
+        if self.is_over {
+            Err(format!("it wrote more than {} bytes", self.limit))
+        } else {
+            Ok(self.bytes)
         }
     }
 }
@@ -65,22 +66,22 @@ unsafe extern "C" fn append(context: *mut c_void, data: *const u8, len: usize) -
     0
 }
 
-/// Why a call gave nothing.
+/// Why a call failed.
 #[derive(Debug)]
 pub(super) enum Trouble {
-    /// The plugin says why.
+    /// The plugin reported an error.
     Said(ErrorForm),
-    /// The plugin does not keep to the contract.
+    /// The plugin broke the contract.
     Breach(String),
 }
 
 impl Trouble {
-    /// The error that a plugin wrote.
+    /// Reads the error that a plugin wrote.
     pub(super) fn said(bytes: &[u8]) -> Self {
         match message::decode(bytes) {
             Ok(form) => Trouble::Said(form),
             Err(_) if bytes.trim_ascii().is_empty() => {
-                Trouble::Breach("fails and does not say why".to_owned())
+                Trouble::Breach("failed without an error message".to_owned())
             }
             Err(_) => Trouble::Said(ErrorForm::Argument {
                 message: plain(bytes),
@@ -88,7 +89,7 @@ impl Trouble {
         }
     }
 
-    /// The sentence for a user.
+    /// Returns the message for a user.
     pub(super) fn sentence(&self, plugin: &Plugin) -> String {
         match self {
             Trouble::Said(
@@ -100,7 +101,7 @@ impl Trouble {
                 node, op, reason, ..
             }) => format!("node {node} ({op}): {reason}"),
             Trouble::Said(ErrorForm::Panic { message }) => {
-                format!("{plugin} panicked, tell its author: {message}")
+                format!("{plugin} panicked; report this to its author: {message}")
             }
             Trouble::Breach(what) => format!("{plugin} {what}"),
         }
@@ -110,7 +111,7 @@ impl Trouble {
         PassError::new(self.sentence(plugin))
     }
 
-    /// The error of a backend of this name.
+    /// Returns the error of a backend of this name.
     pub(super) fn into_backend_error(self, plugin: &Plugin, backend: &str) -> BackendError {
         match self {
             Trouble::Said(ErrorForm::Argument { message }) => BackendError::Argument(message),
@@ -139,7 +140,7 @@ impl Trouble {
     }
 }
 
-/// An error as a line, whatever its kind.
+/// Formats any error as a line.
 pub(super) fn error_text(bytes: &[u8]) -> String {
     match message::decode(bytes) {
         Ok(
@@ -155,12 +156,13 @@ pub(super) fn error_text(bytes: &[u8]) -> String {
     }
 }
 
-/// Text of a plugin's own, in one line.
+/// Formats plain text of a plugin in one line.
 fn plain(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    match line.is_empty() {
-        true => "it failed and does not say why".to_owned(),
-        false => line,
+    if line.is_empty() {
+        "it failed without an error message".to_owned()
+    } else {
+        line
     }
 }

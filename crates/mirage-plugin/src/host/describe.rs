@@ -1,12 +1,12 @@
-//! What a plugin says of itself, checked.
+//! Reads and checks a plugin's description of itself.
 
 use super::Refusal;
 use crate::message::{self, Description};
 
-/// The most passes or backends that one plugin brings: more is a mistake.
+/// The maximum number of passes and of backends of a plugin.
 const MAX_THINGS: usize = 1000;
 
-/// Reads a description and checks what can be checked of it alone.
+/// Reads a description and checks it, without regard to other plugins.
 pub(super) fn read(bytes: &[u8]) -> Result<Description, Refusal> {
     if bytes.is_empty() {
         return Err(Refusal::Silent);
@@ -21,13 +21,13 @@ pub(super) fn read(bytes: &[u8]) -> Result<Description, Refusal> {
     }
     if things > MAX_THINGS {
         return Err(Refusal::Garbage(format!(
-            "it brings {things} passes and backends"
+            "it has {things} passes and backends"
         )));
     }
     for backend in &description.backends {
         if !is_name(&backend.name) {
             return Err(Refusal::Wrong(format!(
-                "backend `{}`: a name is lower case letters, digits, `-` and `_`, a letter first",
+                "backend `{}`: a name consists of lower-case letters, digits, `-` and `_` and starts with a letter",
                 backend.name.escape_debug()
             )));
         }

@@ -1,4 +1,4 @@
-//! What a plugin's backend compiled, as any other executable.
+//! Executables of plugins' backends.
 
 use mirage_backend::{
     BackendError, Buffer, Executable, MemoryReport, NodeClock, NodeTime, Ports, check_data,
@@ -10,7 +10,7 @@ use super::{
     backend::PluginBackend,
     call::Trouble,
     functions::BackendFunctions,
-    guard::{Guarded, GuardedHandles},
+    guard::{GuardedBytes, GuardedHandles},
     lend::Loan,
 };
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
     message::{CompiledForm, MemoryForm, NodeTimeForm},
 };
 
-/// An executable on the other side.
+/// An executable of a plugin.
 pub(super) struct PluginExecutable {
     plugin: &'static Plugin,
     /// The backend's name.
@@ -29,7 +29,7 @@ pub(super) struct PluginExecutable {
     notes: Vec<String>,
     node_clock: NodeClock,
     nodes: usize,
-    /// The device's number.
+    /// The device's index.
     device: usize,
 }
 
@@ -37,11 +37,11 @@ pub(super) struct PluginExecutable {
 // lack of `Sync` see to.
 unsafe impl Send for PluginExecutable {}
 
-/// A buffer on the other side.
+/// A buffer of a plugin.
 struct PluginBuffer {
     plugin: &'static Plugin,
     backend: &'static str,
-    /// The device's number.
+    /// The device's index.
     device: usize,
     handle: BufferHandle,
     free: BufferFreeFn,
@@ -104,7 +104,7 @@ impl PluginExecutable {
         Buffer::new(ty.clone(), content)
     }
 
-    /// The buffer's handle, if it is of this backend.
+    /// Returns the buffer's handle, if it is of this backend.
     fn handle_of(&self, buffer: &Buffer) -> Result<BufferHandle, BackendError> {
         let own = buffer.content::<PluginBuffer>().filter(|content| {
             std::ptr::eq(content.plugin, self.plugin)
@@ -113,7 +113,7 @@ impl PluginExecutable {
         });
         own.map(|content| content.handle).ok_or_else(|| {
             BackendError::Argument(format!(
-                "{buffer:?} lies on another backend or device: upload it through this executable"
+                "{buffer:?} is on another backend or device: upload it through this executable"
             ))
         })
     }
@@ -122,7 +122,7 @@ impl PluginExecutable {
         buffers.iter().map(|b| self.handle_of(b)).collect()
     }
 
-    /// Calls a function that only does something.
+    /// Calls a function without a result.
     fn tell(&self, function: Option<ExecutableFn>) -> Result<(), BackendError> {
         let Some(function) = function else {
             return Ok(());
@@ -141,7 +141,7 @@ impl PluginExecutable {
         f: impl FnOnce(*mut u8, usize, *const Writer) -> i32,
     ) -> Result<TensorData, BackendError> {
         let len = ty.bytes();
-        let mut place = Guarded::new(len);
+        let mut place = GuardedBytes::new(len);
         let filled = self.plugin.call(|out| f(place.place(), len, out));
         if !place.is_whole() {
             return Err(self.error(self.plugin.damage()));
@@ -150,7 +150,7 @@ impl PluginExecutable {
         TensorData::new(ty.dtype, &ty.shape[..], place).map_err(BackendError::Argument)
     }
 
-    /// Runs `execute` or `profile`: new outputs, and what was written.
+    /// Runs `execute` or `profile`; returns the new outputs and what was written.
     fn run(
         &mut self,
         function: ExecuteFn,
@@ -179,8 +179,8 @@ impl PluginExecutable {
             return Err(self.error(self.plugin.damage()));
         }
         let said = said.map_err(|trouble| self.error(trouble))?;
-        // Those that are there are owned, each once, before anything is refused. A handle that comes
-        // again, or that the host has already, would be freed twice.
+        // Takes ownership of the outputs, each once, before an error is returned. A handle that occurs twice, or
+        // that the host has already, would be freed twice.
         let mut owned = inputs;
         let (mut buffers, mut again) = (Vec::with_capacity(count), 0);
         for (port, &handle) in self.ports.outputs.iter().zip(places.handles()) {
@@ -195,12 +195,15 @@ impl PluginExecutable {
             buffers.push(self.buffer(&port.ty, handle));
         }
         if again > 0 {
-            let what = "executed and gives a buffer that it gave or was given already, where each \
-                        output is a new one";
+            let what = "returned a buffer twice, or one that it was given: each output of an \
+                        execution must be a new buffer";
             return Err(self.error(Trouble::Breach(what.to_owned())));
         }
         if buffers.len() != count {
-            let what = format!("executed and gives {} of {count} outputs", buffers.len());
+            let what = format!(
+                "returned {} of {count} outputs of an execution",
+                buffers.len()
+            );
             return Err(self.error(Trouble::Breach(what)));
         }
         Ok((buffers, said))
@@ -236,7 +239,7 @@ impl Executable for PluginExecutable {
         uploaded.map_err(|trouble| self.error(trouble))?;
         match place.handles()[0] {
             handle if handle.is_null() => {
-                let what = "says it uploaded and gives no buffer".to_owned();
+                let what = "reported success of an upload without a buffer".to_owned();
                 Err(self.error(Trouble::Breach(what)))
             }
             handle => Ok(self.buffer(ty, handle)),

@@ -1,5 +1,5 @@
-//! What can be said of a file before the system is asked to load it. Its loader reports a library
-//! for another processor as a missing file, and text files in words that tell nobody anything.
+//! Checks a file before the system loads it, because the system's messages for libraries of other
+//! processors and for text files are misleading.
 
 use std::{fs, io::Read, path::Path};
 
@@ -13,7 +13,7 @@ pub(super) fn check(path: &Path) -> Result<(), Refusal> {
     };
     let about = fs::metadata(path).map_err(unreadable)?;
     if !about.is_file() {
-        return Err(Refusal::Unreadable("it is no regular file".to_owned()));
+        return Err(Refusal::Unreadable("it is not a regular file".to_owned()));
     }
     let mut head = Vec::new();
     let file = fs::File::open(path).map_err(unreadable)?;
@@ -32,15 +32,15 @@ fn check_elf(head: &[u8]) -> Result<(), Refusal> {
     if !head.starts_with(b"\x7fELF") {
         let starts = String::from_utf8_lossy(&head[..head.len().min(8)]);
         return Err(Refusal::NotALibrary(format!(
-            "it starts with `{}`, not with the mark of an ELF file",
+            "it starts with `{}` instead of the ELF magic number",
             starts.escape_debug()
         )));
     }
     let &[_, _, _, _, class, order, .., low, high] = head else {
-        return Err(Refusal::NotALibrary("it is cut off".to_owned()));
+        return Err(Refusal::NotALibrary("it is truncated".to_owned()));
     };
     if head.len() < 20 {
-        return Err(Refusal::NotALibrary("it is cut off".to_owned()));
+        return Err(Refusal::NotALibrary("it is truncated".to_owned()));
     }
     let machine = match order {
         2 => u16::from_be_bytes([low, high]),
@@ -56,7 +56,7 @@ fn check_elf(head: &[u8]) -> Result<(), Refusal> {
     })
 }
 
-/// Class, byte order and machine of libraries that this program can load, where they are known.
+/// Returns class, byte order and machine of libraries that this program can load, if known.
 fn ours() -> Option<(u8, u8, u16)> {
     match std::env::consts::ARCH {
         "x86_64" => Some((2, 1, 62)),
@@ -100,11 +100,11 @@ mod tests {
         let said = |head: &[u8]| check_elf(head).map_err(|e| e.to_string());
         assert!(said(b"").unwrap_err().contains("it is empty"));
         assert!(said(b"#!/bin/sh\n").unwrap_err().contains("`#!/bin/s`"));
-        assert!(said(b"\x7fELF\x02\x01").unwrap_err().contains("cut off"));
+        assert!(said(b"\x7fELF\x02\x01").unwrap_err().contains("truncated"));
         assert!(
             said(b"\x7fELF\x02\x01\x01\0\0")
                 .unwrap_err()
-                .contains("cut off")
+                .contains("truncated")
         );
         if let Some((class, _, machine)) = ours() {
             assert_eq!(said(&head(class, machine)), Ok(()));

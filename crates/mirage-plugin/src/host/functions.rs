@@ -1,4 +1,4 @@
-//! The functions of a table that a pass or a backend needs, checked to be there.
+//! Checks that a table has the functions that a pass or a backend needs.
 
 use super::Refusal;
 use crate::abi::{
@@ -6,7 +6,7 @@ use crate::abi::{
     ExecuteFn, PassRunFn, StateExportFn, StateImportFn, Table, UploadFn,
 };
 
-/// What every backend has, and what it may leave out.
+/// The required and the optional functions of a backend.
 #[derive(Clone, Copy)]
 pub(super) struct BackendFunctions {
     pub(super) devices: DevicesFn,
@@ -49,7 +49,7 @@ impl BackendFunctions {
     }
 }
 
-/// What every plugin with passes has.
+/// The functions of a plugin with passes.
 pub(super) fn pass_run(table: &Table) -> Result<PassRunFn, Refusal> {
     needed(table.pass_run, "passes", "pass_run")
 }

@@ -1,21 +1,21 @@
-//! Memory that a plugin writes to, with marks on both sides which show whether it wrote past an end.
+//! Memory that a plugin writes to, between guards that show whether it wrote out of bounds.
 
 use crate::abi::BufferHandle;
 
-/// The bytes of a mark.
+/// The number of bytes of a guard.
 const MARK: usize = 64;
-/// The places of a mark among handles.
+/// The number of handles of a guard.
 const PLACES: usize = 8;
 
 fn mark(i: usize) -> u8 {
     0xA5 ^ (i as u8).rotate_left(3)
 }
 
-/// Bytes between marks.
-pub(super) struct Guarded(Vec<u8>);
+/// Bytes between guards.
+pub(super) struct GuardedBytes(Vec<u8>);
 
-impl Guarded {
-    /// This many zeros.
+impl GuardedBytes {
+    /// Returns this many zeros between guards.
     pub(super) fn new(len: usize) -> Self {
         let mut memory = vec![0; len + 2 * MARK];
         let (front, rest) = memory.split_at_mut(MARK);
@@ -25,15 +25,15 @@ impl Guarded {
                 .enumerate()
                 .for_each(|(i, byte)| *byte = mark(i));
         }
-        Guarded(memory)
+        GuardedBytes(memory)
     }
 
-    /// Where the bytes between the marks begin.
+    /// Returns a pointer to the bytes between the guards.
     pub(super) fn place(&mut self) -> *mut u8 {
         self.0[MARK..].as_mut_ptr()
     }
 
-    /// Whether the marks are as they were.
+    /// Whether the guards are unchanged.
     pub(super) fn is_whole(&self) -> bool {
         let back = self.0.len() - MARK;
         [&self.0[..MARK], &self.0[back..]]
@@ -42,35 +42,35 @@ impl Guarded {
     }
 }
 
-impl AsRef<[u8]> for Guarded {
-    /// The bytes between the marks.
+impl AsRef<[u8]> for GuardedBytes {
+    /// Returns the bytes between the guards.
     fn as_ref(&self) -> &[u8] {
         &self.0[MARK..self.0.len() - MARK]
     }
 }
 
-/// Places for handles between marks.
+/// Handles between guards.
 pub(super) struct GuardedHandles(Vec<BufferHandle>);
 
-/// No address is this one: the marks' bytes, of a place that nothing can lie at.
+/// The value of a guard, which is not a valid address.
 fn mark_handle(i: usize) -> BufferHandle {
     std::ptr::without_provenance_mut(usize::MAX - 0x5A5A - i)
 }
 
 impl GuardedHandles {
-    /// This many places, each null.
+    /// Returns this many null handles between guards.
     pub(super) fn new(count: usize) -> Self {
         let null = std::iter::repeat_n(std::ptr::null_mut(), count);
         let marks = (0..PLACES).map(mark_handle);
         GuardedHandles(marks.clone().chain(null).chain(marks).collect())
     }
 
-    /// Where the places between the marks begin.
+    /// Returns a pointer to the handles between the guards.
     pub(super) fn place(&mut self) -> *mut BufferHandle {
         self.0[PLACES..].as_mut_ptr()
     }
 
-    /// Whether the marks are as they were.
+    /// Whether the guards are unchanged.
     pub(super) fn is_whole(&self) -> bool {
         let back = self.0.len() - PLACES;
         [&self.0[..PLACES], &self.0[back..]]
@@ -78,7 +78,7 @@ impl GuardedHandles {
             .all(|side| side.iter().enumerate().all(|(i, &h)| h == mark_handle(i)))
     }
 
-    /// What was written into the places.
+    /// Returns the written handles.
     pub(super) fn handles(&self) -> &[BufferHandle] {
         &self.0[PLACES..self.0.len() - PLACES]
     }
@@ -91,7 +91,7 @@ mod tests {
     #[test]
     fn a_byte_past_either_end_shows() {
         for at in [0, MARK - 1, MARK + 3, MARK + 3 + MARK - 1] {
-            let mut bytes = Guarded::new(3);
+            let mut bytes = GuardedBytes::new(3);
             assert!(bytes.is_whole());
             bytes.0[MARK..MARK + 3].fill(7);
             assert!(bytes.is_whole());

@@ -1,4 +1,4 @@
-//! Tensors lent to a plugin: not copied, and alive as long as somebody holds them.
+//! Tensors lent to a plugin without a copy, alive as long as they are retained.
 
 use std::{ffi::c_void, sync::Arc};
 
@@ -6,7 +6,7 @@ use mirage_ir::{TensorData, TensorType};
 
 use crate::abi::{Bytes, Tensor};
 
-/// A tensor with what the plugin sees of it.
+/// A tensor and its form in the ABI.
 pub(super) struct Loan<'a> {
     name: &'a str,
     ty: String,
@@ -14,7 +14,7 @@ pub(super) struct Loan<'a> {
 }
 
 impl<'a> Loan<'a> {
-    /// A tensor of this type; the name is a parameter's, else empty.
+    /// Returns a tensor of this type; the name is that of a parameter, or empty.
     pub(super) fn new(name: &'a str, ty: &TensorType, data: &TensorData) -> Self {
         Loan {
             name,
@@ -23,8 +23,8 @@ impl<'a> Loan<'a> {
         }
     }
 
-    /// What the plugin gets. To be used while `self` lives; a plugin that retains the owner may use
-    /// the elements longer.
+    /// Returns the form for the plugin, valid while `self` lives. A plugin that retains the owner may use the
+    /// elements longer.
     pub(super) fn tensor(&self) -> Tensor {
         Tensor {
             name: Bytes::of(self.name.as_bytes()),

@@ -1,4 +1,4 @@
-//! Opening a library and agreeing with it on versions.
+//! Loads a library and checks its versions.
 
 use std::{
     ffi::c_void,
@@ -18,25 +18,25 @@ use crate::{
     message::Description,
 };
 
-/// A library that has said what it is.
-pub(super) struct Opened {
+/// A library with its description.
+pub(super) struct OpenLibrary {
     pub(super) table: Table,
     pub(super) description: Description,
 }
 
-/// The bytes of a description that are read at most.
+/// The maximum number of bytes of a description.
 const MAX_DESCRIPTION: usize = 16 << 20;
 
-/// Loads a library, agrees on versions and asks what it brings; waits no longer than `patience`.
-/// A library that takes longer keeps its thread, which ends with the process.
-pub(super) fn open(path: &Path, patience: Duration) -> Result<Opened, Refusal> {
+/// Loads a library, checks versions and reads its description; waits at most `patience`. A library that
+/// takes longer keeps its thread, which ends with the process.
+pub(super) fn open(path: &Path, patience: Duration) -> Result<OpenLibrary, Refusal> {
     file::check(path)?;
     let (said, answer) = mpsc::channel();
     let here = path.to_owned();
     let spawned = thread::Builder::new()
         .name("mirage-plugin".to_owned())
         .spawn(move || {
-            // Nobody waits any more where this fails.
+            // This fails if the caller has stopped waiting.
             let _ = said.send(open_here(here));
         });
     spawned.map_err(|e| Refusal::System(format!("no thread could be started: {e}")))?;
@@ -49,7 +49,7 @@ pub(super) fn open(path: &Path, patience: Duration) -> Result<Opened, Refusal> {
     }
 }
 
-fn open_here(path: PathBuf) -> Result<Opened, Refusal> {
+fn open_here(path: PathBuf) -> Result<OpenLibrary, Refusal> {
     let library = load(&path)?;
     // SAFETY: a function of this name is a plugin's entry; there is no way to know more.
     let entry = match unsafe { library.get::<EntryFn>(b"mirage_plugin\0") } {
@@ -75,10 +75,10 @@ fn open_here(path: PathBuf) -> Result<Opened, Refusal> {
         return Err(Refusal::Declines(super::call::error_text(&bytes)));
     }
     let description = describe::read(&bytes)?;
-    Ok(Opened { table, description })
+    Ok(OpenLibrary { table, description })
 }
 
-/// Threads, handles and messages of a plugin may be in use at any time, so its code has to stay.
+/// A library is never unloaded, because threads, handles and messages of a plugin may be in use.
 fn never_unload(library: Library) {
     std::mem::forget(library);
 }
@@ -86,11 +86,11 @@ fn never_unload(library: Library) {
 #[cfg(unix)]
 fn load(path: &Path) -> Result<Library, Refusal> {
     use libloading::os::unix;
-    // A bare name would be looked for in the system's folders.
+    // A bare name would be searched for in the system's folders.
     let path = path
         .canonicalize()
         .map_err(|e| Refusal::System(e.to_string()))?;
-    // Resolved at once: what a library lacks is an error here, not the process's end later.
+    // All symbols are resolved now, so that a missing one is an error here and does not abort the process later.
     // SAFETY: loading runs the library's initializers; who names a plugin lets its code run.
     match unsafe { unix::Library::open(Some(path), unix::RTLD_NOW | unix::RTLD_LOCAL) } {
         Ok(library) => Ok(library.into()),
@@ -124,7 +124,7 @@ fn host(path: &Path) -> Host {
     }
 }
 
-/// The fields that every version of the ABI has in front.
+/// The first fields, which are the same in every version of the ABI.
 #[derive(Clone, Copy)]
 #[repr(C)]
 struct Head {
@@ -135,7 +135,7 @@ struct Head {
     size: usize,
 }
 
-/// Reads a table of our version; what a shorter one lacks is not there.
+/// Reads a table of our version; functions missing in a shorter table are `None`.
 ///
 /// # Safety
 /// `table` is null or points at a table, whose first fields are those of [`Head`].
@@ -155,7 +155,7 @@ unsafe fn read(table: *const Table) -> Result<Table, Refusal> {
         return Err(Refusal::NoTable);
     }
     let mut copy = std::mem::MaybeUninit::<Table>::zeroed();
-    // A size that ends within a function's pointer ends before it.
+    // A size that ends within a function pointer is rounded down.
     let bytes = head.size.min(size_of::<Table>()) / size_of::<usize>() * size_of::<usize>();
     // SAFETY: the table has `size` bytes, as it says itself; zeros after them are functions that
     // are not there, so the copy is a table.

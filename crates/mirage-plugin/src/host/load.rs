@@ -1,4 +1,4 @@
-//! Loading what was found, and making it known.
+//! Loads plugins and registers their passes and backends.
 
 use std::{
     fmt,
@@ -14,25 +14,25 @@ use super::{
     Candidate, Plugin, Refusal, Search,
     backend::PluginBackend,
     functions::{self, BackendFunctions},
-    library::{self, Opened},
+    library::{self, OpenLibrary},
     pass::PluginPass,
 };
 
-/// A file and what became of it.
+/// A file, and whether it was loaded.
 #[derive(Debug)]
-pub struct Found {
+pub struct LoadAttempt {
     /// The file, and where it was found.
     pub candidate: Candidate,
-    /// The plugin, or why it is none.
+    /// The plugin, or why it was not loaded.
     pub outcome: Result<&'static Plugin, Refusal>,
 }
 
-/// Where a pass or a backend is from.
+/// The origin of a pass or a backend.
 #[derive(Clone, Copy, Debug)]
 pub enum Origin {
-    /// It is linked into the program.
+    /// Linked into the program.
     BuiltIn,
-    /// A plugin brings it.
+    /// Loaded from a plugin.
     Plugin(&'static Plugin),
 }
 
@@ -45,17 +45,17 @@ impl fmt::Display for Origin {
     }
 }
 
-static FOUND: Mutex<Vec<&'static Found>> = Mutex::new(Vec::new());
+static FOUND: Mutex<Vec<&'static LoadAttempt>> = Mutex::new(Vec::new());
 
-/// Loads the plugins of a search, in order, and makes what they bring known to the registries. Gives
-/// what became of each file that was not met before.
+/// Loads the plugins of a search in order and registers their passes and backends. Returns the result for
+/// each file that was not loaded before.
 ///
-/// Of two plugins that bring one name the first is loaded and the second refused.
-pub fn load(search: &Search) -> Vec<&'static Found> {
+/// If two plugins have a pass or backend of the same name, the first is loaded and the second refused.
+pub fn load(search: &Search) -> Vec<&'static LoadAttempt> {
     let mut known = FOUND.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut new: Vec<&'static Found> = Vec::new();
+    let mut new: Vec<&'static LoadAttempt> = Vec::new();
     for candidate in search.candidates() {
-        let is_same = |found: &&&Found| same_file(&found.candidate.path, &candidate.path);
+        let is_same = |found: &&&LoadAttempt| same_file(&found.candidate.path, &candidate.path);
         if known.iter().find(is_same).is_some() {
             continue;
         }
@@ -64,29 +64,29 @@ pub fn load(search: &Search) -> Vec<&'static Found> {
             Ok(plugin) => tracing::debug!(file = %candidate.path.display(), "loaded {plugin}"),
             Err(why) => tracing::debug!(file = %candidate.path.display(), "refused: {why}"),
         }
-        let found = Box::leak(Box::new(Found { candidate, outcome }));
+        let found = Box::leak(Box::new(LoadAttempt { candidate, outcome }));
         known.push(found);
         new.push(found);
     }
     new
 }
 
-/// Everything that [`load`] met so far.
-pub fn found() -> Vec<&'static Found> {
+/// Returns the result for each file that [`load`] has found so far.
+pub fn found() -> Vec<&'static LoadAttempt> {
     FOUND.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
-/// Where the backend of this name is from.
+/// Returns the origin of the backend of this name.
 pub fn origin_of_backend(name: &str) -> Origin {
     origin(&found(), |plugin| plugin.backends(), name)
 }
 
-/// Where the pass of this name is from.
+/// Returns the origin of the pass of this name.
 pub fn origin_of_pass(name: &str) -> Origin {
     origin(&found(), |plugin| plugin.passes(), name)
 }
 
-fn origin(found: &[&'static Found], brings: fn(&Plugin) -> &[String], name: &str) -> Origin {
+fn origin(found: &[&'static LoadAttempt], brings: fn(&Plugin) -> &[String], name: &str) -> Origin {
     let mut plugins = found
         .iter()
         .filter_map(|f| f.outcome.as_ref().ok().copied());
@@ -101,22 +101,22 @@ fn same_file(a: &Path, b: &Path) -> bool {
 fn load_one(
     path: &Path,
     patience: Duration,
-    known: &[&'static Found],
+    known: &[&'static LoadAttempt],
 ) -> Result<&'static Plugin, Refusal> {
     let opened = library::open(path, patience)?;
     refuse_duplicates(&opened, known)?;
     let plugin: &'static Plugin = Box::leak(Box::new(Plugin::new(path, &opened)));
     let passes = passes(plugin, &opened)?;
     let backends = backends(plugin, &opened)?;
-    // All or nothing: a pass may be refused for its metadata, a backend for its name alone, which
-    // was looked at above.
+    // Passes come first, because they may be rejected for their metadata; the names of backends were checked
+    // above.
     mirage_pass::extend(passes).map_err(|e| Refusal::Wrong(e.to_string()))?;
     mirage_backend::extend(backends).map_err(|e| Refusal::Wrong(e.to_string()))?;
     Ok(plugin)
 }
 
-/// Refuses names that are here already, and names that the plugin itself brings twice.
-fn refuse_duplicates(opened: &Opened, known: &[&'static Found]) -> Result<(), Refusal> {
+/// Rejects names that are registered already, and names that the plugin has twice.
+fn refuse_duplicates(opened: &OpenLibrary, known: &[&'static LoadAttempt]) -> Result<(), Refusal> {
     let about = &opened.description;
     let here = Registry::linked().map_err(|e| Refusal::Wrong(e.to_string()))?;
     for (i, pass) in about.passes.iter().enumerate() {
@@ -125,9 +125,10 @@ fn refuse_duplicates(opened: &Opened, known: &[&'static Found]) -> Result<(), Re
             return Err(Refusal::Duplicate {
                 kind: "pass",
                 name: pass.name.clone(),
-                origin: match is_twice {
-                    true => "the plugin itself".to_owned(),
-                    false => origin(known, Plugin::passes, &pass.name).to_string(),
+                origin: if is_twice {
+                    "the plugin itself".to_owned()
+                } else {
+                    origin(known, Plugin::passes, &pass.name).to_string()
                 },
             });
         }
@@ -138,9 +139,10 @@ fn refuse_duplicates(opened: &Opened, known: &[&'static Found]) -> Result<(), Re
             return Err(Refusal::Duplicate {
                 kind: "backend",
                 name: backend.name.clone(),
-                origin: match is_twice {
-                    true => "the plugin itself".to_owned(),
-                    false => origin(known, Plugin::backends, &backend.name).to_string(),
+                origin: if is_twice {
+                    "the plugin itself".to_owned()
+                } else {
+                    origin(known, Plugin::backends, &backend.name).to_string()
                 },
             });
         }
@@ -148,7 +150,10 @@ fn refuse_duplicates(opened: &Opened, known: &[&'static Found]) -> Result<(), Re
     Ok(())
 }
 
-fn passes(plugin: &'static Plugin, opened: &Opened) -> Result<Vec<&'static dyn Pass>, Refusal> {
+fn passes(
+    plugin: &'static Plugin,
+    opened: &OpenLibrary,
+) -> Result<Vec<&'static dyn Pass>, Refusal> {
     let mut passes: Vec<&'static dyn Pass> = Vec::new();
     for (number, form) in opened.description.passes.iter().enumerate() {
         passes.push(Box::leak(Box::new(PluginPass {
@@ -163,7 +168,7 @@ fn passes(plugin: &'static Plugin, opened: &Opened) -> Result<Vec<&'static dyn P
 
 fn backends(
     plugin: &'static Plugin,
-    opened: &Opened,
+    opened: &OpenLibrary,
 ) -> Result<Vec<&'static dyn Backend>, Refusal> {
     let mut backends: Vec<&'static dyn Backend> = Vec::new();
     for (number, form) in opened.description.backends.iter().enumerate() {

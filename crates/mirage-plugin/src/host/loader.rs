@@ -1,16 +1,16 @@
-//! What the system's loader says of a library that it does not load, in words that tell what to do.
+//! Translates errors of the system's loader into messages that say what to do.
 
 use std::error::Error;
 
 use super::Refusal;
 
-/// Libraries that a script of ours makes, by how their names begin, and the script.
+/// Libraries that a script of this repository sets up, by prefix of their names, and the script.
 const MADE_HERE: [(&str, &str); 2] = [
     ("libtorch", "scripts/setup-libtorch.sh"),
     ("libc10", "scripts/setup-libtorch.sh"),
 ];
 
-/// Functions of such libraries, by how their mangled names begin, and the library.
+/// Functions of such libraries, by prefix of their mangled names, and the library.
 const FUNCTIONS: [(&str, &str); 4] = [
     ("2at", "libtorch"),
     ("3c10", "libtorch"),
@@ -18,24 +18,26 @@ const FUNCTIONS: [(&str, &str); 4] = [
     ("6caffe2", "libtorch"),
 ];
 
-/// Why a library was not loaded.
+/// Returns why a library was not loaded.
 pub(super) fn refusal(error: &libloading::Error) -> Refusal {
-    // The error itself only names the call; the loader's words are behind it.
+    // The error itself only names the call; its source has the loader's message.
     let said = error
         .source()
         .map_or_else(|| error.to_string(), ToString::to_string);
     explain(&said)
 }
 
-/// The loader of glibc writes `LIBRARY: cannot open shared object file: WHY` for what the plugin links,
-/// and `PLUGIN: undefined symbol: NAME` or `… version NAME not defined in file LIBRARY …` for what is
-/// not in there. What other loaders write is passed on.
+/// Reads a message of glibc's loader: `LIBRARY: cannot open shared object file: WHY` for a missing library,
+/// `PLUGIN: undefined symbol: NAME` or `… version NAME not defined in file LIBRARY …` for a missing symbol.
+/// Other messages are returned unchanged.
 fn explain(said: &str) -> Refusal {
     if let Some((library, _)) = said.split_once(": cannot open shared object file") {
         return Refusal::Lacks {
             library: library.to_owned(),
             advice: match script(library) {
-                Some(script) => format!("{script} makes it; build the plugin with what it prints"),
+                Some(script) => {
+                    format!("run {script} and build the plugin with the settings that it prints")
+                }
                 None => "install it, or build the plugin for this machine".to_owned(),
             },
         };
@@ -46,10 +48,10 @@ fn explain(said: &str) -> Refusal {
             symbol: symbol.to_owned(),
             advice: match home(symbol).and_then(|library| Some((library, script(library)?))) {
                 Some((library, script)) => format!(
-                    "the {library} here is of another version; {script} makes the right one"
+                    "the {library} on this machine has another version; run {script} to set up the right one"
                 ),
                 None => {
-                    "a library that it links is of another version here; build the plugin for this \
+                    "a library that it links has another version on this machine; build the plugin for this \
                          machine"
                         .to_owned()
                 }
@@ -59,7 +61,7 @@ fn explain(said: &str) -> Refusal {
     Refusal::System(said.to_owned())
 }
 
-/// The script that makes a library of this name.
+/// Returns the script that sets up a library of this name.
 fn script(library: &str) -> Option<&'static str> {
     let mut known = MADE_HERE.iter();
     known
@@ -67,7 +69,7 @@ fn script(library: &str) -> Option<&'static str> {
         .map(|(_, script)| *script)
 }
 
-/// The library that a C++ function is of.
+/// Returns the library of a C++ function.
 fn home(symbol: &str) -> Option<&'static str> {
     let name = symbol.strip_prefix("_Z")?;
     // Of nested names and tables of virtual functions: constness, and what kind of table it is.
@@ -87,27 +89,27 @@ mod tests {
         let cases = [
             (
                 "libtorch_cpu.so: cannot open shared object file: No such file or directory",
-                "it needs libtorch_cpu.so, which is not found: scripts/setup-libtorch.sh makes it; build \
+                "it needs libtorch_cpu.so, which was not found: scripts/setup-libtorch.sh makes it; build \
                  the plugin with what it prints",
             ),
             (
                 "libengine.so.3: cannot open shared object file: No such file or directory",
-                "it needs libengine.so.3, which is not found: install it, or build the plugin for this \
+                "it needs libengine.so.3, which was not found: install it, or build the plugin for this \
                  machine",
             ),
             (
                 "/a b/libp.so: undefined symbol: _ZNK2at6Tensor4sizeEl",
-                "no library here has `_ZNK2at6Tensor4sizeEl`, which it calls: the libtorch here is of \
+                "it uses `_ZNK2at6Tensor4sizeEl`, which no library on this machine defines: the libtorch here is of \
                  another version; scripts/setup-libtorch.sh makes the right one",
             ),
             (
                 "/p.so: undefined symbol: _ZTVN5torch8autograd4NodeE, version X",
-                "no library here has `_ZTVN5torch8autograd4NodeE`, which it calls: the libtorch here is \
+                "it uses `_ZTVN5torch8autograd4NodeE`, which no library on this machine defines: the libtorch here is \
                  of another version; scripts/setup-libtorch.sh makes the right one",
             ),
             (
                 "/p.so: undefined symbol: engine_run",
-                "no library here has `engine_run`, which it calls: a library that it links is of another \
+                "it uses `engine_run`, which no library on this machine defines: a library that it links is of another \
                  version here; build the plugin for this machine",
             ),
             (

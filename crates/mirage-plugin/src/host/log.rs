@@ -1,5 +1,5 @@
-//! A plugin's events, in this program's log. Their target is `mirage_plugin`, whatever it was on the
-//! other side, which the field `from` says: filters go by targets that are known when compiled.
+//! Log events of plugins. Their target is `mirage_plugin`, because filters need targets that are known at
+//! compile time; the field `from` has the original target.
 
 use std::ffi::c_void;
 

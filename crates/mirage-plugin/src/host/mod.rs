@@ -1,9 +1,8 @@
-//! The program's side: finding plugins, loading them, and passes and backends that are theirs.
+//! The program's side: finds and loads plugins.
 //!
-//! [`load`] looks in the places of a [`Search`], loads what is there and adds passes and backends to
-//! the registries of `mirage_pass` and `mirage_backend`, so that whatever asks those finds them. A
-//! plugin that cannot be used is refused with its reason ([`Refusal`]), and the others are loaded.
-//! A library is never unloaded.
+//! [`load`] looks in the folders of a [`Search`], loads the plugins and adds their passes and backends to the
+//! registries of `mirage_pass` and `mirage_backend`. A plugin that cannot be used is refused with a reason
+//! ([`Refusal`]), and the others are loaded. A library is never unloaded.
 
 mod backend;
 mod call;
@@ -22,7 +21,7 @@ mod plugin;
 mod refusal;
 mod search;
 
-pub use load::{Found, Origin, found, load, origin_of_backend, origin_of_pass};
+pub use load::{LoadAttempt, Origin, found, load, origin_of_backend, origin_of_pass};
 pub use plugin::Plugin;
 pub use refusal::Refusal;
 pub use search::{Candidate, FOLDER, PATH_VARIABLE, Place, Search};

@@ -1,4 +1,4 @@
-//! A plugin's pass, as any other.
+//! Passes of plugins.
 
 use mirage_ir::Graph;
 use mirage_pass::{Outcome, Pass, PassContext, PassError, PassInfo};
@@ -9,10 +9,10 @@ use crate::{
     message::{ContextForm, OutcomeForm},
 };
 
-/// A pass that a plugin brings.
+/// A pass of a plugin.
 pub(super) struct PluginPass {
     pub(super) plugin: &'static Plugin,
-    /// Its place in the plugin's description.
+    /// Its index in the plugin's description.
     pub(super) number: u32,
     pub(super) info: &'static PassInfo,
     pub(super) run: PassRunFn,

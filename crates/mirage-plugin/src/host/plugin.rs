@@ -1,4 +1,4 @@
-//! A plugin that is loaded.
+//! Loaded plugins.
 
 use std::{
     fmt,
@@ -11,19 +11,19 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     call::{Sink, Trouble},
-    library::Opened,
+    library::OpenLibrary,
 };
 use crate::{
     abi::{FLAG_TEXT, OK, Writer},
     message,
 };
 
-/// The bytes of a message that are read at most.
+/// The maximum number of bytes of a message.
 const MAX_MESSAGE: usize = 64 << 20;
-/// The bytes of a graph that are read at most.
+/// The maximum number of bytes of a graph.
 const MAX_GRAPH: usize = 1 << 30;
 
-/// A plugin that is loaded. It stays so until the process ends.
+/// A loaded plugin. It stays loaded until the process ends.
 #[derive(Debug)]
 pub struct Plugin {
     file: PathBuf,
@@ -34,12 +34,12 @@ pub struct Plugin {
     backends: Vec<String>,
     takes_text: bool,
     graph_version: u32,
-    /// It wrote where it must not: nothing that it says can be believed any more.
+    /// Whether it wrote out of bounds, so that it is not called again.
     is_damaged: AtomicBool,
 }
 
 impl Plugin {
-    pub(super) fn new(file: &Path, opened: &Opened) -> Self {
+    pub(super) fn new(file: &Path, opened: &OpenLibrary) -> Self {
         let about = &opened.description;
         Plugin {
             file: file.to_owned(),
@@ -54,42 +54,42 @@ impl Plugin {
         }
     }
 
-    /// The library's file.
+    /// Returns the library's file.
     pub fn file(&self) -> &Path {
         &self.file
     }
 
-    /// The plugin's name.
+    /// Returns the plugin's name.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Its version.
+    /// Returns its version.
     pub fn version(&self) -> &str {
         &self.version
     }
 
-    /// The compiler that built it, as it says itself; may be empty. Any will do.
+    /// Returns the compiler that built it, as the plugin states; may be empty.
     pub fn built_with(&self) -> &str {
         &self.built_with
     }
 
-    /// The names of its passes.
+    /// Returns the names of its passes.
     pub fn passes(&self) -> &[String] {
         &self.passes
     }
 
-    /// The names of its backends.
+    /// Returns the names of its backends.
     pub fn backends(&self) -> &[String] {
         &self.backends
     }
 
-    /// Whether it wrote where it must not, so that it is called no more.
+    /// Whether it wrote out of bounds, so that it is not called again.
     pub fn is_damaged(&self) -> bool {
         self.is_damaged.load(Ordering::Acquire)
     }
 
-    /// Calls a function that writes to `out`; gives what it wrote.
+    /// Calls a function that writes to `out`; returns what it wrote.
     pub(super) fn call(&self, f: impl FnOnce(*const Writer) -> i32) -> Result<Vec<u8>, Trouble> {
         if self.is_damaged() {
             return Err(self.damage());
@@ -104,7 +104,7 @@ impl Plugin {
         }
     }
 
-    /// Calls a function that answers with a message.
+    /// Calls a function whose answer is a message.
     pub(super) fn ask<T: DeserializeOwned>(
         &self,
         what: &str,
@@ -116,19 +116,20 @@ impl Plugin {
     /// Reads a message.
     pub(super) fn read<T: DeserializeOwned>(&self, what: &str, bytes: &[u8]) -> Result<T, Trouble> {
         message::decode(bytes)
-            .map_err(|e| Trouble::Breach(format!("gives {what} that cannot be read: {e}")))
+            .map_err(|e| Trouble::Breach(format!("returned {what} that cannot be read: {e}")))
     }
 
-    /// A message in the form that the plugin takes.
+    /// Encodes a message in the form that the plugin reads.
     pub(super) fn message<T: Serialize>(&self, content: &T) -> Result<Vec<u8>, Trouble> {
-        match self.takes_text {
-            true => message::encode_text(content),
-            false => message::encode(content),
+        if self.takes_text {
+            message::encode_text(content)
+        } else {
+            message::encode(content)
         }
-        .map_err(|e| Trouble::Breach(format!("cannot be told this: {e}")))
+        .map_err(|e| Trouble::Breach(format!("cannot be sent this message: {e}")))
     }
 
-    /// A graph in the form that the plugin takes.
+    /// Encodes a graph in the form that the plugin reads.
     pub(super) fn graph(&self, graph: &Graph) -> Result<Vec<u8>, Trouble> {
         if self.takes_text {
             return Ok(text::print(graph).into_bytes());
@@ -136,44 +137,42 @@ impl Plugin {
         let needed = wire::version(graph);
         if needed > self.graph_version {
             return Err(Trouble::Breach(format!(
-                "reads graphs up to version {} of the wire form, this one takes version {needed}: build it anew with this release",
+                "reads graphs up to version {} of the wire form, but this graph needs version {needed}: rebuild the plugin with this release",
                 self.graph_version
             )));
         }
         Ok(wire::encode(graph))
     }
 
-    /// Where a graph is written to.
+    /// Returns a sink for a graph.
     pub(super) fn graph_sink() -> Sink {
         Sink::new(MAX_GRAPH)
     }
 
-    /// Reads a graph in either form, which their first byte tells apart, and verifies it.
+    /// Reads a graph in either form, which the first byte determines, and verifies it.
     pub(super) fn read_graph(&self, bytes: &[u8]) -> Result<Graph, Trouble> {
         let graph = match bytes.first() {
             None => {
-                return Err(Trouble::Breach(
-                    "says it changed the graph and gives none".into(),
-                ));
+                return Err(Trouble::Breach("reported a change without a graph".into()));
             }
             Some(0x80..) => wire::decode(bytes),
             Some(_) => match std::str::from_utf8(bytes) {
                 Ok(text) => text::parse(text),
                 Err(e) => {
                     return Err(Trouble::Breach(format!(
-                        "gives a graph that is no text: {e}"
+                        "returned a graph that is not UTF-8: {e}"
                     )));
                 }
             },
         };
-        graph.map_err(|e| Trouble::Breach(format!("gives a graph that is not sound: {e}")))
+        graph.map_err(|e| Trouble::Breach(format!("returned an invalid graph: {e}")))
     }
 
-    /// The plugin wrote past an end: it is called no more.
+    /// Marks the plugin as broken, because it wrote out of bounds.
     pub(super) fn damage(&self) -> Trouble {
         self.is_damaged.store(true, Ordering::Release);
         Trouble::Breach(
-            "wrote outside of the memory that it was given: nothing it says can be trusted, and it is called no more"
+            "wrote out of bounds of the memory that it was given and is not called again"
                 .to_owned(),
         )
     }

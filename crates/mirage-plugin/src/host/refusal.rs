@@ -1,4 +1,4 @@
-//! Why a file is not used as a plugin.
+//! Reasons for which a file is not used as a plugin.
 
 use std::time::Duration;
 
@@ -8,98 +8,98 @@ use crate::abi::{ABI_VERSION, SCHEMA_VERSION};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// There is no such file.
-    #[error("there is no such file")]
+    /// The file does not exist.
+    #[error("the file does not exist")]
     Missing,
-    /// It is a folder, a device, or cannot be read.
+    /// The file is a folder or a device, or cannot be read.
     #[error("it cannot be read as a file: {0}")]
     Unreadable(String),
-    /// It is no shared library.
-    #[error("it is no shared library of this system: {0}")]
+    /// The file is not a shared library.
+    #[error("it is not a shared library of this system: {0}")]
     NotALibrary(String),
-    /// It is one for another processor.
-    #[error("it was built for {theirs}, this program for {ours}: build it for this machine")]
+    /// The library is for another processor.
+    #[error("it was built for {theirs}, but this program for {ours}: build it for this machine")]
     Machine {
         /// The library's processor.
         theirs: String,
         /// This program's.
         ours: &'static str,
     },
-    /// The system does not load it.
+    /// The system cannot load it.
     #[error("the system cannot load it: {0}")]
     System(String),
-    /// It links a library that is not here.
-    #[error("it needs {library}, which is not found: {advice}")]
+    /// It links a library that is not found.
+    #[error("it needs {library}, which was not found: {advice}")]
     Lacks {
         /// The library.
         library: String,
         /// How to get it.
         advice: String,
     },
-    /// It calls what no library here has.
-    #[error("no library here has `{symbol}`, which it calls: {advice}")]
+    /// It uses a symbol that no library defines.
+    #[error("it uses `{symbol}`, which no library on this machine defines: {advice}")]
     OtherVersion {
         /// The function or variable.
         symbol: String,
         /// What to do.
         advice: String,
     },
-    /// It exports no entry.
+    /// It does not export `mirage_plugin`.
     #[error(
-        "it exports no function `mirage_plugin`: it is a library, but no plugin of mirage, or was built without its export"
+        "it does not export the function `mirage_plugin`: it is not a plugin of mirage, or was built without `export!`"
     )]
     NoEntry,
-    /// The entry gives no table.
-    #[error("its `mirage_plugin` gives no table of functions: ask its author")]
+    /// Its entry function returned no table.
+    #[error("its `mirage_plugin` returned no table of functions: ask its author")]
     NoTable,
-    /// It is of another version of the ABI.
+    /// It has another version of the ABI.
     #[error(
-        "it speaks version {0} of the plugin ABI, this program version {ABI_VERSION}: {advice}",
+        "it uses version {0} of the plugin ABI, but this program version {ABI_VERSION}: {advice}",
         advice = newer(*.0, ABI_VERSION)
     )]
     Abi(u32),
-    /// It is of another version of the messages.
+    /// It has another version of the messages.
     #[error(
-        "it speaks version {0} of the plugin messages, this program version {SCHEMA_VERSION}: {advice}",
+        "it uses version {0} of the plugin messages, but this program version {SCHEMA_VERSION}: {advice}",
         advice = newer(*.0, SCHEMA_VERSION)
     )]
     Schema(u32),
-    /// It describes something and has no function for it.
-    #[error("it brings {brings} and has no function `{function}` to use them by: ask its author")]
+    /// It lacks a function for its passes or backends.
+    #[error("it has {brings}, but not the function `{function}` that they need: ask its author")]
     Incomplete {
         /// Passes or backends.
         brings: &'static str,
-        /// What is missing.
+        /// The missing function.
         function: &'static str,
     },
-    /// It does not say what it is.
-    #[error("it does not describe itself: its `describe` writes nothing")]
+    /// It wrote no description.
+    #[error("its `describe` wrote nothing: ask its author")]
     Silent,
-    /// It says that it cannot be used here.
-    #[error("it cannot be used here: {0}")]
+    /// It reported that it cannot be used on this machine.
+    #[error("it cannot be used on this machine: {0}")]
     Declines(String),
-    /// What it says of itself is no description.
+    /// Its description cannot be read.
     #[error("its description cannot be read: {0}")]
     Garbage(String),
-    /// It brings nothing.
-    #[error("it brings no pass and no backend")]
+    /// It has nothing to register.
+    #[error("it has neither a pass nor a backend")]
     Empty,
-    /// What it says of a pass or backend is wrong.
+    /// Its description of a pass or a backend is invalid.
     #[error("{0}")]
     Wrong(String),
-    /// It brings what is here already.
-    #[error("it brings a {kind} `{name}`, which is here already ({origin}): leave one of them out")]
+    /// It has a pass or a backend that is registered already.
+    #[error("its {kind} `{name}` is already registered ({origin}): remove one of them")]
     Duplicate {
         /// `pass` or `backend`.
         kind: &'static str,
         /// The name of both.
         name: String,
-        /// Where the other is from.
+        /// The origin of the other one.
         origin: String,
     },
-    /// It does not answer.
+    /// It does not respond.
     #[error(
-        "it does not answer: loading and describing took longer than {} s (MIRAGE_PLUGIN_TIMEOUT sets another limit)",
+        "it does not respond: loading took longer than {} s (set MIRAGE_PLUGIN_TIMEOUT to wait longer)",
         .0.as_secs_f64()
     )]
     Hangs(Duration),
@@ -107,8 +107,8 @@ pub enum Refusal {
 
 fn newer(theirs: u32, ours: u32) -> &'static str {
     if theirs > ours {
-        "take a newer mirage, or an older release of the plugin"
+        "update mirage, or use an older release of the plugin"
     } else {
-        "build the plugin anew with this release"
+        "rebuild the plugin with this release"
     }
 }

@@ -1,4 +1,4 @@
-//! Where plugins are looked for.
+//! The search for plugins.
 
 use std::{
     env::consts::DLL_SUFFIX,
@@ -49,10 +49,10 @@ pub struct Candidate {
     pub place: Place,
 }
 
-/// Where to look, in this order.
+/// Where to look for plugins, in this order.
 #[derive(Clone, Debug)]
 pub struct Search {
-    /// Files that are named.
+    /// Named files.
     pub files: Vec<PathBuf>,
     /// Files and folders, separated as in `PATH`.
     pub path: Option<OsString>,
@@ -60,16 +60,15 @@ pub struct Search {
     pub user: Option<PathBuf>,
     /// The folder of plugins next to the program.
     pub program: Option<PathBuf>,
-    /// How long a plugin may take to say what it is.
+    /// How long loading a plugin may take.
     pub patience: Duration,
 }
 
 impl Search {
-    /// How long a plugin may take to say what it is, where nothing else is asked for: libraries of
-    /// gigabytes are read from a slow disk in less.
+    /// The default time limit for loading a plugin, enough to read gigabytes from a slow disk.
     pub const PATIENCE: Duration = Duration::from_secs(30);
 
-    /// These files, then the usual places of this process.
+    /// Returns a search of these files, then of the usual folders.
     pub fn of_process(files: Vec<PathBuf>) -> Self {
         let program = std::env::current_exe().ok();
         Search {
@@ -84,13 +83,13 @@ impl Search {
         }
     }
 
-    /// The user's folder of plugins, which need not be there: on Linux
+    /// Returns the user's folder of plugins, which may not exist: on Linux
     /// `~/.local/share/mirage/plugins`.
     pub fn user_folder() -> Option<PathBuf> {
         Some(dirs::data_dir()?.join("mirage").join("plugins"))
     }
 
-    /// The files that may be plugins, in order. What is named is listed whether it is there or not.
+    /// Returns the files that may be plugins, in order. Named files are included even if they do not exist.
     pub fn candidates(&self) -> Vec<Candidate> {
         let candidate = |place| move |path| Candidate { path, place };
         let named = self
@@ -117,7 +116,7 @@ impl Search {
     }
 }
 
-/// The shared libraries in a folder, by name; nothing if it is no folder that can be read.
+/// Returns the shared libraries in a folder, by name; none if the folder cannot be read.
 fn libraries(folder: &Path) -> Option<Vec<PathBuf>> {
     let entries = fs::read_dir(folder).ok()?;
     let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));

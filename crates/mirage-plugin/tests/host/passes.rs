@@ -116,7 +116,10 @@ fn what_a_pass_says_of_itself_crosses_whole() {
     plugins();
     let pass = Registry::linked().unwrap().get("subtract_negated").unwrap();
     let info = pass.info();
-    assert_eq!((info.version, info.summary), (1, "x + (-y) is x - y"));
+    assert_eq!(
+        (info.version, info.summary),
+        (1, "replaces x + (-y) by x - y")
+    );
     let option = info.option("swap").unwrap();
     assert_eq!(option.default, "true");
     assert!(option.doc.contains("first of the two"));

@@ -1,4 +1,4 @@
-//! Values that need no memory of their own, because they are others' seen in another way.
+//! Values that are views of others and need no memory of their own.
 
 use std::collections::HashMap;
 
@@ -9,9 +9,9 @@ use crate::{Engine, Prepared, context::widened};
 
 /// Values that are views of others.
 pub(super) struct Aliases {
-    /// For each value the one whose memory it reads; itself, if it has memory of its own.
+    /// For each value, the value that owns its memory; itself if it is not a view.
     pub(super) root: Vec<ValueId>,
-    /// For each value its strides, if they are not those of its type.
+    /// For each value, its strides if they are not those of its type.
     pub(super) strides: HashMap<ValueId, [usize; 4]>,
 }
 
@@ -43,7 +43,7 @@ impl Aliases {
         aliases
     }
 
-    /// The strides of a permutation's result in its physical dimensions.
+    /// Returns the strides of a permute's result in its physical dimensions.
     fn permuted(&self, graph: &Graph, x: ValueId, out: ValueId, permute: &Permute) -> [usize; 4] {
         let (from, to) = (graph.ty(x), graph.ty(out));
         let physical = self.strides.get(&x);
@@ -57,13 +57,13 @@ impl Aliases {
         strides
     }
 
-    /// Whether a node makes nothing but a view.
+    /// Whether a node's result is a view.
     pub(super) fn is_view(&self, node: &Node) -> bool {
         let out = node.output();
         self.root[out.index()] != out
     }
 
-    /// For each value with memory of its own the last step that reads it or a view of it.
+    /// For each value that owns memory, the last step that reads it or a view of it.
     pub(super) fn last_uses<E: Engine>(&self, prepared: &Prepared<E>) -> Vec<usize> {
         let graph = prepared.graph();
         let mut last = vec![0; graph.values().len()];
@@ -81,7 +81,7 @@ impl Aliases {
     }
 }
 
-/// For each value whether all that take it take floats with any strides.
+/// For each value, whether all its users accept floats with any strides.
 fn wanted_as_views<E: Engine>(
     prepared: &Prepared<E>,
     kernels: &dyn HostKernels<E::Tensor>,

@@ -1,4 +1,4 @@
-//! From a prepared graph to a program on planned memory.
+//! Compiles a prepared graph to a program on planned memory.
 
 use std::{
     collections::HashMap,
@@ -20,8 +20,8 @@ use super::{
 };
 use crate::{Engine, Prepared, Tensor, bodies};
 
-/// A program, and where the graph's results stand after a run.
-pub(super) struct Built<E: Engine> {
+/// A program, and where the graph's results are after a run.
+pub(super) struct PlannedProgram<E: Engine> {
     pub(super) program: Program<E>,
     pub(super) outputs: Vec<Place>,
     pub(super) states: Vec<Place>,
@@ -31,13 +31,13 @@ pub(super) struct Built<E: Engine> {
 pub(super) type Bodies<'a, E> = bodies::Bodies<'a, Body<E>>;
 
 impl<E: Engine> Bodies<'_, E> {
-    /// Names of the operations that the engine runs in them, one an occurrence.
+    /// Names of the operations in them that the engine runs, once for each occurrence.
     pub(super) fn engine_runs(&self) -> impl Iterator<Item = String> {
         self.iter()
             .flat_map(|body| body.program.engine_runs().collect::<Vec<_>>())
     }
 
-    /// The bytes of memory planned for them, with that of their inputs.
+    /// The bytes of their planned memory, including their inputs.
     pub(super) fn planned_bytes(&self) -> u64 {
         let inputs = |body: &Body<E>| body.inputs.iter().map(Data::len_bytes).sum::<u64>();
         self.iter()
@@ -51,7 +51,7 @@ pub(super) fn build<E: Engine>(
     prepared: &mut Prepared<E>,
     kernels: &Arc<dyn HostKernels<E::Tensor>>,
     bodies: &mut Bodies<'_, E>,
-) -> Result<Built<E>, BackendError> {
+) -> Result<PlannedProgram<E>, BackendError> {
     let mut roots = HashMap::new();
     let mut weights = Vec::new();
     for (value, tensor) in prepared.take_weights() {
@@ -116,7 +116,7 @@ pub(super) fn build<E: Engine>(
         bytes: vec![0; bytes],
         lists: Bump::with_capacity(LISTS),
     };
-    Ok(Built {
+    Ok(PlannedProgram {
         program,
         outputs,
         states,
@@ -129,7 +129,7 @@ struct Planner<'a, E: Engine> {
     kernels: &'a Arc<dyn HostKernels<E::Tensor>>,
     aliases: Aliases,
     last_use: Vec<usize>,
-    /// By value with memory of its own; planned memory by the number of its buffer.
+    /// The storage of each value that owns memory.
     roots: HashMap<ValueId, Root>,
     floats: Vec<Lifetime>,
     bytes: Vec<Lifetime>,
@@ -229,8 +229,8 @@ impl<E: Engine> Planner<'_, E> {
         })
     }
 
-    /// Where a kernel on slices works: results of f32 where they stay, and for halves memory to
-    /// compute in, as long as the step.
+    /// Plans the memory that a kernel on slices writes: the results themselves if they are f32, otherwise
+    /// temporary memory that lives as long as the step.
     fn own(&mut self, at: usize, id: NodeId, node: &Node, kernel: &HostKernel) -> Own {
         let packed = self.prepared.context(id).packed;
         let graph = self.prepared.graph();
@@ -268,7 +268,7 @@ impl<E: Engine> Planner<'_, E> {
         }
     }
 
-    /// A new buffer's number among those of its memory.
+    /// Adds a buffer; returns its index.
     fn buffer(&mut self, dtype: DType, len: usize, first: usize, last: usize) -> usize {
         let buffers = match dtype {
             DType::F32 => &mut self.floats,
@@ -278,8 +278,8 @@ impl<E: Engine> Planner<'_, E> {
         buffers.len() - 1
     }
 
-    /// The operand that the first result may be written over: halves, which are widened anyway, or
-    /// planned memory that is read for the last time, by this operand alone.
+    /// Returns the operand that the first result may overwrite: one of f16 or bf16, which is widened to
+    /// temporary memory, or planned memory whose last use is this operand.
     fn in_place(
         &self,
         at: usize,
@@ -299,7 +299,7 @@ impl<E: Engine> Planner<'_, E> {
     }
 }
 
-/// The strides of a type's physical dimensions.
+/// Returns the strides of a type's physical dimensions.
 fn dense(ty: &TensorType) -> [usize; 4] {
     let strides = ty.strides();
     let mut dense = [0; 4];

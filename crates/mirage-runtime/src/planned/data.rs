@@ -1,4 +1,4 @@
-//! Elements on the host in the sequence of their type's memory.
+//! Elements in host memory, in the memory order of their type.
 
 use mirage_ir::{DType, TensorData, TensorType};
 
@@ -14,14 +14,14 @@ pub(super) enum Data {
     Bytes(Vec<u8>),
 }
 
-/// Elements to write over.
+/// Mutable elements.
 pub(super) enum Elements<'a> {
     Floats(&'a mut [f32]),
     Bytes(&'a mut [u8]),
 }
 
 impl Data {
-    /// Zeros of a type.
+    /// Returns zeros of a type.
     pub(super) fn zeros(ty: &TensorType) -> Self {
         if ty.dtype == DType::F32 {
             Data::Floats(vec![0.0; ty.numel()])
@@ -30,7 +30,7 @@ impl Data {
         }
     }
 
-    /// The bytes that it takes.
+    /// Returns the number of bytes.
     pub(super) fn len_bytes(&self) -> u64 {
         match self {
             Data::Floats(x) => size_of_val(&x[..]) as u64,
@@ -38,7 +38,7 @@ impl Data {
         }
     }
 
-    /// The floats; which data has them is known by its type.
+    /// Returns the floats. The type of the value guarantees that there are some.
     pub(super) fn floats(&self) -> &[f32] {
         match self {
             Data::Floats(x) => x,
@@ -46,7 +46,7 @@ impl Data {
         }
     }
 
-    /// The bytes of another dtype.
+    /// Returns the bytes of another dtype than f32.
     pub(super) fn bytes(&self) -> &[u8] {
         match self {
             Data::Bytes(x) => x,
@@ -54,7 +54,7 @@ impl Data {
         }
     }
 
-    /// The elements to write over.
+    /// Returns the mutable elements.
     pub(super) fn elements(&mut self) -> Elements<'_> {
         match self {
             Data::Floats(x) => Elements::Floats(x),
@@ -62,7 +62,7 @@ impl Data {
         }
     }
 
-    /// The elements under a physical shape.
+    /// Returns the elements with a physical shape.
     pub(super) fn to_tensor_data(
         &self,
         dtype: DType,
@@ -74,7 +74,7 @@ impl Data {
         }
     }
 
-    /// From logical row-major elements of a type.
+    /// Converts logical row-major elements of a type.
     pub(super) fn from_logical<E: Engine>(
         data: &TensorData,
         ty: &TensorType,
@@ -97,7 +97,7 @@ impl Data {
         }
     }
 
-    /// Overwrites the elements with others as they lie in memory.
+    /// Overwrites the elements with others in the same memory order.
     pub(super) fn write(&mut self, bytes: &[u8]) {
         match self {
             Data::Floats(x) => x.iter_mut().zip(floats_of(bytes)).for_each(|(x, v)| *x = v),
@@ -105,7 +105,7 @@ impl Data {
         }
     }
 
-    /// Copies the elements as they lie in memory.
+    /// Copies the elements in the same memory order.
     pub(super) fn read(&self, bytes: &mut [u8]) {
         match self {
             Data::Floats(x) => {
@@ -119,7 +119,7 @@ impl Data {
         }
     }
 
-    /// To logical row-major elements.
+    /// Converts to logical row-major elements.
     pub(super) fn to_logical<E: Engine>(
         &self,
         ty: &TensorType,

@@ -11,9 +11,9 @@ use mirage_ir::{Graph, Params, TensorData, TensorType};
 
 use super::{
     HostKernels,
-    build::{Bodies, Built, build},
+    build::{Bodies, PlannedProgram, build},
     data::Data,
-    program::{Given, LISTS, Place, Program},
+    program::{Arguments, LISTS, Place, Program},
 };
 use crate::{
     Engine, Prepared,
@@ -21,32 +21,31 @@ use crate::{
     stopwatch::HostStopwatch,
 };
 
-/// A graph compiled to planned memory: where every value stands and in which sequence steps run is fixed
-/// at compile.
+/// A graph compiled to planned memory: the offset of every value and the sequence of steps are fixed at
+/// compile.
 pub struct Planned<E: Engine> {
     engine: E,
     kernels: Arc<dyn HostKernels<E::Tensor>>,
     ports: Ports,
     program: Program<E>,
     outputs: Vec<Place>,
-    /// Where the states' new contents stand after a run.
+    /// Where the states' new contents are after a run.
     becomes: Vec<Place>,
     states: Vec<Data>,
-    /// The new contents, until all of them are there.
+    /// The new contents, until all of them are copied.
     next: Vec<Data>,
     memory: MemoryReport,
     notes: Vec<String>,
-    /// Lists that live as long as an execution.
+    /// Arena for lists that live as long as an execution.
     lists: Bump,
 }
 
 impl<E: Engine> Planned<E> {
-    /// Plans a verified graph, and runs it once on zeros, so that every thread has the scratch
-    /// memory that it needs. The parameters are not held afterwards.
+    /// Plans a verified graph and runs it once on zeros, so that every thread allocates its scratch memory.
+    /// The parameters are not kept.
     ///
     /// # Errors
-    /// An operation that the engine cannot run, a parameter without a value, an engine that fails in the
-    /// prologue.
+    /// If the engine cannot run an operation or fails in the prologue, or a parameter has no value.
     pub fn compile(
         engine: &E,
         kernels: Arc<dyn HostKernels<E::Tensor>>,
@@ -55,7 +54,7 @@ impl<E: Engine> Planned<E> {
     ) -> Result<Self, BackendError> {
         let mut prepared = Prepared::new(engine, graph, params)?;
         let mut bodies = Bodies::new(params);
-        let Built {
+        let PlannedProgram {
             program,
             outputs,
             states: becomes,
@@ -99,7 +98,7 @@ impl<E: Engine> Planned<E> {
             watch: Box::new(HostStopwatch::new(|| Ok(()))),
         });
         let mut result = Ok(());
-        let given = Given { inputs, states };
+        let given = Arguments { inputs, states };
         self.engine
             .run(&mut || result = program.run(given, timed.take()));
         result
@@ -130,7 +129,7 @@ impl<E: Engine> Planned<E> {
         let inputs = lists.alloc_slice_fill_iter(inputs.iter().map(content));
         self.run(inputs, times)?;
         let states = &self.states;
-        let given = Given { inputs, states };
+        let given = Arguments { inputs, states };
         for (place, output) in self.outputs.iter().zip(outputs) {
             if let Some(to) = output.content_mut::<Data>() {
                 self.program.copy(place, &given, to.elements());
@@ -166,14 +165,14 @@ impl<E: Engine> Planned<E> {
     }
 }
 
-/// The content of a buffer that was checked.
+/// Returns the content of a buffer that was checked before.
 fn content(buffer: &Buffer) -> &Data {
     buffer
         .content::<Data>()
         .unwrap_or_else(|| unreachable!("the inputs were checked"))
 }
 
-/// What a user should know of operations that the engine runs.
+/// Returns a note on operations that the engine runs.
 fn note<E: Engine>(fallback: &str, program: &Program<E>, bodies: &Bodies<'_, E>) -> Option<String> {
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     for op in program.engine_runs().chain(bodies.engine_runs()) {
@@ -182,7 +181,7 @@ fn note<E: Engine>(fallback: &str, program: &Program<E>, bodies: &Bodies<'_, E>)
     let counts: Vec<String> = counts.iter().map(|(op, n)| format!("{n} {op}")).collect();
     (!counts.is_empty()).then(|| {
         format!(
-            "the static plan leaves {} to {fallback}, which copies and allocates in every frame",
+            "the static plan runs {} by {fallback}, which copies and allocates in every frame",
             counts.join(", ")
         )
     })
@@ -201,7 +200,7 @@ impl<E: Engine> Executable for Planned<E> {
         match buffer.content() {
             Some(data) => self.fetch(data, buffer.ty()),
             None => Err(BackendError::Argument(format!(
-                "{buffer:?} lies on another backend"
+                "{buffer:?} is on another backend"
             ))),
         }
     }

@@ -1,5 +1,5 @@
-//! What a kernel on host memory is: slices in, slices out. It knows neither the engine's tensors nor who
-//! owns the memory.
+//! Kernels on host memory, which read and write slices and know neither the engine's tensors nor who owns
+//! the memory.
 
 use mirage_ir::{Node, TensorType};
 
@@ -7,32 +7,32 @@ use crate::NodeContext;
 
 /// A backend's kernels on host memory.
 ///
-/// Kernels compute in f32. Operands of f16 and bf16 are widened before a kernel runs and its results are
-/// rounded after it; [`NodeContext::inputs`] and [`NodeContext::outputs`] say f32 then. So do they for u8
-/// where a node casts or moves elements ([`NodeContext::widened`]). `T` is the engine's
-/// tensor, which weights are held in.
+/// Kernels compute in f32. The runtime widens operands of f16 and bf16 before a kernel runs and rounds its
+/// results afterwards; [`NodeContext::inputs`] and [`NodeContext::outputs`] are f32 then. The same holds for
+/// u8 if a node casts or moves elements ([`NodeContext::widened`]). `T` is the engine's tensor, which holds
+/// weights.
 pub trait HostKernels<T>: Send + Sync + 'static {
-    /// The kernel for this node, or `None` to run the engine's kernel on tensors, with operands and
+    /// Returns the kernel for this node, or `None` to run the engine's kernel on tensors, with operands and
     /// results copied.
     fn kernel(&self, cx: &NodeContext<'_>) -> Option<HostKernel>;
 
-    /// Whether the kernel of this node reads operands of these types with any strides, so that a
-    /// permutation before it moves no elements.
+    /// Whether the kernel of this node accepts operands of these types with any strides, so that a permute
+    /// before it copies nothing.
     fn takes_strides(&self, _node: &Node, _inputs: &[&TensorType]) -> bool {
         false
     }
 
-    /// The elements of a contiguous f32 weight.
+    /// Returns the elements of a contiguous f32 weight.
     fn floats<'t>(&self, weight: &'t T) -> &'t [f32];
 
-    /// The bytes of a contiguous weight, as many for each element as the engine stores it in.
+    /// Returns the bytes of a contiguous weight, in the engine's element size.
     fn bytes<'t>(&self, weight: &'t T) -> &'t [u8];
 
-    /// What runs nodes without a kernel here, for a note: `burn-flex`.
+    /// Returns the name of what runs nodes without a kernel on slices, for notes, such as `burn-flex`.
     fn fallback(&self) -> &'static str;
 
-    /// Called once after the first run, so that every thread can allocate the scratch memory that runs
-    /// need from then on.
+    /// Called once after the first run, so that every thread can allocate the scratch memory that later runs
+    /// need.
     fn settle(&self) {}
 }
 
@@ -40,18 +40,18 @@ pub trait HostKernels<T>: Send + Sync + 'static {
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub enum Operand<'a> {
-    /// Floats in the sequence of their type's memory.
+    /// Floats in the memory order of their type.
     Float(&'a [f32]),
-    /// Bools in the sequence of their type's memory, a byte each.
+    /// Bools in the memory order of their type, one byte each.
     Bool(&'a [u8]),
-    /// Floats with strides; only for kernels that take them.
+    /// Floats with strides; only for kernels that accept them.
     View(View<'a>),
-    /// Floats that are in the first result, which is written over them.
+    /// Floats in the memory of the first result, which overwrites them.
     InResult,
 }
 
 impl<'a> Operand<'a> {
-    /// The floats of a contiguous operand. Panics if it is of another kind, which its type rules out.
+    /// Returns the floats of a contiguous operand. Panics for another kind, which its type rules out.
     pub fn floats(self) -> &'a [f32] {
         match self {
             Operand::Float(x) => x,
@@ -59,7 +59,7 @@ impl<'a> Operand<'a> {
         }
     }
 
-    /// The floats, or `None` where they are in the result.
+    /// Returns the floats; `None` if they are in the memory of the result.
     pub fn floats_unless_in_result(self) -> Option<&'a [f32]> {
         match self {
             Operand::InResult => None,
@@ -67,7 +67,7 @@ impl<'a> Operand<'a> {
         }
     }
 
-    /// The bools of a contiguous operand, a byte each. Panics if it is of another kind.
+    /// Returns the bools of a contiguous operand, one byte each. Panics for another kind.
     pub fn bools(self) -> &'a [u8] {
         match self {
             Operand::Bool(x) => x,
@@ -75,7 +75,7 @@ impl<'a> Operand<'a> {
         }
     }
 
-    /// The floats with strides. Panics if it is of another kind.
+    /// Returns the floats with strides. Panics for another kind.
     pub fn view(self) -> View<'a> {
         match self {
             Operand::View(view) => view,
@@ -91,20 +91,20 @@ pub struct View<'a> {
     pub elements: &'a [f32],
     /// The index of its first element.
     pub start: usize,
-    /// One for each physical dimension, from the first.
+    /// The stride of each physical dimension, outermost first.
     pub strides: [usize; 4],
 }
 
 /// The memory that a run of a kernel writes.
 pub struct Space<'a, 'b> {
-    /// One slice for each result, as long as its type says.
+    /// A slice for each result, of its type's length.
     pub results: &'a mut [&'b mut [f32]],
-    /// As many floats as the kernel asked for. Their content is arbitrary.
+    /// The floats that the kernel requested. Their content is arbitrary.
     pub workspace: &'a mut [f32],
 }
 
 impl Space<'_, '_> {
-    /// The only result, or the first.
+    /// Returns the first result, which is the only one of most kernels.
     pub fn result(&mut self) -> &mut [f32] {
         self.results[0]
     }
@@ -112,7 +112,7 @@ impl Space<'_, '_> {
 
 type Run = Box<dyn Fn(&[Operand<'_>], Space<'_, '_>) + Send + Sync>;
 
-/// A kernel for one node, with everything resolved that does not depend on elements.
+/// A kernel for one node. Everything that does not depend on elements is resolved.
 pub struct HostKernel {
     pub(crate) takes_views: bool,
     pub(crate) in_place: Vec<usize>,
@@ -121,7 +121,7 @@ pub struct HostKernel {
 }
 
 impl HostKernel {
-    /// A kernel on contiguous operands and results that do not overlap, without a workspace.
+    /// Returns a kernel on contiguous operands and results that do not overlap, without a workspace.
     pub fn new(run: impl Fn(&[Operand<'_>], Space<'_, '_>) + Send + Sync + 'static) -> Self {
         HostKernel {
             takes_views: false,
@@ -131,39 +131,39 @@ impl HostKernel {
         }
     }
 
-    /// The first result may be written over one of these operands: they have its extent in memory, and
-    /// are read at an element before that element is written.
+    /// Allows the first result to overwrite one of these operands: they have the same size, and each element
+    /// is read before it is written.
     #[must_use]
     pub fn in_place(mut self, operands: impl IntoIterator<Item = usize>) -> Self {
         self.in_place = operands.into_iter().collect();
         self
     }
 
-    /// Float operands come as [`Operand::View`], with whatever strides they have.
+    /// Requests float operands as [`Operand::View`], with any strides.
     #[must_use]
     pub fn with_views(mut self) -> Self {
         self.takes_views = true;
         self
     }
 
-    /// Needs this many floats of memory while it runs.
+    /// Requests this many floats of workspace.
     #[must_use]
     pub fn with_workspace(mut self, floats: usize) -> Self {
         self.workspace = floats;
         self
     }
 
-    /// Whether float operands come as [`Operand::View`].
+    /// Whether float operands are [`Operand::View`]s.
     pub fn takes_views(&self) -> bool {
         self.takes_views
     }
 
-    /// The operands that the first result may be written over.
+    /// Returns the operands that the first result may overwrite.
     pub fn in_place_operands(&self) -> &[usize] {
         &self.in_place
     }
 
-    /// The floats of memory that it needs while it runs.
+    /// Returns the floats of workspace that it needs.
     pub fn workspace(&self) -> usize {
         self.workspace
     }

@@ -1,9 +1,9 @@
-//! Where each buffer of a program stands in one piece of memory, so that buffers whose lifetimes do
-//! not meet share it.
+//! Assigns offsets in one allocation to buffers, so that buffers whose lifetimes do not overlap share
+//! memory.
 
 use std::ops::Range;
 
-/// A buffer: how long it is, and from which step to which it is in use, both included.
+/// A buffer: its length, and the first and the last step that use it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Lifetime {
     pub(super) len: usize,
@@ -20,9 +20,9 @@ impl Lifetime {
 /// Offsets are multiples of this many elements: a cache line of floats.
 const ALIGNMENT: usize = 16;
 
-/// The offset of every buffer, and the length of the whole. Large buffers are placed first, each as
-/// low as those that it meets allow (Pisarchyk, Lee: Efficient memory management for deep neural net
-/// inference, 2020, "greedy by size").
+/// Returns the offset of every buffer and the total length. Large buffers are placed first, each at the
+/// lowest offset that is free during its lifetime (Pisarchyk, Lee: Efficient memory management for deep
+/// neural net inference, 2020, "greedy by size").
 pub(super) fn place(buffers: &[Lifetime]) -> (Vec<usize>, usize) {
     let mut order: Vec<usize> = (0..buffers.len()).collect();
     order.sort_by_key(|&i| (std::cmp::Reverse(buffers[i].len), buffers[i].first));
@@ -50,8 +50,7 @@ pub(super) fn place(buffers: &[Lifetime]) -> (Vec<usize>, usize) {
     (offsets, whole)
 }
 
-/// A slice in pieces: those to write, in the sequence in which they were asked for, and what is left,
-/// with where each of it starts.
+/// A slice split into the ranges to write, in the requested sequence, and the rest with its offsets.
 pub(super) struct Carved<'l, 'm, T> {
     pub(super) written: &'l mut [&'m mut [T]],
     rest: &'l [(usize, &'m [T])],

@@ -1,6 +1,6 @@
-//! Programs on planned memory: each buffer has a place in one piece of host memory, so that buffers whose
-//! lifetimes do not meet share it, views share the memory of what they view, and an execution allocates
-//! nothing.
+//! Programs on planned memory: each buffer has an offset in one allocation of host memory. Buffers whose
+//! lifetimes do not overlap share memory, views share the memory of what they view, and an execution
+//! allocates nothing.
 
 mod aliases;
 mod build;

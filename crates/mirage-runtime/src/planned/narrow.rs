@@ -1,4 +1,4 @@
-//! f16, bf16 and u8 in planned memory, where they are bytes, to and from f32.
+//! Converts f16, bf16 and u8, which are bytes in planned memory, to and from f32.
 
 use half::{
     bf16, f16,
@@ -7,14 +7,13 @@ use half::{
 use mirage_ir::DType;
 use rayon::prelude::*;
 
-/// Fewer elements than this are not worth dividing among threads.
+/// Smaller tensors are not divided among threads.
 const WORTH_DIVIDING: usize = 16 << 10;
 
-/// Halves that are converted at a time.
+/// Number of f16 elements that are converted at a time.
 const PIECE: usize = 512;
 
-/// Whether a dtype is one that kernels compute in f32, with operands widened and results rounded
-/// around them.
+/// Whether kernels compute this dtype in f32, with operands widened and results rounded.
 pub(super) fn is_narrow(dtype: DType) -> bool {
     matches!(dtype, DType::F16 | DType::BF16 | DType::U8)
 }
@@ -47,14 +46,14 @@ pub(super) fn widen(dtype: DType, narrow: &[u8], wide: &mut [f32]) {
     all.for_each(one);
 }
 
-/// Rounds f32 to another dtype as a cast does: to nearest for halves, truncated and saturated for u8.
+/// Rounds f32 to another dtype like a cast: to nearest for f16 and bf16, truncated and saturated for u8.
 pub(super) fn narrow(dtype: DType, wide: &[f32], narrow: &mut [u8]) {
     let share = share(wide.len());
     if dtype == DType::U8 {
         let all = wide.par_chunks(share).zip(narrow.par_chunks_mut(share));
         return all.for_each(|(wide, bytes)| {
             let pairs = bytes.iter_mut().zip(wide);
-            // `as` saturates and takes NaN to 0.
+            // `as` saturates and converts NaN to 0.
             pairs.for_each(|(byte, wide)| *byte = *wide as u8);
         });
     }
@@ -78,7 +77,7 @@ pub(super) fn narrow(dtype: DType, wide: &[f32], narrow: &mut [u8]) {
     all.for_each(one);
 }
 
-/// Elements that are given to a thread at a time.
+/// Number of elements that a thread processes at a time.
 fn share(len: usize) -> usize {
     if len < WORTH_DIVIDING {
         len.max(1)

@@ -28,17 +28,17 @@ pub(super) enum Root {
     Input(usize),
     State(usize),
     Weight(usize),
-    /// Planned memory: the buffer's number, then its offset.
+    /// Planned memory: first the buffer's index, later its offset.
     Planned(usize),
 }
 
-/// Where a value stands.
+/// Where a value is stored.
 #[derive(Clone, Debug)]
 pub(super) struct Place {
     pub(super) root: Root,
-    /// Its type; of a view the type that it has, not that of what it views.
+    /// Its type; for a view, its own type and not that of what it views.
     pub(super) ty: TensorType,
-    /// Strides of its physical dimensions, where a kernel takes them.
+    /// Strides of its physical dimensions, if they are not those of its type.
     pub(super) strides: Option<[usize; 4]>,
 }
 
@@ -48,13 +48,13 @@ pub(super) enum Work<E: Engine> {
     /// A kernel on integers and bools, and the bytes of the operands that are weights, which the engine may
     /// hold in another width.
     Integers(IntegerKernel, Vec<Option<Box<[u8]>>>),
-    /// The engine's: operands and results are copied, and it allocates.
+    /// A kernel of the engine: operands and results are copied, and it allocates.
     Engine(Kernel<E::Tensor>),
-    /// A body that is called, in memory of its own.
+    /// A call of a body, which has its own memory.
     Call(Arc<Mutex<Body<E>>>),
 }
 
-/// A body that is called: its program, and where what crosses its border stands.
+/// A called body: its program, and where its inputs and outputs are.
 pub(super) struct Body<E: Engine> {
     pub(super) program: Program<E>,
     pub(super) inputs: Vec<Data>,
@@ -66,32 +66,32 @@ pub(super) struct Step<E: Engine> {
     pub(super) label: Label,
     pub(super) work: Work<E>,
     pub(super) operands: Vec<Place>,
-    /// Where results stand, by planned memory of their dtype.
+    /// Where results are stored, in planned memory of their dtype.
     pub(super) results: Vec<(TensorType, usize)>,
     pub(super) own: Own,
 }
 
-/// Where in the planned memory of f32 a kernel on slices works: the buffers' numbers, then their
-/// offsets.
+/// The buffers in the planned memory of f32 that a kernel on slices writes: first their indices, later
+/// their offsets.
 #[derive(Default)]
 pub(super) struct Own {
-    /// The operand that the first result is written over.
+    /// The operand that the first result overwrites.
     pub(super) in_place: Option<usize>,
-    /// For each operand where its halves are widened to, if it is of halves.
+    /// For each operand of f16 or bf16, where it is widened to.
     pub(super) widened: Vec<Option<usize>>,
-    /// Where results are written; those of halves are rounded from there.
+    /// Where results are written; those of f16 and bf16 are rounded from there.
     pub(super) results: Vec<usize>,
     pub(super) workspace: Option<usize>,
 }
 
-/// What is given anew for an execution.
+/// The values that are given for each execution.
 #[derive(Clone, Copy)]
-pub(super) struct Given<'a> {
+pub(super) struct Arguments<'a> {
     pub(super) inputs: &'a [&'a Data],
     pub(super) states: &'a [Data],
 }
 
-/// Bytes for the lists of a step; more is made room for once.
+/// Initial bytes of the arena for the lists of a step; it grows once if needed.
 pub(super) const LISTS: usize = 16 << 10;
 
 /// Steps, the weights that they read and the memory that they work in.
@@ -103,13 +103,17 @@ pub(super) struct Program<E: Engine> {
     /// Planned memory of f32, and of all other dtypes.
     pub(super) floats: Vec<f32>,
     pub(super) bytes: Vec<u8>,
-    /// Lists that live as long as a step.
+    /// Arena for lists that live as long as a step.
     pub(super) lists: Bump,
 }
 
 impl<E: Engine> Program<E> {
     /// Runs every step.
-    pub(super) fn run(&mut self, given: Given<'_>, timed: Option<Timed<'_>>) -> Result<(), String> {
+    pub(super) fn run(
+        &mut self,
+        given: Arguments<'_>,
+        timed: Option<Timed<'_>>,
+    ) -> Result<(), String> {
         run::run(
             &self.steps,
             |step| &step.label,
@@ -133,8 +137,8 @@ impl<E: Engine> Program<E> {
         )
     }
 
-    /// Copies the value that stands at a place after a run.
-    pub(super) fn copy(&self, place: &Place, given: &Given<'_>, to: Elements<'_>) {
+    /// Copies a stored value after a run.
+    pub(super) fn copy(&self, place: &Place, given: &Arguments<'_>, to: Elements<'_>) {
         let weights = Weights {
             engine: &self.engine,
             kernels: &*self.kernels,
@@ -143,7 +147,8 @@ impl<E: Engine> Program<E> {
         copy(&self.floats, &self.bytes, weights, place, given, to);
     }
 
-    /// Names of the operations that the engine runs, one an occurrence; without those in bodies.
+    /// Returns the names of the operations that the engine runs, once for each occurrence, without those in
+    /// bodies.
     pub(super) fn engine_runs(&self) -> impl Iterator<Item = String> {
         let by_engine = |s: &&Step<E>| matches!(s.work, Work::Engine(_));
         self.steps
@@ -158,7 +163,7 @@ impl<E: Engine> Program<E> {
     }
 }
 
-/// The weights of a program, and what reads them.
+/// The weights of a program, and the kernels that read them.
 struct Weights<'m, E: Engine> {
     engine: &'m E,
     kernels: &'m dyn HostKernels<E::Tensor>,
@@ -182,19 +187,19 @@ impl<'m, E: Engine> Weights<'m, E> {
         self.kernels.bytes(&self.tensors[i])
     }
 
-    /// The elements as `dtype`, which the engine may store otherwise.
+    /// Returns the elements as `dtype`, which the engine may store differently.
     fn data(self, i: usize, dtype: DType) -> Result<TensorData, String> {
         self.engine.download(self.tensors[i].clone(), dtype)
     }
 }
 
-/// Copies the value that stands at a place.
+/// Copies a stored value.
 fn copy<E: Engine>(
     floats: &[f32],
     bytes: &[u8],
     weights: Weights<'_, E>,
     place: &Place,
-    given: &Given<'_>,
+    given: &Arguments<'_>,
     to: Elements<'_>,
 ) {
     let ty = &place.ty;
@@ -218,12 +223,12 @@ fn copy<E: Engine>(
     }
 }
 
-/// All that a step reads and writes.
+/// The memory that a step reads and writes.
 struct Memory<'m, 'g, E: Engine> {
     floats: &'m mut [f32],
     bytes: &'m mut [u8],
     weights: Weights<'m, E>,
-    given: &'m Given<'g>,
+    given: &'m Arguments<'g>,
     lists: &'m Bump,
 }
 
@@ -323,7 +328,7 @@ impl<E: Engine> Memory<'_, '_, E> {
         kernel.run(operands, carved.written[0])
     }
 
-    /// Writes operands of halves to where they are read as f32.
+    /// Widens operands of f16 and bf16 to f32.
     fn widen(&mut self, step: &Step<E>) {
         for (place, at) in step.operands.iter().zip(&step.own.widened) {
             let Some(at) = *at else { continue };
@@ -346,7 +351,7 @@ impl<E: Engine> Memory<'_, '_, E> {
         }
         let inputs = self.lists.alloc_slice_fill_iter(body.inputs.iter());
         let states = &[];
-        let given = Given { inputs, states };
+        let given = Arguments { inputs, states };
         body.program.run(given, None)?;
         for ((ty, at), place) in step.results.iter().zip(&body.outputs) {
             let to = match ty.dtype {
@@ -376,14 +381,14 @@ impl<E: Engine> Memory<'_, '_, E> {
         Ok(())
     }
 
-    /// A value as a tensor of the engine.
+    /// Returns a value as a tensor of the engine.
     fn tensor(&self, place: &Place) -> Result<E::Tensor, String> {
         let ty = &place.ty;
         let shape = ty.physical_shape();
         let of_data = |data: &Data| data.to_tensor_data(ty.dtype, shape.clone());
         let range = |at: usize, len: usize| -> Range<usize> { at..at + len };
         let data = match place.root {
-            // As it is held, which is how the kernel was told that it is.
+            // In its stored form, which the kernel was compiled for.
             Root::Weight(i) => return Ok(self.weights.tensors[i].clone()),
             Root::Input(i) => of_data(self.given.inputs[i]),
             Root::State(i) => of_data(&self.given.states[i]),
@@ -398,7 +403,7 @@ impl<E: Engine> Memory<'_, '_, E> {
     }
 }
 
-/// Floats from their bytes on the host, little endian.
+/// Converts little-endian bytes to floats.
 pub(super) fn floats_of(bytes: &[u8]) -> impl Iterator<Item = f32> + '_ {
     let float = |b: &[u8]| f32::from_le_bytes([b[0], b[1], b[2], b[3]]);
     bytes.chunks_exact(4).map(float)

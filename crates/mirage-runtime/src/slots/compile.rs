@@ -1,4 +1,4 @@
-//! From a graph to a program and the weights that it reads.
+//! Compiles a graph to a program on slots and its weights.
 
 use mirage_backend::BackendError;
 use mirage_ir::ValueId;
@@ -7,22 +7,21 @@ use super::{Body, Instruction};
 use crate::{Engine, Prepared, bodies::Bodies};
 
 /// A program, and its slots with the weights in place.
-pub(super) struct Compiled<T> {
+pub(super) struct CompiledProgram<T> {
     pub(super) instructions: Vec<Instruction<T>>,
-    /// The first `weights` hold the weights, the rest is empty between executions.
+    /// The first `weights` slots have the weights; the rest is empty between executions.
     pub(super) slots: Vec<Option<T>>,
     pub(super) weights: usize,
-    /// For each value of the flat graph its slot; meaningless for values of the prologue that are
-    /// not kept.
+    /// For each value of the flat graph, its slot; unspecified for values of the prologue that are not kept.
     pub(super) slot_of: Vec<usize>,
 }
 
-/// Gives every node of an execution its instruction and every value its slot. Bodies that are called
-/// are compiled into `bodies`.
+/// Assigns an instruction to every node of an execution and a slot to every value. Called bodies are
+/// compiled into `bodies`.
 pub(super) fn compile<E: Engine>(
     prepared: &mut Prepared<E>,
     bodies: &mut Bodies<'_, Body<E::Tensor>>,
-) -> Result<Compiled<E::Tensor>, BackendError> {
+) -> Result<CompiledProgram<E::Tensor>, BackendError> {
     let mut plan = SlotPlan::new(prepared.graph().values().len());
     let mut slots = Vec::new();
     for (value, tensor) in prepared.take_weights() {
@@ -43,7 +42,7 @@ pub(super) fn compile<E: Engine>(
         frees.iter().for_each(|&v| plan.release(v));
     }
     slots.resize(plan.count, None);
-    Ok(Compiled {
+    Ok(CompiledProgram {
         instructions,
         slots,
         weights,
@@ -51,7 +50,7 @@ pub(super) fn compile<E: Engine>(
     })
 }
 
-/// Slots by lifetime: a slot whose value is dead holds the next one.
+/// Allocates slots by lifetime: the slot of a dead value is reused.
 struct SlotPlan {
     slot_of: Vec<usize>,
     free: Vec<usize>,

@@ -7,7 +7,7 @@ use mirage_ir::{Graph, Params, TensorData, TensorType, ValueId, cost::graph_cost
 
 use super::{
     Instruction,
-    compile::{Compiled, compile},
+    compile::{CompiledProgram, compile},
     run,
 };
 use crate::{
@@ -18,17 +18,17 @@ use crate::{
     stopwatch::HostStopwatch,
 };
 
-/// A state: what it reads from, what it becomes, and its content.
+/// A state: its input, its new content's value, and its content.
 struct StateSlot<T> {
     reads: usize,
     becomes: usize,
-    /// From the order of the new content's type to that of the state's, which differ at most in
-    /// dimensions of size 1.
+    /// The conversion from the order of the new content's type to that of the state's, which differ at most
+    /// in dimensions of size 1.
     align: Align,
     content: T,
 }
 
-/// The results of a run: the outputs, and what the states become.
+/// The results of a run: the outputs and the states' new contents.
 pub type Results<T> = (Vec<T>, Vec<T>);
 
 /// A graph compiled for an engine that allocates its tensors.
@@ -46,12 +46,12 @@ pub struct Slots<E: Engine> {
 }
 
 impl<E: Engine> Slots<E> {
-    /// Compiles a verified graph: every node is resolved to an instruction, weights are computed
-    /// and converted once. The parameters are not held afterwards.
+    /// Compiles a verified graph: resolves every node to an instruction, and computes and converts weights.
+    /// The parameters are not kept.
     pub fn compile(engine: &E, graph: &Graph, params: &Params) -> Result<Self, BackendError> {
         let mut prepared = Prepared::new(engine, graph, params)?;
         let mut bodies = Bodies::new(params);
-        let Compiled {
+        let CompiledProgram {
             instructions,
             slots,
             weights,
@@ -149,12 +149,12 @@ impl<E: Engine> Slots<E> {
             .collect())
     }
 
-    /// Runs once on these operands, which have the physical shapes of the inputs' and the states' types,
-    /// and returns the outputs and what the states become. The executable's own states stay as they are.
-    /// For a backend that records executions.
+    /// Runs once on operands with the physical shapes of the inputs' and states' types. Returns the outputs
+    /// and the states' new contents; the executable's own states do not change. For a backend that records
+    /// executions.
     ///
     /// # Errors
-    /// The engine failed; the message names the node.
+    /// If the engine fails; the message names the node.
     pub fn run_once(
         &mut self,
         inputs: Vec<E::Tensor>,
@@ -163,10 +163,10 @@ impl<E: Engine> Slots<E> {
         self.run(inputs, states, None)
     }
 
-    /// As [`Self::run_once`], with the time of each node as [`Executable::profile`] gives it.
+    /// Like [`Self::run_once`], with the time of each node as in [`Executable::profile`].
     ///
     /// # Errors
-    /// The engine failed; the message names the node.
+    /// If the engine fails; the message names the node.
     pub fn profile_once(
         &mut self,
         inputs: Vec<E::Tensor>,
@@ -207,7 +207,7 @@ impl<E: Engine> Slots<E> {
         finished
     }
 
-    /// Outputs and new states out of the slots of a finished run.
+    /// Takes outputs and new states out of the slots of a finished run.
     fn results(&self) -> Result<Results<E::Tensor>, BackendError> {
         let value = |slot: usize| {
             self.slots[slot]
@@ -239,7 +239,7 @@ impl<E: Engine> Executable for Slots<E> {
         match buffer.content() {
             Some(tensor) => self.fetch(tensor, buffer.ty()),
             None => Err(BackendError::Argument(format!(
-                "{buffer:?} lies on another backend"
+                "{buffer:?} is on another backend"
             ))),
         }
     }

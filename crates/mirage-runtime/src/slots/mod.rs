@@ -1,5 +1,4 @@
-//! Programs on tensors that the engine allocates: each value is in a numbered slot, and its last use
-//! frees the slot.
+//! Programs on tensors that the engine allocates: each value is in a slot, which its last use frees.
 
 mod compile;
 mod executable;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use mirage_backend::BackendError;
 use mirage_ir::{Graph, ValueId};
 
-use super::compile::{Compiled, compile};
+use super::compile::{CompiledProgram, compile};
 use crate::{
     Engine, Tensor,
     bodies::{Bodies, lock},
@@ -13,11 +13,11 @@ use crate::{
     run::{self, Label, Timed},
 };
 
-/// What an instruction does: takes its operands from [`Args`] and sets its results there. Everything that
-/// does not depend on elements is resolved before.
+/// A kernel on tensors: takes its operands from [`Args`] and sets its results there. Everything that does
+/// not depend on elements is resolved.
 pub type Kernel<T> = Box<dyn Fn(&mut Args<'_, T>) -> Result<(), String> + Send + Sync>;
 
-/// An operand: the slot that it is in, and whether this is its last use.
+/// An operand: its slot, and whether this is the last use of the value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Operand {
     pub(crate) slot: usize,
@@ -29,12 +29,12 @@ pub(crate) struct Instruction<T> {
     pub(crate) label: Label,
     pub(crate) inputs: Vec<Operand>,
     pub(crate) outputs: Vec<usize>,
-    /// Slots whose values are not read any more.
+    /// Slots whose values are dead afterwards.
     pub(crate) frees: Vec<usize>,
     pub(crate) kernel: Kernel<T>,
 }
 
-/// The operands and results of an instruction that runs.
+/// The operands and results of a kernel.
 pub struct Args<'a, T> {
     slots: &'a mut [Option<T>],
     inputs: &'a [Operand],
@@ -47,8 +47,8 @@ impl<T: Clone> Args<'_, T> {
         self.inputs.len()
     }
 
-    /// Operand `i`, to be taken once. The last use of a value moves it, so that an engine which works in
-    /// place on tensors that nothing else holds can do so.
+    /// Takes operand `i`, at most once. The last use of a value moves it, so that an engine can compute in
+    /// place on tensors with a single owner.
     pub fn take(&mut self, i: usize) -> T {
         let Operand { slot, moves } = self.inputs[i];
         let value = if moves {
@@ -59,7 +59,7 @@ impl<T: Clone> Args<'_, T> {
         value.unwrap_or_else(|| unreachable!("operand {i} is read before it is set"))
     }
 
-    /// Sets result `i`, which has the physical shape of its type.
+    /// Sets result `i`, which must have the physical shape of its type.
     pub fn set(&mut self, i: usize, value: T) {
         self.slots[self.outputs[i]] = Some(value);
     }
@@ -68,7 +68,7 @@ impl<T: Clone> Args<'_, T> {
 /// Runs one kernel on operands that it may consume, outside of a program.
 ///
 /// # Errors
-/// What the kernel reports, or what the engine panicked with.
+/// If the kernel fails or panics.
 pub fn call<T: Clone>(
     kernel: &Kernel<T>,
     operands: Vec<T>,
@@ -118,16 +118,16 @@ pub(crate) fn run<T: Clone>(
 
 /// A compiled body of a call.
 pub(crate) struct Body<T> {
-    compiled: Compiled<T>,
-    /// The slot of each input and its physical shape, which an argument may have otherwise in
-    /// dimensions of size 1.
+    compiled: CompiledProgram<T>,
+    /// The slot of each input and its physical shape, from which an argument's may differ in dimensions of
+    /// size 1.
     inputs: Vec<(usize, Vec<usize>)>,
     outputs: Vec<usize>,
 }
 
 impl<T: Tensor> Body<T> {
     fn run(&mut self, inputs: Vec<T>) -> Result<Vec<T>, String> {
-        let Compiled {
+        let CompiledProgram {
             instructions,
             slots,
             weights,

@@ -193,9 +193,9 @@ const ACTING: [&str; 9] = [
 /// for a low dtype, `fold_scales` where `sdpa` took the scores' scales, `tf32` on a processor. Of another pass a reason will do.
 fn acts(run: &PassRun) -> bool {
     let excuse = match run.name {
-        "auto_precision" => "stays f32",
+        "auto_precision" => "kept f32",
         "fold_scales" => "0 matches: none of 1 multiplications",
-        "tf32" => "the backend has no products of tf32",
+        "tf32" => "the backend does not support tf32",
         name if ACTING.contains(&name) => return run.rewrites > 0,
         _ => "",
     };

@@ -1,4 +1,4 @@
-//! What an executable promises: states, errors, memory, profile.
+//! Tests of executables: states, errors, memory, profiles.
 
 use mirage_backend::{BackendError, Buffer, CompileOptions, NodeTime};
 use mirage_ir::{DType, Params, TensorData, interp, interp::Tensor, text};
@@ -19,7 +19,7 @@ const MEAN: &str = r#"graph "mean" {
     output "last" = %5
 }"#;
 
-/// States move on with each execution, can be carried over to another executable, and be reset.
+/// Each execution updates the states; they can be moved to another executable, and reset.
 pub fn states_move_on_and_can_be_carried_over(suite: &Suite<'_>) {
     let graph = text::parse(MEAN).unwrap();
     let mut executable = compile(suite.backend, &graph, &Params::new()).unwrap();
@@ -81,7 +81,7 @@ fn argument(error: BackendError) -> String {
     message
 }
 
-/// Wrong inputs, states and devices: an error of one line that names what is wrong.
+/// Invalid inputs, states and devices are errors of one line that name what is wrong.
 pub fn wrong_arguments_are_named(suite: &Suite<'_>) {
     let graph = text::parse(MEAN).unwrap();
     let mut executable = compile(suite.backend, &graph, &Params::new()).unwrap();
@@ -103,7 +103,7 @@ pub fn wrong_arguments_are_named(suite: &Suite<'_>) {
     assert_eq!(argument(dtype), "input `x` must be f32[2,3], got f64[2,3]");
     let foreign = Buffer::new(ty("f32[2,3]"), ());
     let foreign = executable.execute(&[foreign]).unwrap_err();
-    assert!(argument(foreign).starts_with("input `x` lies on another backend"));
+    assert!(argument(foreign).starts_with("input `x` is on another backend"));
     let unknown = executable.export_state("man").unwrap_err();
     assert_eq!(
         argument(unknown),
@@ -122,7 +122,7 @@ pub fn wrong_arguments_are_named(suite: &Suite<'_>) {
     );
 }
 
-/// Unknown operations and missing or wrong parameters: an error that names them.
+/// Unknown operations and missing or invalid parameters are errors that name them.
 pub fn what_cannot_be_compiled_is_named(suite: &Suite<'_>) {
     let unknown = text::parse(
         r#"graph "unknown" {
@@ -168,7 +168,7 @@ pub fn what_cannot_be_compiled_is_named(suite: &Suite<'_>) {
     );
 }
 
-/// An index out of range: an error that names the node, and states as before.
+/// An index out of range is an error that names the node and leaves the states unchanged.
 pub fn a_failing_execution_names_its_node_and_leaves_the_states(suite: &Suite<'_>) {
     if !suite.expectations.checks_indices {
         return;
@@ -202,7 +202,7 @@ pub fn a_failing_execution_names_its_node_and_leaves_the_states(suite: &Suite<'_
     assert_ne!(got.states[0].to_data(DType::F32).unwrap(), before);
 }
 
-/// A profile has each node once, in the sequence of the run.
+/// A profile has each node once, in the sequence of execution.
 pub fn a_profile_names_the_nodes_of_the_graph_once_each(suite: &Suite<'_>) {
     let (fused, _) = nested("");
     let (params, inputs) = noisy(&fused);
@@ -220,7 +220,7 @@ pub fn a_profile_names_the_nodes_of_the_graph_once_each(suite: &Suite<'_>) {
     assert!(times.windows(2).all(follow), "{times:?}");
 }
 
-/// What depends on parameters alone is computed at compile, and only its result is held.
+/// What depends on parameters alone is computed at compile, and only its result is stored.
 pub fn the_prologue_runs_once(suite: &Suite<'_>) {
     let graph = text::parse(
         r#"graph "folded" {
@@ -251,7 +251,7 @@ pub fn the_prologue_runs_once(suite: &Suite<'_>) {
     assert!(suite.difference(&graph, &params, &inputs, &[]).max_rel < 1e-3);
 }
 
-/// Weights, states and inputs that are results of the graph as they are.
+/// Weights, states and inputs can be outputs of the graph without a node.
 pub fn everything_may_be_a_result(suite: &Suite<'_>) {
     let graph = text::parse(
         r#"graph "leaving" {
@@ -273,7 +273,7 @@ pub fn everything_may_be_a_result(suite: &Suite<'_>) {
     assert_eq!(suite.difference(&graph, &params, &inputs, &[]).max_abs, 0.0);
 }
 
-/// Results go into buffers of an earlier execution, and are those of the later one.
+/// Outputs can be written to buffers of an earlier execution.
 pub fn results_are_written_into_given_buffers(suite: &Suite<'_>) {
     let graph = text::parse(MEAN).unwrap();
     let mut executable = compile(suite.backend, &graph, &Params::new()).unwrap();
@@ -304,7 +304,7 @@ pub fn results_are_written_into_given_buffers(suite: &Suite<'_>) {
     assert_eq!(argument(error), "0 inputs given, the graph takes 1 (x)");
 }
 
-/// Devices have names, and capabilities are known for the first.
+/// Devices have names, and the first one has capabilities.
 pub fn devices_are_named(suite: &Suite<'_>) {
     let devices = suite.backend.devices().unwrap();
     for (i, device) in devices.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! Layers in the corners that random graphs seldom reach.
+//! Edge cases of layers that random graphs rarely have.
 
 use mirage_ir::{DType, Graph, Op, interp::Tensor, ops::*, text};
 
@@ -89,7 +89,7 @@ pub fn convolutions(suite: &Suite<'_>) {
     }
 }
 
-/// Products of matrices and linear layers, batched and not.
+/// Matrix products and linear layers, with and without batches.
 pub fn matrix_products(suite: &Suite<'_>) {
     for (dtype, name) in suite.floats() {
         let t = |s: &str| format!("{name}{s}");
@@ -232,7 +232,7 @@ pub fn resampling(suite: &Suite<'_>) {
     );
 }
 
-/// Sampling at the places of a grid, in every mode and with every padding.
+/// `grid_sample` in every mode and with every padding.
 pub fn sampling_at_places_of_a_grid(suite: &Suite<'_>) {
     use SamplePadding::*;
     for mode in [SampleMode::Bilinear, SampleMode::Nearest] {
@@ -245,7 +245,7 @@ pub fn sampling_at_places_of_a_grid(suite: &Suite<'_>) {
                 };
                 let grid = "f32[2,4,3,2]";
                 suite.check(op, &["f32[2,3,5,6]", grid], 1e-6);
-                // The picture and the grid in other orders.
+                // The sampled tensor and the grid in other orders.
                 suite.check(op, &["f32[2,3,5,6]@[0,2,3,1]", grid], 1e-6);
                 suite.check(op, &["f32[2,3,5,6]", "f32[2,4,3,2]@[3,0,1,2]"], 1e-6);
                 suite.check(op, &["f16[1,2,4,4]", "f16[1,7,5,2]"], 1e-3);
@@ -277,7 +277,7 @@ pub fn attention_with_everything(suite: &Suite<'_>) {
     }
 }
 
-/// A mask that leaves the first keys out must change the result, and change it as defined.
+/// A mask of the first keys must change the result as defined.
 pub fn true_in_a_mask_leaves_the_key_out(suite: &Suite<'_>) {
     let graph = text::parse(
         r#"graph "masked" {
@@ -341,9 +341,9 @@ pub fn a_query_without_keys_gives_zeros(suite: &Suite<'_>) {
     }
 }
 
-/// An engine that works in place must not write over what another value still reads.
+/// An engine that computes in place must not overwrite what another value still reads.
 pub fn what_is_held_elsewhere_is_not_written_over(suite: &Suite<'_>) {
-    // Every value is used twice, once through a view, so that an activation in place would show.
+    // Every value is used twice, once through a view, to detect an activation in place.
     let graph = text::parse(
         r#"graph "aliases" {
             input %0 "x": f32[4,6]

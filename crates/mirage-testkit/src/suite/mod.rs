@@ -1,4 +1,4 @@
-//! The checks, by what they are about.
+//! The tests by topic.
 
 pub mod executable;
 pub mod layers;
@@ -14,8 +14,8 @@ use mirage_ir::{
 
 use crate::{between, compile, execute, graphs, noisy, planned};
 
-/// What a backend is held to: what a result may be off by, relative to its largest element, by the dtype
-/// that it is computed in, and how much is tried.
+/// The error bounds of a backend, relative to a result's largest element, by the dtype of the
+/// computation, and the number of random graphs.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Expectations {
     /// For graphs in f64.
@@ -28,7 +28,7 @@ pub struct Expectations {
     pub f16: f64,
     /// For graphs in bf16.
     pub bf16: f64,
-    /// Random graphs of each sort.
+    /// Number of random graphs of each kind.
     pub graphs: u64,
     /// Whether an index out of range is an error of the execution.
     pub checks_indices: bool,
@@ -55,7 +55,7 @@ pub struct Suite<'a> {
 }
 
 impl<'a> Suite<'a> {
-    /// `None` if the backend has no device here.
+    /// Returns `None` if the backend has no device on this machine.
     pub fn new(backend: &'a dyn Backend, expectations: Expectations) -> Option<Self> {
         let devices = backend.devices().unwrap();
         (!devices.is_empty()).then_some(Suite {
@@ -64,7 +64,7 @@ impl<'a> Suite<'a> {
         })
     }
 
-    /// The backend.
+    /// Returns the backend.
     pub fn backend(&self) -> &dyn Backend {
         self.backend
     }
@@ -75,7 +75,7 @@ impl<'a> Suite<'a> {
         capabilities.support("add", dtype).is_some()
     }
 
-    /// The bound for a layer in this dtype.
+    /// Returns the bound for a layer in this dtype.
     pub fn bound(&self, dtype: DType) -> f64 {
         match dtype {
             DType::F16 => self.expectations.f16,
@@ -85,7 +85,7 @@ impl<'a> Suite<'a> {
         }
     }
 
-    /// The dtypes of layers that are tested in every dtype, and the names of these.
+    /// Returns the dtypes in which layers are tested, and their names.
     fn floats(&self) -> impl Iterator<Item = (DType, &'static str)> {
         [DType::F32, DType::F64, DType::F16, DType::BF16]
             .into_iter()
@@ -93,7 +93,7 @@ impl<'a> Suite<'a> {
             .map(|dtype| (dtype, dtype.name()))
     }
 
-    /// The largest difference of any result between the backend, without and with a static plan, and the
+    /// Returns the largest difference of any result between the backend, with and without a static plan, and the
     /// interpreter.
     pub fn difference(
         &self,
@@ -112,14 +112,14 @@ impl<'a> Suite<'a> {
         of(graph).max(of(&planned(graph)))
     }
 
-    /// The graph on noise must agree with its definition within `bound`, which no result of zeros does.
+    /// Checks that the graph on noise agrees with its definition within `bound`, which results of zeros do not.
     pub fn agrees(&self, graph: &Graph, bound: f64) {
         let (params, inputs) = noisy(graph);
         let d = self.difference(graph, &params, &inputs, &[]);
         assert!(d.max_rel <= bound, "{d:?}\n{graph}");
     }
 
-    /// One node on inputs of these types must agree with its definition, if the backend takes their dtype.
+    /// Checks that one node on inputs of these types agrees with its definition, if the backend supports their dtype.
     pub fn check(&self, op: impl Into<Op>, inputs: &[&str], bound: f64) {
         let dtype = graphs::ty(inputs[0]).dtype;
         if dtype.is_float() && !self.takes(dtype) {
@@ -129,11 +129,11 @@ impl<'a> Suite<'a> {
     }
 }
 
-/// Says that a test was not run.
+/// Prints that a test was skipped.
 #[allow(
     clippy::print_stderr,
     reason = "a test prints for who reads its output"
 )]
 pub fn skipped(test: &str) {
-    eprintln!("{test}: skipped, the backend has no device here");
+    eprintln!("{test}: skipped, the backend has no device on this machine");
 }

@@ -1,11 +1,11 @@
-//! Static plans.
+//! Tests of static plans.
 
 use mirage_ir::{DType, interp, interp::Tensor};
 
 use super::Suite;
 use crate::{between, compile, encoder, execute, noisy, planned};
 
-/// A network in a loop over its state, frame by frame.
+/// Runs a network with state for several frames.
 pub fn a_closed_loop_agrees_with_its_definition(suite: &Suite<'_>) {
     let graph = planned(&encoder());
     let (params, inputs) = noisy(&graph);
@@ -20,8 +20,8 @@ pub fn a_closed_loop_agrees_with_its_definition(suite: &Suite<'_>) {
     }
 }
 
-/// What is planned is more than the largest layer and less than all activations; what is held, if the
-/// backend tells, is what was planned.
+/// The planned memory is more than the largest layer and less than all activations, and equals the allocated
+/// memory, if the backend reports it.
 pub fn the_planned_peak_is_less_than_all_activations(suite: &Suite<'_>) {
     let graph = planned(&encoder());
     let (params, _) = noisy(&graph);

@@ -1,4 +1,4 @@
-//! Random graphs against their definition.
+//! Compares random graphs with their definition.
 
 use std::ops::Range;
 
@@ -10,9 +10,9 @@ use mirage_ir::{
 
 use super::Suite;
 
-/// Runs graphs of many seeds; each result must lie within `bound` of the interpreter's, relative to
-/// its largest element, or within twice that in absolute terms: a norm of equal elements is exactly 0
-/// in f64 and rounding without a scale of its own otherwise.
+/// Runs graphs of many seeds. Each result must be within `bound` of the interpreter's, relative to its largest
+/// element, or within twice that in absolute terms, because a norm of equal elements is exactly 0 in f64 and a
+/// rounding error otherwise.
 fn property(suite: &Suite<'_>, seeds: Range<u64>, options: &Options, bound: f64) {
     if !options.dtypes.iter().all(|&dtype| suite.takes(dtype)) {
         return;
@@ -96,10 +96,10 @@ pub fn graphs_that_call_bodies_agree(suite: &Suite<'_>) {
     );
 }
 
-/// Regions in which f32 values pass through halves and back.
+/// Regions in which f32 values are cast to half precision and back.
 ///
-/// One value in thousands rounds the other way than in f64, which the largest difference cannot tell from a
-/// rounding that was left out. The sum of squares can: a rounding left out costs 1e-4 of it and more.
+/// One value in thousands rounds differently than in f64, which the largest difference cannot distinguish from
+/// a missing rounding. The sum of squares can: a missing rounding changes it by 1e-4 or more.
 pub fn regions_round_where_a_cast_is(suite: &Suite<'_>) {
     let dtypes = vec![DType::F32, DType::F32, DType::F16, DType::BF16];
     if !dtypes.iter().all(|&dtype| suite.takes(dtype)) {
@@ -120,7 +120,7 @@ pub fn regions_round_where_a_cast_is(suite: &Suite<'_>) {
         let casts = bodies
             .flat_map(|body| body.nodes())
             .filter(|n| n.op.is::<Cast>());
-        // Values of a half outside of a region are stored so, which is a rounding of its own.
+        // Values in half precision outside of a region are stored so, which rounds them too.
         let is_f32 = |v: &mirage_ir::Value| v.ty.dtype == DType::F32;
         if casts.count() == 0 || !g.graph.values().iter().all(is_f32) {
             continue;

@@ -1,4 +1,4 @@
-//! Regions: those with a kernel and those whose bodies run.
+//! Regions with a kernel, and regions whose bodies run.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use mirage_ir::{
 use super::Suite;
 use crate::{between, compile, execute, noisy, region, ty};
 
-/// A region of a known kind and one of its own, one inside the other; and the same without regions.
+/// A region of a known kind inside of a region of an unknown kind, and the same without regions.
 pub(super) fn nested(order: &str) -> (Graph, Graph) {
     let x = ty(&format!("f32[2,4,3,3]{order}"));
     let channels = TensorType::new(DType::F32, [4]);
@@ -54,7 +54,7 @@ pub(super) fn nested(order: &str) -> (Graph, Graph) {
     (build(true), build(false))
 }
 
-/// A region that holds regions computes what its body does.
+/// A region that contains regions computes what its body does.
 pub fn regions_run_their_bodies(suite: &Suite<'_>) {
     for order in ["", "@[0,2,3,1]"] {
         let (fused, plain) = nested(order);
@@ -69,8 +69,8 @@ pub fn regions_run_their_bodies(suite: &Suite<'_>) {
     }
 }
 
-/// Every kind of region: its attributes, and its operands as dtype `T` and order `@O` make them; what
-/// stands after a bar is a parameter.
+/// Every kind of region with attributes and operands, where `T` is the dtype and `@O` the order; operands
+/// after a bar are parameters.
 const REGIONS: [(&str, &str, &str); 9] = [
     (
         "conv_act",
@@ -126,7 +126,7 @@ const REGIONS: [(&str, &str, &str); 9] = [
     ("linear_act", "op = {}", "T[10] |T[10,7]"),
 ];
 
-/// Every kind of region in every dtype, its pictures in both memory orders.
+/// Every kind of region in every dtype, with feature maps in both memory orders.
 pub fn every_kind_agrees_in_every_dtype_and_order(suite: &Suite<'_>) {
     for kind in regions::KINDS {
         let tested = REGIONS.iter().any(|(name, ..)| *name == kind.name);

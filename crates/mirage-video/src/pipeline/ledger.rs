@@ -1,4 +1,4 @@
-//! What became of every frame.
+//! Accounting of frames.
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
@@ -7,38 +7,38 @@ use std::{
 
 use super::{Progress, Recording, Span, Stage};
 
-/// What became of the frames of a run.
+/// The number of frames of a run by what happened to them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Accounting {
-    /// In the output. After a run whose output was thrown away: none.
+    /// Frames in the output; 0 if the output was discarded.
     pub delivered: u64,
-    /// Read but never processed: a newer frame came ([`crate::Policy::Latest`]), or the run ended.
+    /// Read but not processed: a newer frame arrived ([`crate::Policy::Latest`]), or the run ended.
     pub skipped: u64,
-    /// The processor or the sink failed on it, or the output it was in was thrown away.
+    /// The processor or the sink failed, or the output was discarded.
     pub failed: u64,
 }
 
 impl Accounting {
-    /// All frames counted.
+    /// Returns the sum.
     #[must_use]
     pub fn total(&self) -> u64 {
         self.delivered + self.skipped + self.failed
     }
 }
 
-/// How long frames took, in the order they were handled.
+/// Times of frames in each stage, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Timings {
-    /// Reading and decoding, skipped frames too.
+    /// Reading and decoding, including skipped frames.
     pub decode: Vec<Duration>,
-    /// The processor, failed frames too.
+    /// Processing, including failed frames.
     pub run: Vec<Duration>,
     /// Encoding and writing.
     pub encode: Vec<Duration>,
 }
 
-/// The books of one run, shared by its stages. Every frame read is either waiting, skipped, or
-/// taken; every frame taken is on its way, delivered, or failed.
+/// The accounting of one run, shared by its stages. Every frame that is read is either waiting, skipped or
+/// taken; every frame that is taken is in progress, delivered or failed.
 #[derive(Debug)]
 pub(super) struct Ledger {
     books: Mutex<Books>,
@@ -55,7 +55,7 @@ struct Books {
 }
 
 impl Ledger {
-    /// Empty books of a run that is recorded, or not.
+    /// Returns an empty ledger for a run, with or without a recording.
     pub(super) fn new(record: Option<Recording>) -> Self {
         Ledger {
             books: Mutex::default(),
@@ -64,11 +64,11 @@ impl Ledger {
     }
 
     fn books(&self) -> MutexGuard<'_, Books> {
-        // A count cannot be left half-done by a panic.
+        // A panic cannot leave a count inconsistent.
         self.books.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The time since a stage began with a frame; recorded where that is wanted.
+    /// Returns the time since a stage began with a frame, and records it if requested.
     fn took(&self, stage: Stage, frame: u64, start: Instant) -> Duration {
         let time = start.elapsed();
         if let Some(record) = &self.record {
@@ -82,7 +82,7 @@ impl Ledger {
         time
     }
 
-    /// The source gave a frame. `false` once the run is over: the frame does not count.
+    /// Counts a frame of the source. Returns `false` once the run is over; the frame is not counted then.
     pub(super) fn read(&self, frame: u64, began: Instant) -> bool {
         let took = self.took(Stage::Decode, frame, began);
         let mut books = self.books();
@@ -93,7 +93,7 @@ impl Ledger {
         !books.closed
     }
 
-    /// A waiting frame was displaced by a newer one.
+    /// Counts a waiting frame that was replaced by a newer one.
     pub(super) fn skip(&self) {
         let mut books = self.books();
         if !books.closed {
@@ -101,7 +101,7 @@ impl Ledger {
         }
     }
 
-    /// The processor gets a frame.
+    /// Counts a frame for the processor.
     pub(super) fn take(&self) {
         self.books().taken += 1;
     }
@@ -119,7 +119,7 @@ impl Ledger {
         books.timings.encode.push(took);
     }
 
-    /// The processor is done with a frame, well or not.
+    /// The processor is done with a frame, successfully or not.
     pub(super) fn ran(&self, frame: u64, began: Instant) {
         let took = self.took(Stage::Run, frame, began);
         self.books().timings.run.push(took);
@@ -135,9 +135,9 @@ impl Ledger {
         }
     }
 
-    /// Ends the books: frames that were read and never taken are skipped; where the output was
-    /// thrown away (`kept` is false), what seemed delivered has failed. Counts after this change
-    /// nothing, so a source that hangs in a read cannot spoil them.
+    /// Closes the ledger: frames that were read but not taken are skipped; if the output was discarded (`kept`
+    /// is false), delivered frames have failed. Later counts are ignored, so that a source that hangs in a read
+    /// cannot change them.
     pub(super) fn close(&self, kept: bool) -> (Accounting, u64, Timings) {
         let mut books = self.books();
         books.closed = true;

@@ -1,4 +1,4 @@
-//! Three stages joined by bounded queues: decode (a thread), run (the calling thread, so an engine
+//! Three stages connected by bounded queues: decode (a thread), run (the calling thread, so an engine
 //! need not be `Send`), encode (a thread).
 
 mod ledger;
@@ -27,54 +27,54 @@ pub use self::{
 };
 use crate::{Error, Frame, Result, Sink, Source, Summary};
 
-/// How often a waiting stage looks at the stop flag.
+/// How often a waiting stage checks the stop flag.
 const TICK: Duration = Duration::from_millis(20);
 
-/// What happens when frames come faster than they are processed.
+/// What happens if frames arrive faster than they are processed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Policy {
-    /// The source waits: every frame is processed. For files.
+    /// The source waits, so that every frame is processed. For files.
     #[default]
     EveryFrame,
-    /// The newest frame wins and older ones are skipped. For live input.
+    /// Older frames are skipped. For live input.
     Latest,
 }
 
-/// What a processor's error on one frame does to the rest.
+/// What happens after an error of the processor.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnFrameError {
-    /// End the run and throw the output away.
+    /// End the run and discard the output.
     #[default]
     Abort,
-    /// Count the frame as failed and go on; it is missing in the output.
+    /// Count the frame as failed and continue; the output lacks it.
     Continue,
 }
 
-/// What a decode error in the middle (a truncated file) does to the frames before it.
+/// What happens after a decode error, such as a truncated file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnSourceError {
-    /// Throw the output away.
+    /// Discard the output.
     #[default]
     Discard,
-    /// Finish the output with the frames before the error. The error is reported all the same.
+    /// Finish the output with the frames before the error, which is reported.
     Keep,
 }
 
-/// A run's settings.
+/// The settings of a run.
 #[derive(Clone, Debug)]
 pub struct Pipeline {
-    /// When frames come too fast.
+    /// If frames arrive too fast.
     pub policy: Policy,
-    /// Frames in each queue, at least 1. [`Policy::Latest`] keeps one frame waiting, always.
+    /// Frames in each queue, at least 1. [`Policy::Latest`] always keeps one frame waiting.
     pub capacity: usize,
-    /// When the processor fails on a frame.
+    /// If the processor fails.
     pub on_frame_error: OnFrameError,
-    /// When the source fails in the middle.
+    /// If the source fails.
     pub on_source_error: OnSourceError,
-    /// Set it (from a Ctrl-C handler, say) to end the run: the output is finished with the frames
-    /// done so far, the waiting ones are skipped.
+    /// Set it to end the run, for example on Ctrl-C: the output is finished with the frames processed so far,
+    /// and waiting frames are skipped.
     pub stop: Arc<AtomicBool>,
-    /// Where to record when each stage worked on each frame; `None` records nothing.
+    /// Records when each stage worked on each frame; `None` for no recording.
     pub record: Option<Recording>,
 }
 
@@ -91,41 +91,41 @@ impl Default for Pipeline {
     }
 }
 
-/// Where a run is; see [`Pipeline::run`].
+/// The progress of a run; see [`Pipeline::run`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
-    /// Counts so far. Frames in the queues are in none of them yet.
+    /// Counts so far, without frames in the queues.
     pub accounting: Accounting,
-    /// Frames that the source has given.
+    /// Frames read from the source.
     pub frames_read: u64,
-    /// Frames that the processor has taken.
+    /// Frames taken by the processor.
     pub frames_run: u64,
-    /// Frames the source expects to give, where it knows.
+    /// Expected number of frames, if known.
     pub expected: Option<u64>,
 }
 
-/// How a run ended.
+/// The result of a run.
 #[derive(Debug)]
 #[must_use]
 pub struct Outcome {
-    /// What became of every frame: `delivered + skipped + failed == frames_read`.
+    /// The counts: `delivered + skipped + failed == frames_read`.
     pub accounting: Accounting,
-    /// Frames that the source has given.
+    /// Frames read from the source.
     pub frames_read: u64,
-    /// How long every frame took in each stage.
+    /// The time of every frame in each stage.
     pub timings: Timings,
-    /// Wall time of the whole run, the finishing of the file included.
+    /// Wall time of the whole run, including finishing the file.
     pub elapsed: Duration,
-    /// Whether the stop flag ended it.
+    /// Whether the stop flag ended the run.
     pub stopped: bool,
-    /// The output; `None` where it was thrown away (no frame is delivered then).
+    /// The output; `None` if it was discarded, so that no frame is delivered.
     pub summary: Option<Summary>,
-    /// The first error. With [`OnSourceError::Keep`] there can be a summary too.
+    /// The first error. With [`OnSourceError::Keep`] there may be a summary too.
     pub error: Option<Error>,
 }
 
 impl Outcome {
-    /// The outcome, or the error if there was one.
+    /// Returns the outcome, or the error if there is one.
     ///
     /// # Errors
     /// [`Outcome::error`].
@@ -138,9 +138,9 @@ impl Outcome {
 }
 
 impl Pipeline {
-    /// Takes frames from `source` through `process` to `sink` until the source ends, the stop flag
-    /// is set, or an error ends it. `process` runs on this thread, in order, and gives for every
-    /// frame one of the sink's size; `progress` is called after each frame and once at the end.
+    /// Passes frames from `source` through `process` to `sink` until the source ends, the stop flag is set, or an
+    /// error occurs. `process` runs on this thread, in order, and returns a frame of the sink's size for every
+    /// frame; `progress` is called after each frame and once at the end.
     pub fn run<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
         &self,
         source: Box<dyn Source + Send>,
@@ -160,7 +160,7 @@ impl Pipeline {
         let stopped = self.stop.load(Ordering::Relaxed);
         let mut error = error.err();
         let mut keep = error.is_none();
-        // A source that was stopped may well complain of it; that is no error of the run.
+        // An error of a source that was stopped is not an error of the run.
         if let (Err(fault), false) = (decoding.end(), stopped) {
             keep &= self.on_source_error == OnSourceError::Keep
                 && !matches!(fault, Error::Panicked { .. });
@@ -168,7 +168,7 @@ impl Pipeline {
         }
         let summary = match encoding.end(keep) {
             Ok(summary) => summary,
-            // The end of an empty stream is explained by the error that made it empty.
+            // An empty stream is explained by the error that caused it.
             Err(Error::NothingWritten { .. }) if stopped || error.is_some() => None,
             Err(fault) => {
                 error = error.or(Some(fault));
@@ -221,7 +221,7 @@ impl Pipeline {
                     }
                     tracing::warn!(%error, "the frame is left out");
                 }
-                // After a panic the processor's state means nothing: no going on.
+                // After a panic the processor's state is unknown, so the run ends.
                 Err(panic) => {
                     ledger.fail();
                     return Err(panicked("run", &*panic));

@@ -1,4 +1,4 @@
-//! When every stage worked on every frame, for a timeline.
+//! Recordings of when each stage worked on each frame, for timelines.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -16,25 +16,25 @@ pub enum Stage {
     Encode,
 }
 
-/// What a stage did with a frame.
+/// A stage's work on a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
     /// The stage.
     pub stage: Stage,
     /// The frame's index in the source.
     pub frame: u64,
-    /// When it began.
+    /// The start.
     pub start: Instant,
-    /// How long it took; waiting for room in a queue does not count.
+    /// The duration, without waiting for a queue.
     pub time: Duration,
 }
 
-/// Where the stages of a run put their spans; a clone is a handle of the same recording.
+/// Collects the spans of a run's stages; a clone is a handle of the same recording.
 #[derive(Clone, Debug, Default)]
 pub struct Recording(Arc<Mutex<Vec<Span>>>);
 
 impl Recording {
-    /// What was recorded so far; spans of a stage are in order, stages come mixed.
+    /// Returns the spans so far; those of one stage are in order.
     #[must_use]
     pub fn spans(&self) -> Vec<Span> {
         self.0

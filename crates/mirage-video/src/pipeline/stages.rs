@@ -1,4 +1,4 @@
-//! The two threads beside the processor.
+//! The decode and encode threads.
 
 use std::{
     sync::{
@@ -15,14 +15,14 @@ use super::{Policy, ledger::Ledger, panicked};
 use crate::{Error, Frame, Result, Sink, Source, Summary};
 
 /// How long an ended run waits for a source that hangs in a read (a camera, a pipe) before it
-/// leaves the thread behind.
+/// detaches the thread.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// The thread that reads the source.
 pub(super) struct Decoding {
     frames: Receiver<Frame>,
     cancel: Arc<AtomicBool>,
-    /// Nothing is ever sent: it disconnects when the thread ends.
+    /// Disconnects when the thread ends; nothing is sent.
     ended: Receiver<()>,
     thread: JoinHandle<Result<()>>,
 }
@@ -69,7 +69,7 @@ impl Decoding {
         &self.frames
     }
 
-    /// Ends the reading and returns what the source said.
+    /// Stops reading and returns the source's result.
     pub(super) fn end(self) -> Result<()> {
         let Self {
             frames,
@@ -78,10 +78,10 @@ impl Decoding {
             thread,
         } = self;
         cancel.store(true, Ordering::Relaxed);
-        // Frees a thread that waits for room in the queue.
+        // Unblocks a thread that waits for space in the queue.
         drop(frames);
         if ended.recv_timeout(GRACE) == Err(crossbeam_channel::RecvTimeoutError::Timeout) {
-            tracing::warn!("the source hangs in a read and is left behind");
+            tracing::warn!("the source hangs in a read; its thread was detached");
             return Ok(());
         }
         thread
@@ -90,15 +90,15 @@ impl Decoding {
     }
 }
 
-/// The way to the processor.
+/// The queue to the processor.
 struct Queue {
     sender: Sender<Frame>,
-    /// Where the newest frame wins: the other end, to take the older one back.
+    /// With [`Policy::Latest`](super::Policy::Latest), the receiving end, to take back the older frame.
     displaced: Option<Receiver<Frame>>,
 }
 
 impl Queue {
-    /// `false` where nobody listens any more.
+    /// Returns `false` if the receiver is gone.
     fn push(&self, mut frame: Frame, ledger: &Ledger) -> bool {
         let Some(displaced) = &self.displaced else {
             return self.sender.send(frame).is_ok();
@@ -141,7 +141,7 @@ enum Order {
     Finish,
 }
 
-/// The thread that writes the sink. Without an order to finish, the sink is aborted.
+/// The thread that writes the sink. The sink is aborted unless it is told to finish.
 pub(super) struct Encoding {
     orders: Sender<Order>,
     ended: Arc<AtomicBool>,
@@ -164,19 +164,19 @@ impl Encoding {
         }
     }
 
-    /// Whether no frame can be written any more.
+    /// Whether no more frames can be written.
     pub(super) fn ended(&self) -> bool {
         self.ended.load(Ordering::Relaxed)
     }
 
-    /// Queues a frame. Where the thread has ended, its end says why and the frame has failed.
+    /// Queues a frame. If the thread has ended, the frame has failed, and the thread's result says why.
     pub(super) fn send(&self, frame: Frame) {
         if self.orders.send(Order::Frame(frame)).is_err() {
             tracing::debug!("a frame came after the sink had failed");
         }
     }
 
-    /// Finishes the output, or throws it away.
+    /// Finishes the output, or discards it.
     pub(super) fn end(self, keep: bool) -> Result<Option<Summary>> {
         let Self { orders, thread, .. } = self;
         if keep && orders.send(Order::Finish).is_err() {
@@ -189,7 +189,7 @@ impl Encoding {
     }
 }
 
-/// Raises the flag when the thread ends, be it by a panic.
+/// Sets the flag when the thread ends, also by a panic.
 struct EndFlag(Arc<AtomicBool>);
 
 impl Drop for EndFlag {

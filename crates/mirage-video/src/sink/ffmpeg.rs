@@ -109,7 +109,7 @@ impl FfmpegSink {
         })
     }
 
-    /// A broken pipe means that ffmpeg gave up: its own message says why.
+    /// A broken pipe means that ffmpeg has ended; its message says why.
     fn explain(&mut self, error: io::Error) -> Error {
         self.pipe = None;
         match self.process.wait() {
@@ -138,7 +138,7 @@ impl Sink for FfmpegSink {
         if let Some(Err(error)) = self.pipe.as_mut().map(BufWriter::flush) {
             return Err(self.explain(error));
         }
-        // Closing the pipe is the end of the video.
+        // Closing the pipe ends the video.
         self.pipe = None;
         let end = self
             .process
@@ -166,7 +166,7 @@ impl Sink for FfmpegSink {
     }
 }
 
-/// The first encoder of the format that this ffmpeg has.
+/// Returns the first encoder of the format that this ffmpeg has.
 fn choose(
     format: SinkFormat,
     options: &SinkOptions,
@@ -197,8 +197,8 @@ fn choose(
         })
 }
 
-/// Limited-range YUV, converted with and tagged as the matrix in use. 4:2:0, except that H.264
-/// cannot hold an odd size in it: then 4:4:4, which keeps the size (VLC, mpv and ffmpeg play it).
+/// Options for limited-range YUV, converted with and tagged as the matrix. 4:2:0, or 4:4:4 for H.264 with an
+/// odd size, which 4:2:0 does not support (VLC, mpv and ffmpeg play it).
 fn color_arguments(info: &VideoInfo, options: &SinkOptions, encoder: &str) -> Vec<String> {
     let odd = info.width % 2 == 1 || info.height % 2 == 1;
     let pixels = if odd && encoder == "libx264" {
@@ -209,7 +209,7 @@ fn color_arguments(info: &VideoInfo, options: &SinkOptions, encoder: &str) -> Ve
     if pixels == "yuv444p" {
         tracing::warn!(
             name = %info.name, width = info.width, height = info.height,
-            "an odd size makes H.264 4:4:4, which some players refuse; even sides play everywhere"
+            "H.264 with an odd size is encoded as 4:4:4, which some players do not support; use even sides"
         );
     }
     let matrix = options

@@ -1,4 +1,4 @@
-//! Files that appear whole or not at all.
+//! Atomic writes of output files.
 
 use std::{
     fs::{self, File},
@@ -10,8 +10,8 @@ use tempfile::{Builder, NamedTempFile};
 
 use crate::{Error, Result, path::parent};
 
-/// Where the bytes of one output go: a temporary file beside its final name, or, where that name is
-/// no ordinary file (`-`, a device, a named pipe), straight there.
+/// The destination of one output: a temporary file beside its final name, or the destination itself if
+/// it is not a regular file (`-`, a device, a named pipe).
 pub(super) struct Output {
     target: Target,
     written: u64,
@@ -56,7 +56,7 @@ impl Output {
         Ok(Self { target, written: 0 })
     }
 
-    /// Makes sure that all is on the disk, then gives the file its name. Returns the size and the
+    /// Syncs the file to disk and renames it. Returns the size and the
     /// path.
     pub(super) fn commit(self) -> io::Result<(u64, PathBuf)> {
         match self.target {
@@ -100,7 +100,7 @@ fn stream(writer: Box<dyn Write + Send>, path: &str) -> Target {
     }
 }
 
-/// The file that a name means: through a symbolic link, so that the link stays one.
+/// Resolves symbolic links, so that renaming does not replace a link.
 pub(super) fn final_path(spec: &str) -> PathBuf {
     fs::canonicalize(spec).unwrap_or_else(|_| spec.into())
 }
@@ -110,7 +110,7 @@ pub(super) fn temporary(path: &Path, spec: &str) -> Result<NamedTempFile> {
     let mut builder = Builder::new();
     let prefix = hidden_prefix(path);
     builder.prefix(&prefix).suffix(".part");
-    // As any new file: the umask decides, not the privacy of temporary files.
+    // Permissions by the umask, like any new file, instead of those of temporary files.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     builder
@@ -121,8 +121,8 @@ pub(super) fn temporary(path: &Path, spec: &str) -> Result<NamedTempFile> {
         })
 }
 
-/// The error without the name of the temporary file that tempfile puts into it: the message is
-/// about the name that the user gave.
+/// Removes the name of the temporary file from the error, so that the message is about the name that the
+/// user gave.
 pub(super) fn plain(error: io::Error) -> io::Error {
     match error.kind() {
         io::ErrorKind::Other => error,
@@ -131,7 +131,7 @@ pub(super) fn plain(error: io::Error) -> io::Error {
     }
 }
 
-/// `.name.`: hidden, and its owner can be guessed should it ever be left behind.
+/// Returns `.name.`, a hidden name that shows which file it belongs to if it is left behind.
 pub(super) fn hidden_prefix(path: &Path) -> String {
     let name = path
         .file_name()
@@ -147,7 +147,7 @@ pub(super) fn persist(file: NamedTempFile, path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes a rename durable where folders can be synced; elsewhere the rename stands all the same.
+/// Makes a rename durable, if the system can sync folders.
 pub(super) fn sync_folder(folder: &Path) {
     if let Ok(folder) = File::open(folder)
         && let Err(error) = folder.sync_all()

@@ -7,8 +7,8 @@ use gif::{Encoder, EncodingError, Repeat};
 use super::{Expect, Sink, SinkOptions, Summary, file::Output};
 use crate::{Error, Frame, Rational, Result, VideoInfo};
 
-/// Pixels that the search for a palette looks at; more gain little (41 dB for 39 at six times the
-/// time on a 480x272 scene), fewer show.
+/// Number of pixels for the palette search. More improve little (41 dB instead of 39 at six times the time
+/// on a 480x272 scene), fewer are visibly worse.
 const SAMPLES: u32 = 13_000;
 
 pub(super) struct GifSink {
@@ -53,9 +53,9 @@ impl GifSink {
         })
     }
 
-    /// Hundredths of a second for frame `index`, so that the sum over the frames never drifts from
-    /// the rate. Players slow down below 2, so that is the least: above 50 frames per second a GIF
-    /// plays slower.
+    /// Returns the delay of frame `index` in hundredths of a second; the sum over all frames matches the rate.
+    /// At least 2, because players slow down smaller delays: above 50 frames per second, a GIF plays more
+    /// slowly.
     fn delay(&self, index: u64) -> u16 {
         let (num, den) = (u64::from(self.fps.num()), u64::from(self.fps.den()));
         let at = |index: u64| (100 * den * index + num / 2) / num;

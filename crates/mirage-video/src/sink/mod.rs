@@ -1,4 +1,4 @@
-//! Where frames go.
+//! Sinks: outputs of frames.
 
 mod ffmpeg;
 mod file;
@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use crate::{ColorMatrix, ColorRange, Error, FfmpegTools, Frame, Result, SinkFormat, VideoInfo};
 
-/// What a finished sink made.
+/// The result of a finished sink.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Summary {
     /// Frames in the file.
@@ -21,23 +21,23 @@ pub struct Summary {
     pub path: PathBuf,
 }
 
-/// A video being written. Nothing is there under its final name before [`Sink::finish`]; a sink
-/// that is dropped or aborted removes what it wrote.
+/// A video output. Its final name does not exist before [`Sink::finish`]; a sink that is dropped or aborted
+/// removes what it wrote.
 pub trait Sink {
     /// Appends a frame.
     ///
     /// # Errors
-    /// [`Error::FrameSize`] for a frame of another size, [`Error::Write`] and the like. After an
-    /// error the sink can only be aborted.
+    /// [`Error::FrameSize`] for a frame of another size, or an error of writing. After an error the sink can
+    /// only be aborted.
     fn write_frame(&mut self, frame: &Frame) -> Result<()>;
 
-    /// Completes the file, waits until it is on the disk, and gives it its name.
+    /// Completes the file, syncs it to disk, and renames it to its final name.
     ///
     /// # Errors
-    /// [`Error::NothingWritten`] without any frame; else whatever kept the file from being whole.
+    /// [`Error::NothingWritten`] without any frame, or an error of writing.
     fn finish(self: Box<Self>) -> Result<Summary>;
 
-    /// Throws away what was written.
+    /// Discards what was written.
     fn abort(self: Box<Self>) {
         drop(self);
     }
@@ -46,17 +46,17 @@ pub trait Sink {
 /// Chroma of a y4m output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Y4mSampling {
-    /// A chroma sample for 2x2 pixels, in their middle: what every program reads.
+    /// A chroma sample for 2x2 pixels, at their centre, which every program supports.
     #[default]
     S420,
     /// A chroma sample for every pixel.
     S444,
 }
 
-/// What [`open_sink`] needs to know beyond the name and the stream.
+/// Options of [`open_sink`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SinkOptions {
-    /// The format; by default what the name says.
+    /// The format; by default determined by the name.
     pub format: Option<SinkFormat>,
     /// Chroma of y4m.
     pub sampling: Y4mSampling,
@@ -64,10 +64,10 @@ pub struct SinkOptions {
     pub range: ColorRange,
     /// Matrix of y4m and of ffmpeg's formats; by default by the size.
     pub matrix: Option<ColorMatrix>,
-    /// GIF's search for a palette looks at every n-th pixel: 1 (best) to 30 (fastest); by default
-    /// so that it sees some 13 000 pixels of every frame.
+    /// GIF's palette search uses every n-th pixel: 1 (best) to 30 (fastest); the default gives about
+    /// 13 000 pixels of every frame.
     pub gif_speed: Option<u8>,
-    /// Where ffmpeg is.
+    /// The ffmpeg programs.
     pub ffmpeg: FfmpegTools,
 }
 
@@ -75,8 +75,8 @@ pub struct SinkOptions {
 /// output), `frames/` or `frames/%04d.png`, and through ffmpeg `.mp4`, `.mkv`, `.webm`.
 ///
 /// # Errors
-/// An unknown format, a folder that is missing or cannot be written, images in the way, no ffmpeg
-/// or no encoder, a size that the format cannot hold.
+/// If the format is unknown, the folder is missing or not writable or has images already, ffmpeg or its
+/// encoder is missing, or the format does not support the size.
 pub fn open_sink(
     spec: &str,
     info: &VideoInfo,
@@ -100,7 +100,7 @@ pub fn open_sink(
     })
 }
 
-/// The size every frame of a sink must have, and the frames it took.
+/// The frame size of a sink, and the number of its frames.
 struct Expect {
     name: String,
     width: u32,

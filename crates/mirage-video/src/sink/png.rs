@@ -1,5 +1,5 @@
-//! PNG: a folder, a numbered pattern, or one image. All are written into a temporary folder beside
-//! the final place and moved there at the end.
+//! PNG: a folder, a numbered pattern, or one image. All are written to a temporary folder beside the
+//! destination and moved there at the end.
 
 use std::{
     fs::{self, File},
@@ -22,7 +22,7 @@ use crate::{
     path::{Numbered, parent},
 };
 
-/// Names in a folder that was given without a pattern; numbers start at 0.
+/// Names in a folder without a pattern; numbers start at 0.
 const DEFAULT_NAME: &str = "%06d.png";
 
 pub(super) struct PngSink {
@@ -122,7 +122,7 @@ impl Sink for PngSink {
                 temporary,
             } => {
                 let frames = expect.frames;
-                // Someone else may have written there meanwhile.
+                // Another process may have written there meanwhile.
                 refuse_occupied(&expect.name, &folder, &names, expect.name.ends_with('/'))?;
                 place_all(temporary, &folder, &names, frames)
                     .map_err(|error| expect.write_error(error))?;
@@ -137,7 +137,7 @@ impl Sink for PngSink {
     }
 }
 
-/// A temporary folder beside `folder`, once it is sure that nothing there is in the way.
+/// Creates a temporary folder beside `folder`, after checking that nothing would be overwritten.
 fn many(spec: &str, folder: &Path, names: Numbered, whole: bool) -> Result<Place> {
     refuse_occupied(spec, folder, &names, whole)?;
     let prefix = hidden_prefix(folder);
@@ -158,7 +158,7 @@ fn many(spec: &str, folder: &Path, names: Numbered, whole: bool) -> Result<Place
     })
 }
 
-/// A folder given as such must be empty or missing; one in a pattern must hold no such name.
+/// Checks that a folder is empty or missing; one with a pattern must not have a matching name.
 fn refuse_occupied(spec: &str, folder: &Path, names: &Numbered, whole: bool) -> Result<()> {
     let failed = |source| Error::Create {
         name: spec.to_owned(),
@@ -180,12 +180,12 @@ fn refuse_occupied(spec: &str, folder: &Path, names: &Numbered, whole: bool) -> 
     Ok(())
 }
 
-/// The whole folder by one rename where the final one is not there; else image by image.
+/// Moves the whole folder by one rename if the destination does not exist, otherwise image by image.
 fn place_all(from: TempDir, to: &Path, names: &Numbered, frames: u64) -> io::Result<()> {
     sync_folder(from.path());
     if !to.exists() {
         fs::rename(from.path(), to)?;
-        // It has moved away: nothing is left to remove.
+        // It was renamed, so there is nothing to remove.
         let _ = from.keep();
         sync_folder(parent(to));
         return Ok(());
@@ -195,7 +195,7 @@ fn place_all(from: TempDir, to: &Path, names: &Numbered, frames: u64) -> io::Res
         let name = names.name(number);
         if let Err(error) = fs::rename(from.path().join(&name), to.join(&name)) {
             for path in &moved {
-                // All or nothing: what cannot be removed is named by the error anyway.
+                // On failure everything is removed again; the error names what cannot be removed.
                 let _ = fs::remove_file(path);
             }
             return Err(error);

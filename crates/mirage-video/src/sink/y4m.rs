@@ -16,7 +16,7 @@ pub(super) struct Y4mSink {
     planes: [Vec<u8>; 3],
 }
 
-/// The y4m crate keeps its writer; this lends it one that can be taken back.
+/// The y4m crate owns its writer; this is a writer that can be taken back.
 #[derive(Clone)]
 struct Shared(std::sync::Arc<std::sync::Mutex<Option<Output>>>);
 

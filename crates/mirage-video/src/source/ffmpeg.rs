@@ -1,5 +1,5 @@
-//! Everything else, decoded by ffmpeg: PPM pictures through a pipe. PPM carries its own size (so a
-//! rotated phone video cannot shear) and exact RGB (so the file's colour tags are ffmpeg's work).
+//! Other formats, decoded by ffmpeg to PPM images through a pipe. PPM states its size, which may differ from
+//! the container's for rotated videos, and has RGB, so that ffmpeg applies the file's colour tags.
 
 use std::{
     io::{self, BufRead, BufReader, Read},
@@ -92,7 +92,7 @@ impl FfmpegSource {
         Ok(source)
     }
 
-    /// Reads a picture; at the end, learns from ffmpeg whether it was one.
+    /// Reads a frame; at the end, checks whether ffmpeg succeeded.
     fn read(&mut self) -> Result<Option<Frame>> {
         let picture = read_ppm(&mut self.pipe, &self.info.name, self.next);
         if let Ok(Some(frame)) = picture {
@@ -106,12 +106,12 @@ impl FfmpegSource {
             .process
             .wait()
             .map_err(|error| self.subject.failed(error.to_string()))?;
-        // All promised frames are here: then a complaint is about nothing that is missing.
+        // All expected frames were read, so the message is not an error.
         let whole = self.info.frames.is_some_and(|frames| self.next >= frames);
         match picture {
             Ok(_) if end.clean() => Ok(None),
             Ok(_) if whole && !end.failed() => {
-                tracing::warn!(name = %self.info.name, message = end.message(), "ffmpeg complains");
+                tracing::warn!(name = %self.info.name, message = end.message(), "ffmpeg reported a problem");
                 Ok(None)
             }
             Ok(_) | Err(Error::Truncated { .. }) => Err(self.subject.failed(end.message())),
@@ -174,9 +174,9 @@ fn probe(spec: &str, options: &SourceOptions, subject: &Subject) -> Result<Probe
     let rate = |name| field(name).and_then(Rational::parse);
     let (mean, base) = (rate("avg_frame_rate"), rate("r_frame_rate"));
     if mean.is_none() && base.is_none() {
-        return Err(subject.failed("it finds no video stream in this file"));
+        return Err(subject.failed("no video stream was found in this file"));
     }
-    // The base rate is exact for a constant rate; for a variable one it is a mere time base.
+    // The base rate is exact for a constant frame rate; for a variable one it is only a time base.
     let fps = match (mean, base) {
         (Some(mean), Some(base)) if (base.to_f64() / mean.to_f64() - 1.0).abs() < 0.05 => base,
         (mean, base) => mean
@@ -187,7 +187,7 @@ fn probe(spec: &str, options: &SourceOptions, subject: &Subject) -> Result<Probe
     Ok(Probed { fps, frames })
 }
 
-/// One binary PPM with 8-bit samples, or `None` at a clean end.
+/// Reads a binary PPM with 8-bit samples; `None` at the end of the stream.
 fn read_ppm(pipe: &mut impl BufRead, name: &str, index: u64) -> Result<Option<Frame>> {
     let truncated = || Error::Truncated {
         name: name.to_owned(),
@@ -211,10 +211,7 @@ fn read_ppm(pipe: &mut impl BufRead, name: &str, index: u64) -> Result<Option<Fr
     }
     let number = |at: usize| words[at].parse::<u64>().unwrap_or(0);
     if words[0] != "P6" || number(3) != 255 {
-        let what = format!(
-            "ffmpeg sent {:?} where a picture must begin",
-            words.join(" ")
-        );
+        let what = format!("ffmpeg sent {:?} instead of an image", words.join(" "));
         return Err(Error::Malformed {
             name: name.to_owned(),
             format: "video",
@@ -228,7 +225,7 @@ fn read_ppm(pipe: &mut impl BufRead, name: &str, index: u64) -> Result<Option<Fr
     Frame::from_rgb(width as u32, height as u32, index, data).map(Some)
 }
 
-/// Bytes up to one white space, at most 16; `None` where the stream ends before the first.
+/// Reads bytes up to a white space, at most 16; `None` if the stream ends before the first.
 fn read_word(pipe: &mut impl BufRead) -> io::Result<Option<String>> {
     let mut word = String::new();
     for byte in pipe.take(17).bytes() {

@@ -1,4 +1,4 @@
-//! GIF, composited: every frame is the whole canvas as a browser would show it, over black.
+//! GIF: every frame is the whole canvas, composited over black as in a browser.
 
 use std::{
     fs::File,
@@ -12,8 +12,8 @@ use crate::{Error, Frame, MAX_PIXELS, Rational, Result, VideoInfo, frame::checke
 
 const FORMAT: &str = "GIF";
 
-/// A GIF file. The rate is that of the whole file; a delay of 0 or 1 hundredths counts as 10, as
-/// browsers have it.
+/// A GIF file. The rate is the average of the whole file; a delay of 0 or 1 hundredths is read as 10, as
+/// in browsers.
 pub(super) struct GifSource {
     info: VideoInfo,
     decoder: Decoder<File>,
@@ -101,8 +101,8 @@ fn decoder(name: &str, file: File, skip_pixels: bool) -> Result<Decoder<File>> {
         .map_err(|error| fault(name, 0, error))
 }
 
-/// Counts the frames and their delays without decoding pixels. A fault in the middle is left for
-/// the reading to report; the rate is then that of the frames before it.
+/// Counts the frames and their delays without decoding pixels. An error in the file is reported when it is
+/// read; the rate is then that of the frames before it.
 fn scan(name: &str, file: File) -> Result<(Option<u64>, Rational)> {
     let mut decoder = decoder(name, file, true)?;
     let mut delays = Vec::new();
@@ -124,8 +124,8 @@ fn scan(name: &str, file: File) -> Result<(Option<u64>, Rational)> {
     Ok((whole.then_some(delays.len() as u64), fps))
 }
 
-/// The rate over delays in hundredths of a second; 10 for none. Uneven delays are rounded ones of
-/// some rate, and their sum is exact to half a hundredth: a whole rate within that is meant.
+/// Returns the rate for delays in hundredths of a second; 10 if there are none. Delays are rounded, so a
+/// whole rate is used if it matches their sum to half a hundredth.
 fn mean_rate(delays: &[u64]) -> Option<Rational> {
     let Some(&first) = delays.first() else {
         return Rational::whole(10);
@@ -168,7 +168,7 @@ fn fault(name: &str, frame: u64, error: DecodingError) -> Error {
     }
 }
 
-/// What is on the screen, and what the last image asked to be done before the next.
+/// The canvas, and the disposal method of the last image.
 struct Canvas {
     screen: Frame,
     disposal: Disposal,
@@ -180,7 +180,7 @@ enum Disposal {
     Restore(Frame),
 }
 
-/// The part of an image that lies on the canvas.
+/// The part of an image that is on the canvas.
 #[derive(Clone, Copy)]
 struct Area {
     left: usize,
@@ -197,7 +197,7 @@ impl Canvas {
         })
     }
 
-    /// Disposes of the last image, draws this one, returns the screen.
+    /// Disposes of the last image, draws this one, returns the canvas.
     fn show(&mut self, image: &gif::Frame<'_>, palette: &[u8]) -> Frame {
         match std::mem::replace(&mut self.disposal, Disposal::Keep) {
             Disposal::Keep => {}
@@ -236,7 +236,7 @@ impl Canvas {
         let lines = image.buffer.chunks_exact(usize::from(image.width).max(1));
         for (y, line) in (area.top..area.bottom).zip(lines) {
             for (pixel, &index) in self.row(y, area).chunks_exact_mut(3).zip(line) {
-                // An index beyond the palette is transparent too.
+                // An index beyond the palette is transparent.
                 let colour = palette.get(3 * usize::from(index)..3 * usize::from(index) + 3);
                 if let (Some(colour), false) = (colour, image.transparent == Some(index)) {
                     pixel.copy_from_slice(colour);

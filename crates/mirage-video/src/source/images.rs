@@ -17,12 +17,12 @@ use crate::{
 
 const FORMAT: &str = "PNG or JPEG";
 
-/// Images of one size, in the order of the numbers in their names. Transparency is put over black,
-/// a camera's orientation is applied.
+/// Images of one size, in the order of the numbers in their names. Transparency is composited over black,
+/// and the orientation of cameras is applied.
 pub(super) struct ImagesSource {
     info: VideoInfo,
     files: std::vec::IntoIter<PathBuf>,
-    /// The first image, decoded for its size.
+    /// The first image, which is decoded for its size.
     first: Option<Frame>,
     next: u64,
 }
@@ -93,10 +93,10 @@ impl Source for ImagesSource {
     }
 }
 
-/// The files that `spec` means, in order.
+/// Returns the files of `spec`, in order.
 fn files(spec: &str) -> Result<Vec<PathBuf>> {
     let path = Path::new(spec);
-    // A file that is really there wins over what its name would mean as a pattern.
+    // An existing file takes precedence over the same name as a pattern.
     if path.is_file() {
         return Ok(vec![path.to_owned()]);
     }
@@ -155,7 +155,7 @@ fn list(folder: &Path, spec: &str) -> Result<Vec<PathBuf>> {
         .collect())
 }
 
-/// Decodes one file, whatever its extension says: the content tells PNG from JPEG.
+/// Decodes one file as PNG or JPEG by its content, not its extension.
 fn decode(path: &Path) -> Result<Frame> {
     let name = path.display().to_string();
     let file = open_file(&name)?;

@@ -1,11 +1,11 @@
-//! Sources made of sources: the first so many frames, and no faster than real time.
+//! Sources that limit another source to a number of frames or to real time.
 
 use std::time::{Duration, Instant};
 
 use super::Source;
 use crate::{Frame, Result, VideoInfo};
 
-/// `inner`, ended after `frames` and held to its frame rate, as asked.
+/// Limits `inner` to `frames` and to its frame rate, as requested.
 pub(super) fn wrap(
     inner: Box<dyn Source + Send>,
     frames: Option<u64>,
@@ -20,7 +20,7 @@ pub(super) fn wrap(
         (have, want) => have.or(want),
     };
     let left = frames.unwrap_or(u64::MAX);
-    Box::new(Limited {
+    Box::new(LimitedSource {
         inner,
         info,
         left,
@@ -29,7 +29,7 @@ pub(super) fn wrap(
     })
 }
 
-struct Limited {
+struct LimitedSource {
     inner: Box<dyn Source + Send>,
     info: VideoInfo,
     left: u64,
@@ -37,7 +37,7 @@ struct Limited {
     started: Option<Instant>,
 }
 
-impl Source for Limited {
+impl Source for LimitedSource {
     fn info(&self) -> &VideoInfo {
         &self.info
     }

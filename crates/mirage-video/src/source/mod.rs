@@ -1,4 +1,4 @@
-//! Where frames come from.
+//! Sources of frames.
 
 mod ffmpeg;
 mod gif;
@@ -17,29 +17,29 @@ pub trait Source {
     /// Size, rate and name; the same for the whole stream.
     fn info(&self) -> &VideoInfo;
 
-    /// The next frame, with indices counting from 0; `None` at the end.
+    /// Returns the next frame, with indices from 0; `None` at the end.
     ///
     /// # Errors
-    /// What is wrong with the input. After an error the source is at its end.
+    /// If the input is invalid. After an error the source is at its end.
     fn next_frame(&mut self) -> Result<Option<Frame>>;
 }
 
-/// What [`open_source`] needs to know beyond the name.
+/// Options of [`open_source`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceOptions {
-    /// Stop after so many frames. `None`: all there are (the scene has no end).
+    /// Maximum number of frames. `None` for all (the scene has no end).
     pub frames: Option<u64>,
-    /// Frames per second of inputs that carry none: the scene (default 24) and images (25).
+    /// Frames per second of inputs without a rate: the scene (default 24) and images (25).
     pub fps: Option<Rational>,
     /// Width and height of the scene, in pixels.
     pub scene_size: (u32, u32),
     /// Seed of the scene.
     pub seed: u64,
-    /// Colour matrix of y4m, which does not carry it; by default by the size.
+    /// Colour matrix of y4m, which does not state it; by default by the size.
     pub matrix: Option<ColorMatrix>,
-    /// Deliver frames no faster than the frame rate, as a camera would.
+    /// Deliver frames no faster than the frame rate, like a camera.
     pub realtime: bool,
-    /// Where ffmpeg and ffprobe are.
+    /// The ffmpeg and ffprobe programs.
     pub ffmpeg: FfmpegTools,
 }
 
@@ -62,11 +62,11 @@ impl Default for SourceOptions {
 /// anything else, addresses (`rtsp://...`) too.
 ///
 /// # Errors
-/// Whatever is wrong with the input as far as its header tells, as [`Error`].
+/// If the input cannot be opened or its header is invalid.
 pub fn open_source(spec: &str, options: &SourceOptions) -> Result<Box<dyn Source + Send>> {
     if options.frames == Some(0) {
         return Err(Error::BadOption {
-            what: "a video of 0 frames: ask for at least 1".into(),
+            what: "a video of 0 frames: at least 1 is required".into(),
         });
     }
     let source: Box<dyn Source + Send> = match SourceFormat::of(spec) {
@@ -79,7 +79,7 @@ pub fn open_source(spec: &str, options: &SourceOptions) -> Result<Box<dyn Source
     Ok(limit::wrap(source, options.frames, options.realtime))
 }
 
-/// Opens a file for reading, refusing what cannot be one: missing, a folder, empty.
+/// Opens a file for reading; an error if it is missing, a folder, or empty.
 fn open_file(name: &str) -> Result<fs::File> {
     let file = fs::File::open(name).map_err(|error| read_error(name, error))?;
     let metadata = file.metadata().map_err(|error| read_error(name, error))?;

@@ -1,14 +1,13 @@
 //! The built-in test video: a windmill on a hill, clouds, a balloon and a bouncing ball over a
-//! tiled field. Smooth gradients, hard edges, fine texture, slow and fast motion: what a codec or a
-//! diffusion network is judged by.
+//! tiled field, with smooth gradients, hard edges, fine texture, slow and fast motion.
 //!
-//! Every pixel is a function of (seed, size, index), with no operation whose result depends on the
-//! platform: only IEEE `+ - * / sqrt floor`. The same options give the same bytes everywhere.
+//! Every pixel is a function of (seed, size, index) by operations that do not depend on the platform: IEEE
+//! `+ - * / sqrt floor`. The same options give the same bytes everywhere.
 
 use super::{Source, SourceOptions};
 use crate::{Error, Frame, Rational, Result, VideoInfo, frame::checked_len};
 
-/// Height of the horizon as a part of the picture's height.
+/// Height of the horizon as a fraction of the frame's height.
 const HORIZON: f32 = 0.62;
 
 /// The built-in scene as a source.
@@ -21,10 +20,10 @@ pub struct Scene {
 }
 
 impl Scene {
-    /// The scene with the size, seed, rate and number of frames of `options`.
+    /// Returns the scene with the size, seed, rate and number of frames of `options`.
     ///
     /// # Errors
-    /// [`Error::BadSize`] where no frame can have the size.
+    /// [`Error::BadSize`] for an invalid size.
     pub fn new(options: &SourceOptions) -> Result<Self> {
         let (width, height) = options.scene_size;
         checked_len("scene", width.into(), height.into())?;
@@ -91,7 +90,7 @@ impl Source for Scene {
 
 type Colour = [f32; 3];
 
-/// One instant of the scene. Lengths are in picture heights, y downwards.
+/// One instant of the scene. Lengths are in frame heights, y downwards.
 struct View {
     time: f32,
     pixel: f32,

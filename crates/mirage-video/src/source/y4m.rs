@@ -43,7 +43,7 @@ struct Y4mSource<R: Read> {
     ended: bool,
 }
 
-/// Counts bytes: the y4m crate reports a clean end and a cut frame alike.
+/// Counts bytes, because the y4m crate reports the end of the file and a truncated frame alike.
 struct Counting<R: Read> {
     inner: io::Chain<Cursor<Vec<u8>>, BufReader<R>>,
     consumed: Arc<AtomicU64>,
@@ -51,7 +51,7 @@ struct Counting<R: Read> {
 
 impl<R: Read> Read for Counting<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        // The crate asks for header bytes one by one and takes an interruption for an error.
+        // The crate reads header bytes one by one and treats an interruption as an error.
         loop {
             match self.inner.read(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -163,8 +163,8 @@ impl<R: Read> Source for Y4mSource<R> {
     }
 }
 
-/// Checks the header line before the y4m crate multiplies its numbers, and finds the range, which
-/// that crate does not read.
+/// Checks the header line before the y4m crate multiplies its numbers, and reads the range, which that crate
+/// does not.
 fn check_header(name: &str, line: &[u8]) -> Result<ColorRange> {
     if line.is_empty() {
         return Err(Error::Empty {
@@ -175,14 +175,14 @@ fn check_header(name: &str, line: &[u8]) -> Result<ColorRange> {
         return Err(truncated(name, 0));
     }
     if !line.starts_with(b"YUV4MPEG2 ") {
-        let what = "it does not begin with YUV4MPEG2 (make one with `ffmpeg -i IN -pix_fmt yuv420p -f yuv4mpegpipe OUT.y4m`)";
+        let what = "it does not begin with YUV4MPEG2 (create one with `ffmpeg -i IN -pix_fmt yuv420p -f yuv4mpegpipe OUT.y4m`)";
         return Err(malformed(name, 0, what));
     }
     if line.last() != Some(&b'\n') {
         if (line.len() as u64) < HEADER_LIMIT {
             return Err(truncated(name, 0));
         }
-        return Err(malformed(name, 0, "the header line has no end"));
+        return Err(malformed(name, 0, "the header line is not terminated"));
     }
     let (mut width, mut height) = (0, 0);
     let mut range = ColorRange::Limited;
@@ -227,14 +227,14 @@ fn fault(name: &str, frame: u64, error: Y4mError) -> Error {
         Y4mError::UnknownColorspace => malformed(
             name,
             frame,
-            "its colour space is none of 420, 422, 444, mono with 8 bits; convert it with `ffmpeg -pix_fmt yuv420p`",
+            "its colour space is not 420, 422, 444 or mono with 8 bits; convert it with `ffmpeg -pix_fmt yuv420p`",
         ),
         Y4mError::OutOfMemory => malformed(name, frame, "its frames are too large"),
         Y4mError::ParseError(_) | Y4mError::BadInput if frame == 0 => {
             malformed(name, frame, "its header or first frame is damaged")
         }
         Y4mError::ParseError(_) | Y4mError::BadInput => {
-            malformed(name, frame, "no FRAME marker where one must be")
+            malformed(name, frame, "a FRAME marker is missing")
         }
     }
 }

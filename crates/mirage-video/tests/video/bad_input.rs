@@ -83,7 +83,7 @@ fn y4m_headers_that_lie() {
     fs::write(&path, "YUV4MPEG2 W2 H2 F25:1 C444\n").unwrap();
     assert!(matches!(read_error(&path), Error::NoFrames { .. }));
     fs::write(&path, format!("YUV4MPEG2 W2 H2 {}\n", "X".repeat(2000))).unwrap();
-    assert!(read_error(&path).to_string().contains("no end"));
+    assert!(read_error(&path).to_string().contains("not terminated"));
 }
 
 /// Cut at every length, a file gives the whole frames before the cut and then says that it is cut,

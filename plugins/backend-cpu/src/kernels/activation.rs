@@ -1,4 +1,4 @@
-//! Activations over slices.
+//! Activations on slices.
 
 use mirage_ir::regions::Activation;
 

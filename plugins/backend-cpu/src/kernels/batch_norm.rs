@@ -1,4 +1,4 @@
-//! Batch norm with given statistics: a scale and a shift of each channel, in both orders.
+//! Batch norm with given statistics: a scale and a shift of each channel, in both memory orders.
 
 use mirage_ir::{DType, Order, ops::BatchNorm, regions::Activation, same_layout};
 use mirage_runtime::{NodeContext, planned::HostKernel};

@@ -1,11 +1,11 @@
-//! A scale and a shift of each channel, and an activation after them, in both orders.
+//! A scale and a shift of each channel, and an activation, in both memory orders.
 
 use mirage_ir::regions::Activation;
 use pulp::{Simd, WithSimd};
 
 use super::activation::activate;
 
-/// (x − mean)·scale + beta, of a channel. Multiplying out would cost digits where the mean is large.
+/// (x − mean)·scale + beta of a channel. Multiplying out would lose precision for a large mean.
 #[derive(Clone, Copy)]
 pub(crate) struct Line {
     pub(crate) mean: f32,
@@ -20,7 +20,7 @@ impl Line {
     }
 }
 
-/// Elements of one channel that lie together; those of `out` itself where there is no `x`.
+/// Computes contiguous elements of one channel; in place if there is no `x`.
 pub(crate) struct Plane<'a> {
     pub(crate) x: Option<&'a [f32]>,
     pub(crate) line: Line,
@@ -33,7 +33,7 @@ impl WithSimd for Plane<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _simd: S) {
-        // A part at a time, so that the activation finds it in the cache.
+        // A part at a time, so that it is in the cache for the activation.
         for (j, out) in self.out.chunks_mut(1024).enumerate() {
             if let Some(x) = self.x {
                 out.copy_from_slice(&x[j * 1024..][..out.len()]);
@@ -46,7 +46,7 @@ impl WithSimd for Plane<'_> {
     }
 }
 
-/// Places with channels innermost; those of `out` itself where there is no `x`.
+/// Computes positions with channels innermost; in place if there is no `x`.
 pub(crate) struct Interleaved<'a> {
     pub(crate) x: Option<&'a [f32]>,
     /// A mean, a scale and a shift for each channel.

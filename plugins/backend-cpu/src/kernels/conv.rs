@@ -1,9 +1,9 @@
-//! Convolutions over two dimensions, without groups, and what follows them in a region.
+//! Convolutions over two dimensions without groups, and the operations after them in a region.
 //!
-//! A tile of output rows needs a few input rows; these are brought into a zero-padded buffer of
-//! this thread, channels innermost, unless they lie so already. There, for one output element, the
-//! kernel's row is one run of `kernel width · channels` elements, so the product needs no im2col.
-//! Channels last therefore costs a copy at most, and row-major a transposition of the tile.
+//! A tile of output rows needs a few input rows, which are copied to a zero-padded buffer of the thread with
+//! channels innermost, unless they have that layout already. In it, a row of the filter for one output
+//! element is a run of `kernel width · channels` elements, so no im2col is needed. Channels last costs at
+//! most a copy, and row-major a transposition of the tile.
 
 use std::ops::Range;
 
@@ -16,7 +16,7 @@ use super::{
     product::{Arrangement, Epilogue, Plan, Source},
 };
 
-/// Whether the kernel takes operands of these types.
+/// Whether the kernel supports operands of these types.
 pub(crate) fn takes(op: &Conv, x: &TensorType, weight: &TensorType) -> bool {
     let [x_rank, w_rank] = [x.rank(), weight.rank()];
     x_rank == 4
@@ -32,13 +32,13 @@ fn is_last(ty: &TensorType) -> bool {
     same_layout(&ty.shape, &ty.order, &Order::channels_last(4))
 }
 
-/// The panels of a weight `[O,C,kh,kw]`.
+/// Returns the panels of a weight `[O,C,kh,kw]`.
 fn panels(weight: &TensorType) -> Panels {
     let s = &weight.shape;
     Panels::new(s[1] * s[2] * s[3], s[0])
 }
 
-/// A weight `[O,C,kh,kw]` as a matrix of rows (kh, kw, C) and columns O, in panels.
+/// Packs a weight `[O,C,kh,kw]` as a matrix of rows (kh, kw, C) and columns O, in panels.
 pub(crate) fn pack(weight: &[f32], ty: &TensorType) -> Vec<f32> {
     let panels = panels(ty);
     let (channels, kw, strides) = (ty.shape[1], ty.shape[3], ty.strides());
@@ -60,7 +60,7 @@ pub(crate) fn lower(cx: &NodeContext<'_>) -> Option<HostKernel> {
     if residual.is_some_and(|i| cx.inputs[i].shape != out.shape) {
         return None;
     }
-    // Where dimensions of 1 make both orders one, channels last is the cheaper.
+    // If dimensions of 1 make both orders equal, channels last is cheaper.
     let lie = |fits: fn(&TensorType) -> bool| {
         fits(x) && fits(out) && residual.is_none_or(|i| fits(&cx.inputs[i]))
     };
@@ -92,7 +92,7 @@ pub(crate) fn lower(cx: &NodeContext<'_>) -> Option<HostKernel> {
     }))
 }
 
-/// The extents of a convolution.
+/// The sizes of a convolution.
 #[derive(Clone, Debug)]
 struct Geometry {
     images: usize,
@@ -104,7 +104,7 @@ struct Geometry {
     padding: [usize; 2],
     dilation: [usize; 2],
     out: [usize; 2],
-    /// Channels are innermost in x.
+    /// Whether channels are innermost in x.
     last: bool,
 }
 
@@ -125,12 +125,12 @@ impl Geometry {
         }
     }
 
-    /// Whether rows can be read where they lie.
+    /// Whether rows can be read without a copy.
     fn direct(&self) -> bool {
         self.last && self.padding == [0, 0]
     }
 
-    /// Whether every place is independent of its row: tiles need not be whole rows.
+    /// Whether positions do not depend on their row, so that tiles need not be whole rows.
     fn pointwise(&self) -> bool {
         self.kernel == [1, 1] && self.stride == [1, 1] && self.padding == [0, 0]
     }
@@ -139,7 +139,7 @@ impl Geometry {
         self.width + 2 * self.padding[1]
     }
 
-    /// Rows of input under `rows` rows of output.
+    /// Returns the number of input rows for `rows` rows of output.
     fn reach(&self, rows: usize) -> usize {
         (rows - 1) * self.stride[0] + (self.kernel[0] - 1) * self.dilation[0] + 1
     }
@@ -234,7 +234,7 @@ impl Source for Input<'_> {
 }
 
 impl Input<'_> {
-    /// Row `y` of the padded image, channels innermost.
+    /// Copies row `y` of the padded image, channels innermost.
     #[inline(always)]
     fn padded_row(&self, x: &[f32], y: usize, row: &mut [f32]) {
         let g = self.geometry;
@@ -256,8 +256,8 @@ impl Input<'_> {
     }
 }
 
-/// Planes of channels to channels innermost, a block of channels at a time, so that what is written
-/// is a run and what is read stays in the cache.
+/// Transposes planes of channels to channels innermost, a block of channels at a time, so that writes are
+/// contiguous and reads stay in the cache.
 #[inline(always)]
 fn interleave(x: &[f32], plane: usize, places: Range<usize>, channels: usize, out: &mut [f32]) {
     const BLOCK: usize = 16;

@@ -1,4 +1,4 @@
-//! Kernels on the engine's tensors, for the generic executor.
+//! Runs kernels on burn-flex's tensors, for the slots mode.
 
 use std::sync::Arc;
 
@@ -15,9 +15,9 @@ use super::{
     memory::Pool,
 };
 
-/// The kernel as an instruction: results stand in an operand that dies here and may be written
-/// over, or else in a buffer of the pool, to which other operands that die give theirs. Halves are
-/// widened before it and narrowed after.
+/// Wraps a kernel as an instruction. A result is written to an operand that dies here and may be
+/// overwritten, or to a buffer of the pool; other operands that die return their buffers to the pool. f16
+/// and bf16 are widened before and rounded afterwards.
 pub(crate) fn kernel(host: HostKernel, cx: &NodeContext<'_>, pool: &Arc<Pool>) -> Kernel<Flex> {
     let pool = pool.clone();
     let shapes: Vec<Vec<usize>> = cx.outputs.iter().map(|t| t.physical_shape()).collect();
@@ -26,7 +26,7 @@ pub(crate) fn kernel(host: HostKernel, cx: &NodeContext<'_>, pool: &Arc<Pool>) -
         let mut operands: Vec<Option<FlexTensor>> = (0..args.count())
             .map(|i| match args.take(i) {
                 Tensor::Float(t) if host.takes_views() => Some(widen(t, &pool)),
-                // Integers come as bytes alone.
+                // The only integers are bytes.
                 Tensor::Float(t) | Tensor::Int(t) => Some(in_sequence(widen(t, &pool))),
                 Tensor::Bool(t) => Some(in_sequence(t)),
             })
@@ -86,12 +86,12 @@ fn operand<'a>(tensor: &'a Option<FlexTensor>, host: &HostKernel) -> Operand<'a>
     Operand::View(View {
         elements: tensor.storage::<f32>(),
         start: layout.start_offset(),
-        // None of them is reversed.
+        // None of the dimensions is reversed.
         strides: std::array::from_fn(|i| strides.get(i).map_or(0, |s| s.unsigned_abs())),
     })
 }
 
-/// The tensor with its elements in sequence, as its shape says; itself where they lie so already.
+/// Returns a contiguous tensor; the tensor itself if it is contiguous.
 pub(crate) fn in_sequence(tensor: FlexTensor) -> FlexTensor {
     if tensor.is_contiguous() {
         tensor
@@ -100,20 +100,20 @@ pub(crate) fn in_sequence(tensor: FlexTensor) -> FlexTensor {
     }
 }
 
-/// The elements of an f32 tensor that lies in sequence.
+/// Returns the elements of a contiguous f32 tensor.
 pub(crate) fn elements(tensor: &FlexTensor) -> &[f32] {
     tensor
         .as_slice::<f32>()
         .unwrap_or_else(|| unreachable!("an f32 tensor in sequence is a slice"))
 }
 
-/// The bytes of a tensor that lies in sequence.
+/// Returns the bytes of a contiguous tensor.
 pub(crate) fn bytes(tensor: &FlexTensor) -> &[u8] {
     let (layout, size) = (tensor.layout(), tensor.dtype().size());
     &tensor.bytes()[layout.start_offset() * size..][..layout.num_elements() * size]
 }
 
-/// The elements of an f32 tensor to write over, if nobody else holds them and they are all there is.
+/// Returns the mutable elements of an f32 tensor, if it is their only owner and uses all of them.
 fn own_elements(tensor: &mut FlexTensor) -> Option<&mut [f32]> {
     let len = tensor.layout().num_elements();
     let whole = tensor.is_contiguous() && tensor.layout().start_offset() == 0;
@@ -121,12 +121,12 @@ fn own_elements(tensor: &mut FlexTensor) -> Option<&mut [f32]> {
     (whole && elements.len() == len).then_some(elements)
 }
 
-/// The same elements in sequence, under another physical shape.
+/// Returns the elements in the same sequence with another physical shape.
 fn reshaped(tensor: FlexTensor, shape: &[usize]) -> Tensor<Flex> {
     Tensor::Float(tensor.with_layout(Layout::contiguous(Shape::from(shape))))
 }
 
-/// A tensor of these elements, of the physical shape.
+/// Returns a tensor of these elements with the physical shape.
 pub(crate) fn tensor(elements: Vec<f32>, shape: &[usize]) -> Tensor<Flex> {
     let layout = Layout::contiguous(Shape::from(shape));
     Tensor::Float(FlexTensor::new(

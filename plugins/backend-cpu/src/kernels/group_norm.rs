@@ -1,4 +1,4 @@
-//! Group norm, alone and with SiLU after it, in both orders.
+//! Group norm, alone and with SiLU after it, in both memory orders.
 
 use bumpalo::Bump;
 use mirage_ir::{
@@ -57,12 +57,12 @@ struct Norm {
     groups: usize,
     eps: f64,
     activation: Activation,
-    /// Channels are innermost.
+    /// Whether channels are innermost.
     last: bool,
 }
 
 impl Norm {
-    /// Normalizes `x`, or `out` itself where there is none, into `out`.
+    /// Normalizes `x` into `out`; in place if there is no `x`.
     fn run(&self, x: Option<&[f32]>, affine: Affine<'_>, out: &mut [f32]) {
         if self.last {
             self.interleaved(x, affine, out);
@@ -71,7 +71,7 @@ impl Norm {
         }
     }
 
-    /// What a channel's elements become, given its group's moments.
+    /// Returns the scale and shift of a channel, given its group's moments.
     #[inline(always)]
     fn line(&self, c: usize, moments: &Moments, affine: Affine<'_>) -> Line {
         let (gamma, beta) = affine.map_or((1.0, 0.0), |(g, b)| (g[c], b[c]));
@@ -82,7 +82,7 @@ impl Norm {
         }
     }
 
-    /// Groups are runs of memory: each is read twice and written by one thread.
+    /// For contiguous groups: each is read twice and written by one thread.
     fn planes(&self, x: Option<&[f32]>, affine: Affine<'_>, out: &mut [f32]) {
         let group = self.channels / self.groups * self.places;
         let one = |(i, out): (usize, &mut [f32])| {
@@ -101,7 +101,7 @@ impl Norm {
         }
     }
 
-    /// Channels are innermost: threads sum up parts of the places, then scale parts.
+    /// For channels innermost: threads sum parts of the positions, then scale parts.
     fn interleaved(&self, x: Option<&[f32]>, affine: Affine<'_>, out: &mut [f32]) {
         let image = self.places * self.channels;
         for (i, out) in out.chunks_mut(image).enumerate() {
@@ -142,7 +142,7 @@ impl Norm {
         }
     }
 
-    /// The moments of every group of an image, a part of it at a time.
+    /// Computes the moments of every group of an image, a part at a time.
     fn moments<'a>(&self, x: &[f32], part: usize, lists: &'a Bump) -> &'a [Moments] {
         let count = x.len().div_ceil(part) * self.groups;
         let moments = lists.alloc_slice_fill_copy(count, Moments::default());
@@ -170,7 +170,7 @@ impl Norm {
     }
 }
 
-/// One group whose elements lie together.
+/// Normalizes one contiguous group.
 struct Group<'a> {
     norm: &'a Norm,
     x: Option<&'a [f32]>,
@@ -199,7 +199,7 @@ impl WithSimd for Group<'_> {
     }
 }
 
-/// Adds the moments of places with channels innermost to those of every group.
+/// Adds the moments of positions with channels innermost to those of every group.
 struct Sums<'a> {
     norm: &'a Norm,
     values: &'a [f32],

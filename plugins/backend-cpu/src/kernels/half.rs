@@ -1,5 +1,5 @@
-//! Halves and bytes around kernels for f32: operands are widened before, results narrowed after, each in
-//! one pass. Between operations values stay what they are.
+//! Widens f16, bf16 and u8 operands of f32 kernels, and rounds their results, each in one sweep. Between
+//! operations values keep their dtype.
 
 use burn_backend::{Bytes, DType as BurnDType, Shape};
 use burn_flex::{FlexTensor, Layout};
@@ -11,7 +11,7 @@ use super::{
     memory::Pool,
 };
 
-/// The type, with f32 in the place of halves.
+/// Returns the type with f32 instead of f16 and bf16.
 pub(crate) fn wide(ty: &TensorType) -> TensorType {
     match ty.dtype {
         DType::F16 | DType::BF16 => ty.clone().with_dtype(DType::F32),
@@ -19,7 +19,7 @@ pub(crate) fn wide(ty: &TensorType) -> TensorType {
     }
 }
 
-/// A tensor of halves or bytes in f32 and in sequence, in memory of the pool; any other as it is.
+/// Converts a tensor of f16, bf16 or u8 to contiguous f32 in memory of the pool; returns others unchanged.
 pub(crate) fn widen(x: FlexTensor, pool: &Pool) -> FlexTensor {
     if !matches!(x.dtype(), BurnDType::F16 | BurnDType::BF16 | BurnDType::U8) {
         return x;
@@ -38,7 +38,7 @@ pub(crate) fn widen(x: FlexTensor, pool: &Pool) -> FlexTensor {
     tensor(wide, &shape).into_float()
 }
 
-/// A tensor of f32 in sequence, rounded to halves or truncated to bytes if `dtype` is one of them.
+/// Rounds a contiguous f32 tensor to f16 or bf16, or truncates it to u8, if `dtype` is one of them.
 pub(crate) fn narrow(x: FlexTensor, dtype: DType, pool: &Pool) -> FlexTensor {
     let Some(elements) = x.as_slice::<f32>() else {
         return x;
@@ -56,7 +56,7 @@ pub(crate) fn narrow(x: FlexTensor, dtype: DType, pool: &Pool) -> FlexTensor {
             FlexTensor::new(Bytes::from_elems(halves), layout, BurnDType::BF16)
         }
         DType::U8 => {
-            // `as` saturates and takes NaN to 0, as a cast does.
+            // `as` saturates and converts NaN to 0, like a cast.
             let bytes: Vec<u8> = elements.iter().map(|&x| x as u8).collect();
             FlexTensor::new(Bytes::from_elems(bytes), layout, BurnDType::U8)
         }

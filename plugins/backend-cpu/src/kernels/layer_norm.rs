@@ -1,4 +1,4 @@
-//! Layer norm, alone and of a sum that is kept.
+//! Layer norm, alone and of a sum that is also a result.
 
 use mirage_ir::{
     DType,
@@ -47,7 +47,7 @@ pub(crate) fn lower(cx: &NodeContext<'_>) -> Option<HostKernel> {
             [] => {}
         }
     });
-    // Of a sum that is kept, the sum is the first result.
+    // With a sum, the sum is the first result.
     Some(compute.in_place(0..operands))
 }
 
@@ -59,7 +59,7 @@ struct Norm<'a> {
 }
 
 impl Norm<'_> {
-    /// `out` = the norm of the rows of `x`, or of `out` itself.
+    /// Normalizes the rows of `x` into `out`; in place if there is no `x`.
     fn run(&self, x: Option<&[f32]>, out: &mut [f32]) {
         let part = self.part(out.len());
         let one = |(i, out): (usize, &mut [f32])| {
@@ -74,7 +74,7 @@ impl Norm<'_> {
         }
     }
 
-    /// `sum` = `a` + `b`, of which one may stand there, and `out` = the norm of its rows.
+    /// Computes `sum` = `a` + `b`, in place of one of them if needed, and `out` = the norm of its rows.
     fn run_of_sum(&self, a: Option<&[f32]>, b: Option<&[f32]>, sum: &mut [f32], out: &mut [f32]) {
         let part = self.part(out.len());
         let one = |(i, (sum, out)): (usize, (&mut [f32], &mut [f32]))| {
@@ -96,13 +96,13 @@ impl Norm<'_> {
         }
     }
 
-    /// Elements of whole rows that are a thread's share.
+    /// Returns the number of elements, in whole rows, of a thread's part.
     fn part(&self, len: usize) -> usize {
         (len / self.width).div_ceil(3 * threads()) * self.width
     }
 }
 
-/// Some rows.
+/// Normalizes some rows.
 struct Rows<'a> {
     norm: &'a Norm<'a>,
     x: Option<&'a [f32]>,
@@ -124,7 +124,7 @@ impl WithSimd for Rows<'_> {
     }
 }
 
-/// Some rows of a sum.
+/// Normalizes some rows of a sum.
 struct SumRows<'a> {
     norm: &'a Norm<'a>,
     a: Option<&'a [f32]>,
@@ -151,7 +151,7 @@ impl WithSimd for SumRows<'_> {
                 (Some(x), None) | (None, Some(x)) => {
                     sum.iter_mut().zip(x).for_each(|(sum, x)| *sum += x);
                 }
-                // The same operand twice never stands in the result.
+                // An operand that is used twice is never in the memory of the result.
                 (None, None) => {}
             }
             out.copy_from_slice(sum);

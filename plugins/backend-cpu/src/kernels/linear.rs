@@ -1,4 +1,4 @@
-//! Linear layers and what follows them in a region.
+//! Linear layers and the operations after them in a region.
 
 use std::ops::Range;
 
@@ -11,12 +11,12 @@ use super::{
     product::{Arrangement, Epilogue, Plan, Source},
 };
 
-/// Whether the kernel takes operands of these types.
+/// Whether the kernel supports operands of these types.
 pub(crate) fn takes(x: &TensorType, weight: &TensorType) -> bool {
     x.dtype == DType::F32 && x.is_row_major() && x.numel() > 0 && weight.numel() > 0
 }
 
-/// A weight `[in,out]` in panels.
+/// Packs a weight `[in,out]` in panels.
 pub(crate) fn pack(weight: &[f32], ty: &TensorType) -> Vec<f32> {
     let (panels, strides) = (Panels::new(ty.shape[0], ty.shape[1]), ty.strides());
     let mut packed = vec![0.0; panels.len()];
@@ -63,7 +63,7 @@ pub(crate) fn lower(cx: &NodeContext<'_>) -> Option<HostKernel> {
     }))
 }
 
-/// Rows of `k` elements, one after the other.
+/// Contiguous rows of `k` elements.
 struct Matrix<'a> {
     k: usize,
     x: &'a [f32],

@@ -1,4 +1,4 @@
-//! Functions of an f32 without branches, so that loops over them become vectors.
+//! Functions of an f32 without branches, so that loops are vectorized.
 
 /// eˣ, relative error below 2·10⁻⁷; subnormal results and infinities included.
 ///
@@ -7,7 +7,7 @@
 #[inline(always)]
 pub(crate) fn exp(x: f32) -> f32 {
     const ROUND: f32 = 12_582_912.0; // 1.5 · 2²³: adding it leaves the nearest integer in the low bits
-    // NaN fails both comparisons and goes through.
+    // NaN fails both comparisons and is kept.
     let x = if x > 89.5 { 89.5 } else { x };
     let x = if x < -104.5 { -104.5 } else { x };
     let shifted = x * std::f32::consts::LOG2_E + ROUND;
@@ -26,18 +26,17 @@ pub(crate) fn exp(x: f32) -> f32 {
     p * power_of_two(half) * power_of_two(n.wrapping_sub(half))
 }
 
-/// 2ⁿ for an n of a normal number.
+/// Returns 2ⁿ for an n whose result is a normal number.
 #[inline(always)]
 fn power_of_two(n: i32) -> f32 {
     f32::from_bits((n.wrapping_add(127) as u32) << 23)
 }
 
-/// eˣ for x ≤ 0, as softmax takes it: below −87 it is 1e-38, not 0. Half the operations of [`exp`],
-/// if the processor fuses products and sums, as every one with vectors does that kernels are
-/// compiled for.
+/// eˣ for x ≤ 0, for softmax: below −87 it is 1e-38 instead of 0. Half the operations of [`exp`] with fused
+/// multiply-add, which every processor with the vector extensions of these kernels has.
 #[inline(always)]
 pub(crate) fn exp_of_negative(x: f32) -> f32 {
-    // NaN fails the comparison and goes through.
+    // NaN fails the comparison and is kept.
     exp_of_tame(if x < -87.0 { -87.0 } else { x })
 }
 
@@ -56,7 +55,7 @@ pub(crate) fn exp_of_tame(x: f32) -> f32 {
     let p = p.mul_add(r, 1.666_666_5e-1);
     let p = p.mul_add(r, 0.5);
     let p = p.mul_add(r * r, r + 1.0);
-    // The low bits of `shifted` are n; what stands above them is shifted out.
+    // The low bits of `shifted` are n; the bits above them are shifted out.
     p * f32::from_bits((shifted.to_bits() << 23).wrapping_add(127 << 23))
 }
 
@@ -99,7 +98,7 @@ pub(crate) fn erf(x: f32) -> f32 {
     let r = r * t - 6.348_467e-1;
     let r = r * t - 1.287_175_1e-1;
     let r = r * t - t;
-    // Beyond 9.2 the polynomial turns around; erf has been 1 since 4.
+    // The polynomial is not valid beyond 9.2, where erf is 1 already.
     let r = if t > 9.0 { -104.0 } else { r };
     let large = (1.0 - exp(r)).copysign(x);
     let p = -5.967_617e-4;
@@ -109,7 +108,7 @@ pub(crate) fn erf(x: f32) -> f32 {
     let p = p * s - 3.761_253_4e-1;
     let p = p * s + 1.283_791_7e-1;
     let small = p * x + x;
-    // NaN goes the way of small numbers, through which it stays NaN.
+    // NaN takes the branch of small numbers and is kept.
     if t > 0.927_734_4 { large } else { small }
 }
 

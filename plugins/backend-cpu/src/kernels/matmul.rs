@@ -1,5 +1,5 @@
-//! Products of batches of matrices that are read with any strides and repeated where they are
-//! broadcast. The right ones are packed at every run, each once.
+//! Products of batches of matrices with any strides, with broadcasting. The right matrices are packed in
+//! every run, each once.
 
 use std::ops::Range;
 
@@ -16,9 +16,8 @@ use super::{
     product::{Arrangement, Epilogue, Plan, Source},
 };
 
-/// Whether the kernel takes operands of these types: f32, with up to two dimensions of the batch. It
-/// counts on physical dimensions being the logical ones, which an order of the same memory need not
-/// have.
+/// Whether the kernel supports operands of these types: f32, with up to two batch dimensions. The physical
+/// dimensions must be the logical ones, which an equivalent order need not have.
 pub(crate) fn takes(operands: &[&TensorType]) -> bool {
     let takes = |t: &TensorType| {
         t.dtype == DType::F32 && t.rank() <= 4 && t.order.is_row_major() && t.numel() > 0
@@ -64,7 +63,7 @@ pub(crate) fn lower(cx: &NodeContext<'_>) -> Option<HostKernel> {
     Some(compute.with_views().with_workspace(workspace))
 }
 
-/// The sizes of a batch's two dimensions; 1 where there is none.
+/// The sizes of the two batch dimensions; 1 if absent.
 #[derive(Clone, Copy)]
 struct Batch([usize; 2]);
 
@@ -81,12 +80,12 @@ impl Batch {
         self.0[0] * self.0[1]
     }
 
-    /// Both indices of a matrix.
+    /// Returns both indices of a matrix.
     fn indices(self, number: usize) -> [usize; 2] {
         [number / self.0[1], number % self.0[1]]
     }
 
-    /// The indices in this batch that are broadcast to those of the result's.
+    /// Returns the indices in this batch for those of the result's.
     fn broadcast(self, [outer, inner]: [usize; 2]) -> [usize; 2] {
         [outer.min(self.0[0] - 1), inner.min(self.0[1] - 1)]
     }
@@ -106,7 +105,7 @@ impl Batch {
     }
 }
 
-/// A batch of matrices where they lie.
+/// A batch of matrices in memory.
 #[derive(Clone, Copy)]
 struct Matrices<'a> {
     elements: &'a [f32],
@@ -126,24 +125,24 @@ impl<'a> Matrices<'a> {
         }
     }
 
-    /// The elements from the first of a matrix on.
+    /// Returns the elements from the first of a matrix on.
     fn from(&self, [outer, inner]: [usize; 2]) -> &'a [f32] {
         &self.elements[outer * self.batch[0] + inner * self.batch[1]..]
     }
 }
 
-/// The left matrices, and which right one each meets.
+/// The left matrices, and the right one for each.
 struct Left<'a> {
     matrices: Matrices<'a>,
     left: Batch,
     right: Batch,
-    /// The result's.
+    /// The result's batch.
     batch: Batch,
     k: usize,
 }
 
 impl Left<'_> {
-    /// Whether the elements of a row lie together.
+    /// Whether rows are contiguous.
     fn in_rows(&self) -> bool {
         self.matrices.column == 1 || self.k == 1
     }

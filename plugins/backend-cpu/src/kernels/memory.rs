@@ -1,4 +1,4 @@
-//! Memory that is used again: buffers of results, and what a thread needs while it works.
+//! Reused memory: buffers of results, and scratch memory of threads.
 
 use std::{
     cell::Cell,
@@ -13,21 +13,21 @@ use bumpalo::Bump;
 use burn_backend::{DType, Shape};
 use burn_flex::{FlexTensor, Layout};
 
-/// Buffers of results that died, by length. A fresh megabyte costs a fault a page; one that was
-/// just read is in the cache.
+/// Buffers of dead results, by length. New memory costs a page fault for each page; a reused buffer is
+/// probably in the cache.
 #[derive(Default)]
 pub(crate) struct Pool(Mutex<HashMap<usize, Bucket>>);
 
 #[derive(Default)]
 struct Bucket {
     free: Vec<Vec<f32>>,
-    /// Buffers taken and not given back. What is given beyond that came from elsewhere and is let
-    /// go, so that the pool never holds more than was in use at once.
+    /// Number of buffers that are in use. Buffers that were not taken from the pool are freed when they are
+    /// returned, so that the pool has never more than were in use at once.
     out: usize,
 }
 
 impl Pool {
-    /// A buffer of this length. Its elements are arbitrary.
+    /// Returns a buffer of this length. Its elements are arbitrary.
     pub(crate) fn take(&self, len: usize) -> Vec<f32> {
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let bucket = buckets.entry(len).or_default();
@@ -37,7 +37,7 @@ impl Pool {
         free.unwrap_or_else(|| vec![0.0; len])
     }
 
-    /// Takes back the memory of a tensor that nobody else holds.
+    /// Takes back the memory of a tensor that has no other owner.
     pub(crate) fn give(&self, tensor: FlexTensor) {
         if !tensor.is_unique() || tensor.dtype() != DType::F32 {
             return;
@@ -69,14 +69,14 @@ thread_local! {
     static LISTS: Cell<Bump> = Cell::new(Bump::new());
 }
 
-/// The most floats that any thread has asked for, of each piece.
+/// The maximum number of floats that any thread has requested, of each piece.
 static MOST: [AtomicUsize; PIECES] = [const { AtomicUsize::new(0) }; PIECES];
 
 static MOST_NUMBERS: AtomicUsize = AtomicUsize::new(0);
 static MOST_LISTS: AtomicUsize = AtomicUsize::new(0);
 
-/// Memory of this thread for intermediate elements, kept from call to call. Four pieces of it can be
-/// in use at once, under different numbers.
+/// Scratch memory of this thread, kept between calls. Four pieces of it can be in use at once, with different
+/// numbers.
 pub(crate) struct Scratch {
     number: usize,
     len: usize,
@@ -84,7 +84,7 @@ pub(crate) struct Scratch {
 }
 
 impl Scratch {
-    /// Piece `number` (0 to 3), `len` long. Its elements are arbitrary.
+    /// Returns piece `number` (0 to 3) with `len` elements, which are arbitrary.
     pub(crate) fn new(number: usize, len: usize) -> Self {
         let mut buffer = SCRATCH.with(|s| s[number].take());
         if buffer.len() < len {
@@ -98,7 +98,7 @@ impl Scratch {
         }
     }
 
-    /// The elements.
+    /// Returns the elements.
     pub(crate) fn elements(&mut self) -> &mut [f32] {
         &mut self.buffer[..self.len]
     }
@@ -111,11 +111,11 @@ impl Drop for Scratch {
     }
 }
 
-/// A list of numbers in memory of this thread, kept from call to call.
+/// A list of numbers in memory of this thread, kept between calls.
 pub(crate) struct Numbers(Vec<usize>);
 
 impl Numbers {
-    /// An empty list with room for so many.
+    /// Returns an empty list with this capacity.
     pub(crate) fn new(capacity: usize) -> Self {
         let mut numbers = NUMBERS.take();
         numbers.clear();
@@ -126,13 +126,13 @@ impl Numbers {
         Numbers(numbers)
     }
 
-    /// Adds numbers at the end.
+    /// Appends numbers.
     #[inline(always)]
     pub(crate) fn extend(&mut self, numbers: impl IntoIterator<Item = usize>) {
         self.0.extend(numbers);
     }
 
-    /// The numbers.
+    /// Returns the numbers.
     pub(crate) fn all(&self) -> &[usize] {
         &self.0
     }
@@ -144,8 +144,8 @@ impl Drop for Numbers {
     }
 }
 
-/// Gives every thread of the pool as much scratch memory as any of them has asked for, so that which
-/// of them does a piece of work later makes no difference.
+/// Gives every thread of the pool the largest amount of scratch memory that any of them has requested, so that
+/// later runs do not allocate, whichever thread does the work.
 pub(crate) fn settle() {
     rayon::broadcast(|_| {
         for (number, most) in MOST.iter().enumerate() {
@@ -162,8 +162,8 @@ pub(crate) fn settle() {
     });
 }
 
-/// Lends memory for lists that live as long as one call of a kernel, kept from call to call. A
-/// kernel that works inside of another's call gets memory of its own.
+/// Provides memory for lists that live as long as one call of a kernel, kept between calls. A kernel that is
+/// called inside of another one gets separate memory.
 pub(crate) fn with_lists<R>(f: impl FnOnce(&Bump) -> R) -> R {
     let mut lists = LISTS.take();
     let result = f(&lists);
@@ -173,12 +173,12 @@ pub(crate) fn with_lists<R>(f: impl FnOnce(&Bump) -> R) -> R {
     result
 }
 
-/// The number of threads that work is divided for.
+/// The number of threads that work is divided among.
 pub(crate) fn threads() -> usize {
     rayon::current_num_threads()
 }
 
-/// Below so many elements written, dividing the work costs more than it brings.
+/// Work with fewer elements is not divided among threads.
 pub(crate) const WORTH_DIVIDING: usize = 16 << 10;
 
 #[cfg(test)]

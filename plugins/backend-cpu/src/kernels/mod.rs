@@ -1,8 +1,8 @@
-//! Kernels of this backend's own, for f32; a file for each family. What they do not take, the
-//! generic instructions of burn-flex do.
+//! This backend's own kernels for f32, a file for each family. Operations that they do not support are run
+//! by the generic kernels of burn-flex.
 //!
-//! All are safe Rust: loops over slices that are compiled for several instruction sets, of which
-//! the widest that the processor has is picked at run time ([`vector`]).
+//! All are safe Rust: loops over slices that are compiled for several instruction sets, of which the widest
+//! that the processor supports is selected at run time ([`vector`]).
 
 mod activation;
 pub(crate) mod attention;
@@ -47,7 +47,7 @@ use self::{
     memory::Pool,
 };
 
-/// What this backend adds to the generic executor; one for each executable.
+/// This backend's own kernels; one for each executable.
 #[derive(Default)]
 pub(crate) struct CpuKernels {
     pool: Arc<Pool>,
@@ -70,7 +70,7 @@ const FAMILIES: [Family; 9] = [
     softmax::lower,
 ];
 
-/// The kernel for a node, if there is one.
+/// Returns the kernel for a node, if there is one.
 pub(crate) fn computation(cx: &NodeContext<'_>) -> Option<HostKernel> {
     FAMILIES.iter().find_map(|family| family(cx))
 }
@@ -111,7 +111,7 @@ impl Kernels<Flex> for CpuKernels {
         views || node.op.get::<Attention>().is_some_and(by_kernel)
     }
 
-    /// On a thread of the pool: entering it anew costs some microseconds for every kernel.
+    /// Runs on a thread of the pool, because entering the pool for every kernel costs some microseconds.
     fn run(&self, execution: &mut (dyn FnMut() + Send)) {
         rayon::scope(|_| execution());
     }
@@ -135,7 +135,7 @@ impl Kernels<Flex> for CpuKernels {
 }
 
 impl HostKernels<Tensor<Flex>> for CpuKernels {
-    /// Also of what the generic executor does without moving elements, or leaves to burn-flex.
+    /// Includes operations that are views or run by burn-flex in the slots mode.
     fn kernel(&self, cx: &NodeContext<'_>) -> Option<HostKernel> {
         let more: [Family; 3] = [rearrange::lower, reduction::lower, spatial::lower];
         computation(cx).or_else(|| more.iter().find_map(|family| family(cx)))

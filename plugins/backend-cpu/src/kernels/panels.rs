@@ -1,25 +1,24 @@
-//! A matrix packed once into panels of columns, and the product of rows with a panel.
+//! Matrices packed into panels of columns, and the product of rows with a panel.
 //!
-//! A panel holds as many columns as fit the registers, row after row: the micro-kernel reads it from
-//! start to end while six rows of the other matrix are broadcast against it. That is the product of
-//! GotoBLAS (Goto, van de Geijn: Anatomy of High-Performance Matrix Multiplication, 2008) with the
-//! packing taken out of the call.
+//! A panel has as many columns as fit into the registers, stored by row. The micro-kernel reads it
+//! sequentially and multiplies it with six broadcast rows of the other matrix. This is the algorithm of
+//! GotoBLAS (Goto, van de Geijn: Anatomy of High-Performance Matrix Multiplication, 2008) with packing done
+//! once at compile.
 
 use pulp::Simd;
 use rayon::prelude::*;
 
 use super::{memory::WORTH_DIVIDING, vector::Geometry};
 
-/// Rows that one run of the micro-kernel computes.
+/// Number of rows that one run of the micro-kernel computes.
 pub(crate) const ROWS: usize = 6;
 
-/// Floats of a panel that are read again and again for all rows of a tile; they must stay in the
-/// nearest cache.
+/// Number of floats of a panel that are reused for all rows of a tile; they must fit into the nearest
+/// cache.
 const RESIDENT: usize = 8 << 10;
 
-/// Where the elements of a `k × n` matrix stand when packed: panel after panel of
-/// [`Geometry::width`] columns, each `k` rows; the last as many whole vectors as it needs, padded
-/// with zeros.
+/// The layout of a packed `k × n` matrix: panels of [`Geometry::width`] columns with `k` rows each; the last
+/// one has as many vectors as it needs, padded with zeros.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Panels {
     pub(crate) k: usize,
@@ -28,44 +27,44 @@ pub(crate) struct Panels {
 }
 
 impl Panels {
-    /// For a matrix of `k` rows and `n` columns, on this processor.
+    /// Returns the layout for a matrix of `k` rows and `n` columns on this processor.
     pub(crate) fn new(k: usize, n: usize) -> Self {
         let geometry = Geometry::here();
         Panels { k, n, geometry }
     }
 
-    /// Elements of the packed matrix.
+    /// Returns the number of elements of the packed matrix.
     pub(crate) fn len(&self) -> usize {
         self.k * self.n.next_multiple_of(self.geometry.lanes)
     }
 
-    /// The number of panels.
+    /// Returns the number of panels.
     pub(crate) fn count(&self) -> usize {
         self.n.div_ceil(self.width())
     }
 
-    /// Columns of a whole panel.
+    /// Returns the number of columns of a whole panel.
     pub(crate) fn width(&self) -> usize {
         self.geometry.width()
     }
 
-    /// The columns of a panel, padding left out.
+    /// Returns the columns of a panel without padding.
     pub(crate) fn columns(&self, panel: usize) -> std::ops::Range<usize> {
         let start = panel * self.width();
         start..(start + self.width()).min(self.n)
     }
 
-    /// Vectors side by side in a panel.
+    /// Returns the number of vectors in a row of a panel.
     fn vectors(&self, panel: usize) -> usize {
         self.columns(panel).len().div_ceil(self.geometry.lanes)
     }
 
-    /// Columns of a panel, padding included.
+    /// Returns the number of columns of a panel with padding.
     pub(crate) fn padded(&self, panel: usize) -> usize {
         self.vectors(panel) * self.geometry.lanes
     }
 
-    /// The elements of a panel in the packed matrix.
+    /// Returns the range of a panel in the packed matrix.
     pub(crate) fn panel<'a>(&self, packed: &'a [f32], panel: usize) -> &'a [f32] {
         let start = panel * self.width() * self.k;
         &packed[start..][..self.k * self.padded(panel)]
@@ -96,12 +95,12 @@ impl Panels {
 /// A run of consecutive elements that every row contributes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Segment {
-    /// Where it starts, counted from the row's base.
+    /// Its start, relative to the row's base.
     pub(crate) offset: usize,
     pub(crate) len: usize,
 }
 
-/// Runs of these lengths from these offsets, cut so that a panel's part for each stays in the cache.
+/// Returns runs of these lengths and offsets, split so that a panel's part for each fits into the cache.
 pub(crate) fn segments(runs: impl IntoIterator<Item = Segment>) -> Vec<Segment> {
     let most = (RESIDENT / Geometry::here().width()).max(1);
     let mut segments = Vec::new();
@@ -118,8 +117,8 @@ pub(crate) fn segments(runs: impl IntoIterator<Item = Segment>) -> Vec<Segment> 
     segments
 }
 
-/// Rows of a matrix to be multiplied: row `r` starts at `bases[r]` of `elements` and is the
-/// segments one after the other.
+/// Rows of a matrix to multiply: row `r` starts at `bases[r]` of `elements` and consists of the
+/// segments.
 #[derive(Clone, Copy)]
 pub(crate) struct Rows<'a> {
     pub(crate) elements: &'a [f32],
@@ -176,13 +175,13 @@ fn with_vectors<S: Simd, const V: usize>(simd: S, rows: Rows<'_>, panel: &[f32],
     }
 }
 
-/// What the micro-kernel reads beside its rows' places.
+/// The operands of the micro-kernel beside the positions of its rows.
 #[derive(Clone, Copy)]
 struct Tile<'a> {
     elements: &'a [f32],
     segment: Segment,
     panel: &'a [f32],
-    /// Whether `out` is to be written, not added to.
+    /// Whether to overwrite `out` instead of adding to it.
     first: bool,
 }
 

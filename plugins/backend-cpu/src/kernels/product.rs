@@ -1,5 +1,5 @@
-//! The product of matrices that an operation describes with packed ones, tile by tile, and what
-//! follows it while a tile is still in the cache.
+//! Products of an operation's matrices with packed ones, tile by tile; the operations after it run while a
+//! tile is in the cache.
 
 use std::ops::Range;
 
@@ -15,19 +15,19 @@ use super::{
     vector::dispatch,
 };
 
-/// Where a tile's rows come from.
+/// The source of a tile's rows.
 pub(crate) trait Source: Sync {
-    /// Floats of scratch memory for a tile of so many rows.
+    /// Returns the floats of scratch memory for a tile of this number of rows.
     fn scratch(&self, places: usize) -> usize;
 
-    /// The number of the packed matrix that image `image` is multiplied by; they lie one after the
-    /// other.
+    /// Returns the index of the packed matrix that image `image` is multiplied by; packed matrices are
+    /// contiguous.
     fn matrix(&self, _image: usize) -> usize {
         0
     }
 
-    /// The elements of the rows `places` of image `image`, gathered into scratch memory unless
-    /// they lie well already, and the base of each row in them.
+    /// Returns the elements of the rows `places` of image `image`, gathered into scratch memory if needed, and
+    /// the base of each row in them.
     fn rows<'a>(
         &'a self,
         image: usize,
@@ -37,26 +37,26 @@ pub(crate) trait Source: Sync {
     ) -> &'a [f32];
 }
 
-/// How the result lies in memory: for each image its places by its columns, or the reverse.
+/// The layout of the result: for each image, positions by columns, or the reverse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Arrangement {
     /// Columns innermost: channels last, or a matrix.
     Rows,
-    /// Places innermost: a plane for each channel.
+    /// Positions innermost: a plane for each channel.
     Planes,
 }
 
-/// What follows the product.
+/// The operations after the product.
 #[derive(Clone, Copy)]
 pub(crate) struct Epilogue<'a> {
     /// Added to every row.
     pub(crate) bias: Option<&'a [f32]>,
-    /// Added to the result; arranged as it.
+    /// Added to the result; has its layout.
     pub(crate) residual: Option<&'a [f32]>,
     pub(crate) activation: Activation,
 }
 
-/// The extent of a product and its division.
+/// The size of a product and its division into tiles.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     pub(crate) panels: Panels,
@@ -69,11 +69,11 @@ pub(crate) struct Plan {
     pub(crate) unit: usize,
 }
 
-/// Rows of a tile, at most, where the unit allows: its results then stay in the cache.
+/// Maximum number of rows of a tile, if the unit allows it, so that its results stay in the cache.
 const TILE: usize = 192;
 
 impl Plan {
-    /// Computes the product into `out`, which it fills.
+    /// Computes all of `out`.
     pub(crate) fn run(
         &self,
         source: &impl Source,
@@ -109,14 +109,14 @@ impl Plan {
         });
     }
 
-    /// Rows of a tile: enough tiles for all threads where there are rows enough.
+    /// Returns the number of rows of a tile, so that all threads have tiles if there are enough rows.
     fn step(&self) -> usize {
         let share = (self.images * self.places).div_ceil(4 * threads());
         let rows = share.clamp(4 * super::panels::ROWS, TILE);
         rows.next_multiple_of(self.unit).min(self.places.max(1))
     }
 
-    /// The tasks, each with its own part of the result.
+    /// Returns the tasks, each with its own part of the result.
     fn tasks<'a>(
         &self,
         step: usize,
@@ -184,10 +184,10 @@ impl Plan {
     }
 }
 
-/// A part of the result without gaps.
+/// A contiguous part of the result.
 #[derive(Default)]
 struct Piece<'a> {
-    /// Where it starts in the result.
+    /// Its start in the result.
     start: usize,
     piece: &'a mut [f32],
 }
@@ -197,7 +197,7 @@ struct Task<'a> {
     image: usize,
     places: Range<usize>,
     panels: Range<usize>,
-    /// A row of the tile each, or a column.
+    /// Slices of rows of the tile, or of columns.
     pieces: &'a mut [Piece<'a>],
 }
 

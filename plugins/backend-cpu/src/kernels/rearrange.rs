@@ -1,5 +1,5 @@
-//! Elements moved: permutations, reorders, repetitions, slices, and tensors one after the other.
-//! Only a static plan takes these; the generic executor has views instead.
+//! Operations that move elements: permute, reorder, expand, slice, concat.
+//! Only for a static plan; the slots mode has views instead.
 
 use mirage_ir::{DType, TensorType, ops::Concat};
 use mirage_runtime::{
@@ -26,7 +26,7 @@ pub(crate) fn lower(cx: &NodeContext<'_>) -> Option<HostKernel> {
     Movement::of(cx).map(gather)
 }
 
-/// The result's elements in sequence, read with a step along each of its dimensions.
+/// Reads the result's elements in sequence, with a stride along each of its dimensions.
 fn gather(Movement { start, dimensions }: Movement) -> HostKernel {
     let dimensions = dimensions.into_iter();
     let walk = Walk::of(dimensions.map(|(size, step)| (size, vec![step])));
@@ -42,7 +42,7 @@ fn gather(Movement { start, dimensions }: Movement) -> HostKernel {
     })
 }
 
-/// Operands one after the other along physical dimension `place`.
+/// Concatenates operands along physical dimension `place`.
 fn concat(place: usize, operands: &[TensorType], out: &TensorType) -> HostKernel {
     let run = |ty: &TensorType| ty.physical_shape()[place..].iter().product::<usize>();
     let runs: Vec<usize> = operands.iter().map(run).collect();

@@ -1,9 +1,9 @@
-//! Reductions of slices with as many running values as a vector has lanes: a float sum has an order,
-//! so one running value would stay one.
+//! Reductions of slices with a running value for each lane of a vector, because the compiler may not
+//! reorder a float sum.
 
 const LANES: usize = 16;
 
-/// Running values, one a lane.
+/// Running values, one for each lane.
 #[derive(Clone, Copy)]
 pub(crate) struct Lanes([f32; LANES]);
 
@@ -12,7 +12,7 @@ impl Lanes {
         Lanes([start; LANES])
     }
 
-    /// Brings the values in, each to a lane.
+    /// Combines each value into a lane.
     #[inline(always)]
     pub(crate) fn take_in(&mut self, values: &[f32], f: impl Fn(f32, f32) -> f32) {
         let mut chunks = values.chunks_exact(LANES);
@@ -26,7 +26,7 @@ impl Lanes {
         }
     }
 
-    /// Replaces the values by what `map` makes of them, and brings these in.
+    /// Replaces each value by `map` of it and combines it into a lane.
     #[inline(always)]
     pub(crate) fn replace(
         &mut self,
@@ -47,7 +47,7 @@ impl Lanes {
         }
     }
 
-    /// One value of all lanes, halves against each other.
+    /// Combines all lanes pairwise to one value.
     #[inline(always)]
     pub(crate) fn together(mut self, f: impl Fn(f32, f32) -> f32) -> f32 {
         let mut half = LANES / 2;
@@ -61,7 +61,7 @@ impl Lanes {
     }
 }
 
-/// The larger; the first if the second is not a number.
+/// Returns the larger; the first if the second is NaN.
 #[inline(always)]
 pub(crate) fn larger(a: f32, b: f32) -> f32 {
     if b > a { b } else { a }
@@ -72,7 +72,7 @@ pub(crate) fn plus(a: f32, b: f32) -> f32 {
     a + b
 }
 
-/// The sum; of at most a few thousand elements, since it runs in f32.
+/// Returns the sum of at most a few thousand elements, because it is computed in f32.
 #[inline(always)]
 fn sum(values: &[f32]) -> f64 {
     let mut lanes = Lanes::new(0.0);
@@ -80,7 +80,7 @@ fn sum(values: &[f32]) -> f64 {
     f64::from(lanes.together(plus))
 }
 
-/// The sum of squared distances from `centre`; of at most a few thousand elements.
+/// Returns the sum of squared distances from `centre`, of at most a few thousand elements.
 #[inline(always)]
 fn sum_of_squares(values: &[f32], centre: f32) -> f64 {
     let mut lanes = Lanes::new(0.0);
@@ -98,7 +98,7 @@ pub(crate) struct Moments {
 }
 
 impl Moments {
-    /// Of two disjoint sets together.
+    /// Merges two disjoint sets.
     #[inline(always)]
     pub(crate) fn merge(self, other: Moments) -> Moments {
         let count = self.count + other.count;
@@ -115,7 +115,7 @@ impl Moments {
         }
     }
 
-    /// Of elements that lie together, in pieces that the nearest cache holds.
+    /// Computes the moments of contiguous elements, in pieces that fit into the nearest cache.
     #[inline(always)]
     pub(crate) fn of(values: &[f32]) -> Moments {
         let mut all = Moments::default();
@@ -132,7 +132,7 @@ impl Moments {
         all
     }
 
-    /// 1/√(variance + eps)
+    /// Returns 1/√(variance + eps).
     #[inline(always)]
     pub(crate) fn inverse_deviation(&self, eps: f64) -> f64 {
         1.0 / (self.squares / self.count + eps).sqrt()

@@ -1,4 +1,4 @@
-//! Sums and means over dimensions that lie side by side in memory.
+//! Sums and means over dimensions that are adjacent in memory.
 
 use mirage_ir::{
     DType,
@@ -51,13 +51,13 @@ pub(crate) fn lower(cx: &NodeContext<'_>) -> Option<HostKernel> {
     }))
 }
 
-/// Memory as outer × reduced × inner elements.
+/// The sizes outer × reduced × inner.
 #[derive(Clone, Copy)]
 struct Block {
     outer: usize,
     reduced: usize,
     inner: usize,
-    /// What a sum is multiplied by.
+    /// The factor of sums.
     factor: f64,
 }
 
@@ -93,7 +93,7 @@ impl Block {
     }
 }
 
-/// One outer element.
+/// Reduces one outer element.
 struct Sum<'a> {
     block: &'a Block,
     x: &'a [f32],

@@ -1,4 +1,4 @@
-//! Softmax over the dimension that is innermost in memory.
+//! Softmax over the innermost physical dimension.
 
 use mirage_ir::{DType, ops::Softmax};
 use mirage_runtime::{NodeContext, planned::HostKernel};
@@ -26,7 +26,7 @@ pub(crate) fn lower(cx: &NodeContext<'_>) -> Option<HostKernel> {
     Some(compute.in_place([0]))
 }
 
-/// The softmax of rows of `x`, or of `out` itself where there is none, into `out`.
+/// Computes the softmax of rows of `x` into `out`; in place if there is no `x`.
 fn run(x: Option<&[f32]>, width: usize, out: &mut [f32]) {
     let part = (out.len() / width).div_ceil(3 * threads()) * width;
     let one = |(i, out): (usize, &mut [f32])| {

@@ -1,4 +1,4 @@
-//! Maximum pooling and resampling over two dimensions, in both orders.
+//! Maximum pooling and resampling over two dimensions, in both memory orders.
 
 use mirage_ir::{
     DType, Order, TensorType,
@@ -14,7 +14,7 @@ use super::{
     vector::dispatch,
 };
 
-/// For each element along one dimension of the result: the elements that it is made of, with their
+/// For each element along one dimension of the result: the input elements and their
 /// weights.
 type Taps = Vec<Vec<(usize, f32)>>;
 
@@ -30,10 +30,11 @@ pub(crate) fn lower(cx: &NodeContext<'_>) -> Option<HostKernel> {
     }
     let (taps, combine) = taps(cx, x, out)?;
     let [rows, columns] = taps;
-    // Channels last is one plane of elements that are `group` floats.
-    let (planes, group) = match last {
-        true => (x.shape[0], x.shape[1]),
-        false => (x.shape[0] * x.shape[1], 1),
+    // Channels last is one plane of elements of `group` floats.
+    let (planes, group) = if last {
+        (x.shape[0], x.shape[1])
+    } else {
+        (x.shape[0] * x.shape[1], 1)
     };
     let window = Window {
         planes,
@@ -48,10 +49,10 @@ pub(crate) fn lower(cx: &NodeContext<'_>) -> Option<HostKernel> {
     }))
 }
 
-/// How elements make one.
+/// How input elements are combined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Combine {
-    /// The largest; NaN if any is. Weights do not count.
+    /// The maximum; NaN if any is NaN. Ignores weights.
     Largest,
     /// The weighted sum.
     Sum,
@@ -111,7 +112,7 @@ impl Window {
     }
 }
 
-/// Some lines of the result.
+/// Computes some lines of the result.
 struct Lines<'a> {
     window: &'a Window,
     x: &'a [f32],
@@ -165,7 +166,7 @@ impl Window {
     }
 }
 
-/// The larger; NaN if one is.
+/// Returns the larger; NaN if one is NaN.
 #[inline(always)]
 fn larger(a: f32, b: f32) -> f32 {
     if b > a || b.is_nan() { b } else { a }

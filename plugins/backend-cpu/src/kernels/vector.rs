@@ -1,4 +1,4 @@
-//! The processor's vectors, found at run time.
+//! Selection of the processor's vector extensions at run time.
 
 use std::sync::LazyLock;
 
@@ -6,30 +6,30 @@ use pulp::{Arch, Simd, WithSimd};
 
 static ARCH: LazyLock<Arch> = LazyLock::new(Arch::new);
 
-/// Runs `op` compiled for the widest vectors that this processor has. What it calls must be
-/// `inline(always)` to be compiled so.
+/// Runs `op` compiled for the widest vectors of this processor. Functions that it calls must be
+/// `inline(always)`.
 pub(crate) fn dispatch<Op: WithSimd>(op: Op) -> Op::Output {
     ARCH.dispatch(op)
 }
 
-/// Vectors as the micro-kernels use them.
+/// The vector sizes of micro-kernels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Geometry {
     /// Floats in a vector.
     pub(crate) lanes: usize,
-    /// Vectors side by side in a panel of weights: with six rows of accumulators, as many as the
-    /// registers hold.
+    /// Vectors in a row of a weight panel: with six rows of accumulators, they fill the
+    /// registers.
     pub(crate) vectors: usize,
 }
 
 impl Geometry {
-    /// This processor's.
+    /// Returns those of this processor.
     pub(crate) fn here() -> Self {
         static HERE: LazyLock<Geometry> = LazyLock::new(|| dispatch(Measure));
         *HERE
     }
 
-    /// Columns of a whole panel.
+    /// Returns the number of columns of a panel.
     pub(crate) fn width(self) -> usize {
         self.lanes * self.vectors
     }

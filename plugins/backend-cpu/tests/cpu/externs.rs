@@ -184,7 +184,7 @@ fn operations_run_on_another_engine_through_host_copies() {
     assert_eq!(executor.notes(), [note]);
     let error = on(Arc::new(Generic)).err().unwrap().to_string();
     assert!(
-        error.contains("CumSum is an operation of burn, which this backend cannot drive"),
+        error.contains("CumSum is an operation of burn, which this backend cannot run"),
         "{error}"
     );
 }

@@ -1,4 +1,4 @@
-//! What the kernels need to know of a device.
+//! Properties of a device that kernels depend on.
 
 use burn_cubecl::CubeDevice;
 use cubecl::{
@@ -9,7 +9,7 @@ use mirage_ir::DType;
 
 use super::product::DTYPES;
 
-/// A device, as far as kernels differ by it.
+/// The properties of a device.
 #[derive(Clone, Debug)]
 pub(crate) struct Chip {
     /// Multiprocessors.
@@ -20,7 +20,7 @@ pub(crate) struct Chip {
 }
 
 impl Chip {
-    /// The facts of a device that is there.
+    /// Reads the properties of a device.
     pub(crate) fn of(device: &CubeDevice) -> Self {
         let client = device.client();
         let properties = client.properties();
@@ -54,7 +54,7 @@ impl Chip {
         }
     }
 
-    /// Whether there are tensor cores for products of this type.
+    /// Whether the device has tensor cores for products of this type.
     pub(crate) fn multiplies(&self, dtype: DType) -> bool {
         self.multiplied.contains(&dtype)
     }

@@ -1,4 +1,4 @@
-//! Elements copied from one tensor into another that is there already.
+//! Copies elements of one tensor to another existing one.
 
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::{CubeDim, prelude::*};
@@ -20,8 +20,8 @@ pub(crate) fn copy_kernel<E: Numeric, N: Size>(
     }
 }
 
-/// Writes the elements of `from` into `to`, which has as many of the same type; both lie in
-/// sequence.
+/// Copies the elements of `from` to `to`, which has the same number of elements and type; both are
+/// contiguous.
 #[allow(unsafe_code)]
 pub(crate) fn copy(from: &CubeTensor, to: &CubeTensor) {
     let len = from.meta.num_elements();

@@ -1,4 +1,4 @@
-//! Tensors of the engine as kernels see them: elements in sequence.
+//! Contiguous tensors of the engine as arguments of kernels.
 
 use burn_backend::{DType, Shape};
 use burn_cubecl::{
@@ -7,11 +7,11 @@ use burn_cubecl::{
 use cubecl::{ir::ElemType, prelude::BufferArg};
 use mirage_burn::Tensor;
 
-/// What the widest load of a device wants its address to be a multiple of, in bytes.
+/// The alignment of a device's widest load in bytes.
 const ALIGNMENT: u64 = 16;
 
-/// The tensor with its elements in sequence, from an address that vectors can be loaded from; itself
-/// where it lies so already.
+/// Returns a contiguous and aligned tensor; the tensor itself if it is contiguous and
+/// aligned.
 pub(crate) fn in_sequence(tensor: Tensor<Cube>) -> CubeTensor {
     let tensor = match tensor {
         Tensor::Float(t) | Tensor::Int(t) | Tensor::Bool(t) => t,
@@ -26,7 +26,7 @@ pub(crate) fn in_sequence(tensor: Tensor<Cube>) -> CubeTensor {
     copy
 }
 
-/// A tensor of these dimensions with arbitrary content, in sequence, where `like` lies.
+/// Returns a contiguous tensor of these dimensions with arbitrary content, on the device of `like`.
 pub(crate) fn empty(like: &CubeTensor, shape: &[usize], dtype: DType) -> CubeTensor {
     empty_device_contiguous_dtype(
         like.client.clone(),
@@ -36,20 +36,20 @@ pub(crate) fn empty(like: &CubeTensor, shape: &[usize], dtype: DType) -> CubeTen
     )
 }
 
-/// The tensor as an argument of a kernel that moves `line` elements at once.
+/// Returns the tensor as an argument of a kernel that moves `line` elements at once.
 #[allow(unsafe_code)]
 pub(crate) fn argument(tensor: &CubeTensor, line: usize) -> BufferArg {
     let len = tensor.meta.num_elements() / line;
-    // SAFETY: the tensor lies in sequence, so its handle has that many vectors.
+    // SAFETY: the tensor is contiguous, so its handle has that many vectors.
     unsafe { BufferArg::from_raw_parts(tensor.handle.clone(), len) }
 }
 
-/// The engine's name of a tensor's element type.
+/// Returns the engine's type for a tensor's element type.
 pub(crate) fn element(tensor: &CubeTensor) -> ElemType {
     burn_backend::cubecl::dtype_to_storage_type(tensor.dtype)
 }
 
-/// The most elements, of at most 16 bytes and a power of two, that divide every one of `lengths`.
+/// Returns the largest power of two of elements, at most 16 bytes, that divides all `lengths`.
 pub(crate) fn line(lengths: &[usize], dtype: DType) -> usize {
     let widest = ALIGNMENT as usize / dtype.size();
     (0..)
@@ -58,7 +58,7 @@ pub(crate) fn line(lengths: &[usize], dtype: DType) -> usize {
         .unwrap_or(1)
 }
 
-/// The number of cubes of `units` that give each of `work` pieces a unit.
+/// Returns the number of cubes of `units` for one unit for each of `work` pieces.
 pub(crate) fn cubes(work: usize, units: usize) -> cubecl::CubeCount {
     cubecl::CubeCount::Static(work.div_ceil(units) as u32, 1, 1)
 }

@@ -1,4 +1,4 @@
-//! Tensors behind one another, a kernel for each but the first.
+//! Concatenation, by a kernel for each tensor except the first.
 
 use burn_cubecl::Cube;
 use cubecl::{CubeDim, prelude::*};
@@ -38,10 +38,10 @@ pub(crate) fn join<E: Numeric, N: Size>(
     }
 }
 
-/// The most tensors: the first is copied once for each other one.
+/// The maximum number of tensors, because the first is copied once for each other one.
 const MOST: usize = 4;
 
-/// The kernel of a concatenation of a few.
+/// Returns the kernel of a concatenation of a few tensors.
 #[allow(unsafe_code)]
 pub(crate) fn lower(cx: &NodeContext<'_, Cube>) -> Option<Kernel<Cube>> {
     let concat = cx.node.op.get::<Concat>()?;
@@ -50,7 +50,7 @@ pub(crate) fn lower(cx: &NodeContext<'_, Cube>) -> Option<Kernel<Cube>> {
     if !FLOATS.contains(&out.dtype) || !counted || !(2..=MOST).contains(&cx.inputs.len()) {
         return None;
     }
-    // The operands lie in the result's order, in which everything behind the dimension is one run.
+    // The operands have the result's order, in which everything behind the dimension is contiguous.
     let place = cx.place(concat.dim);
     let narrow = dtype(out.dtype)?;
     let shapes: Vec<Vec<usize>> = cx.inputs.iter().map(|t| t.physical_shape()).collect();

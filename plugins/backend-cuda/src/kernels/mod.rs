@@ -1,7 +1,7 @@
-//! Kernels of this backend's own, a folder for each family. What they do not take, burn's own
-//! kernels do, through the generic instructions, which are their oracle too.
+//! This backend's own kernels, a folder for each family. Other operations run by burn's kernels through the
+//! generic ones, which are also the reference for these kernels.
 //!
-//! This is the one place where a node gets its kernel.
+//! The kernel of a node is chosen here.
 
 pub(crate) mod attention;
 mod chip;
@@ -32,10 +32,10 @@ use mirage_ir::{
 
 use self::{chip::Chip, fragments::Arithmetic, stopwatch::DeviceStopwatch};
 
-/// Element types that kernels of our own read and write.
+/// Element types of own kernels.
 const FLOATS: [DType; 3] = [DType::F32, DType::F16, DType::BF16];
 
-/// What this backend adds to the generic executor.
+/// This backend's own kernels.
 pub(crate) struct CudaKernels {
     chip: Chip,
     device: CubeDevice,
@@ -50,7 +50,7 @@ impl CudaKernels {
     }
 }
 
-/// The engine's name of a float type that kernels write.
+/// Returns the engine's type for a float type that kernels write.
 fn dtype(dtype: DType) -> Option<BurnDType> {
     match dtype {
         DType::F32 => Some(BurnDType::F32),
@@ -60,7 +60,7 @@ fn dtype(dtype: DType) -> Option<BurnDType> {
     }
 }
 
-/// How a graph wants elements of this type multiplied.
+/// Returns how a graph requires elements of this type to be multiplied.
 fn arithmetic(graph: &Graph, dtype: DType) -> Arithmetic {
     Arithmetic::of(dtype, graph.has_flag(GraphFlag::Tf32Products))
 }

@@ -1,4 +1,4 @@
-//! A tensor with a constant around it in one dimension, in one kernel.
+//! Padding with a constant in one dimension.
 
 use burn_cubecl::Cube;
 use cubecl::{CubeDim, prelude::*};
@@ -38,7 +38,7 @@ pub(crate) fn pad<E: Float, N: Size>(
     }
 }
 
-/// The kernel of a padding by a constant in one dimension.
+/// Returns the kernel of a padding with a constant in one dimension.
 #[allow(unsafe_code)]
 pub(crate) fn lower(cx: &NodeContext<'_, Cube>) -> Option<Kernel<Cube>> {
     let op = cx.node.op.get::<Pad>()?;

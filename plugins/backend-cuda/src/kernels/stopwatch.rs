@@ -1,9 +1,8 @@
-//! What a node takes on the device, by the device's clock.
+//! Times nodes by the device's clock.
 //!
-//! The clock is a pair of events around the node's kernels. A device that waits for the host to launch
-//! would count that too, so it is given something to do first: by the time that it is done with that,
-//! the kernels and the second event are in its queue. What two events without a kernel between them take
-//! is taken off.
+//! The clock is a pair of events around the node's kernels. So that the time does not include waiting for
+//! launches of the host, the device first runs a delay, during which the kernels and the second event are
+//! queued. The time between two events without a kernel is subtracted.
 
 use std::time::Duration;
 
@@ -14,13 +13,13 @@ use mirage_burn::Stopwatch;
 
 use super::device::{argument, cubes};
 
-/// Steps of the wait: about 150 µs on a card of today, which is longer than a node's launches take.
+/// Steps of the delay: about 150 µs on current cards, longer than the launches of a node.
 const STEPS: u32 = 1 << 16;
 
-/// Windows with nothing in them, of which the shortest counts.
+/// Number of empty windows, of which the shortest is used.
 const EMPTY: usize = 3;
 
-/// Steps that depend on each other, by one unit. The result goes out so that they are taken.
+/// Dependent steps of one unit. The result is written so that they are not optimized away.
 #[cube(launch_unchecked)]
 pub(crate) fn wait_kernel(out: &mut [u32], steps: u32) {
     let mut x = out[0];

@@ -1,4 +1,4 @@
-//! Activations, in place on what a kernel has just made, or where nobody else holds the operand.
+//! Activations, in place on the result of a kernel or on an operand without other owners.
 
 use burn_tch::{LibTorch, TchTensor};
 use mirage_burn::{Kernel, Tensor, TypedArgs};
@@ -7,7 +7,7 @@ use tch::TchError;
 
 use super::{Cx, words};
 
-/// The activation of a tensor that nobody else holds.
+/// Applies the activation to a tensor without other owners.
 pub(super) fn activate(
     mut x: tch::Tensor,
     activation: Activation,
@@ -23,7 +23,7 @@ pub(super) fn activate(
     }
 }
 
-/// The activation of a tensor that may be held elsewhere.
+/// Applies the activation to a tensor that may have other owners.
 pub(super) fn activated(x: &tch::Tensor, activation: Activation) -> Result<tch::Tensor, TchError> {
     match activation {
         Activation::None => Ok(x.shallow_clone()),
@@ -36,7 +36,7 @@ pub(super) fn activated(x: &tch::Tensor, activation: Activation) -> Result<tch::
     }
 }
 
-/// Functions that libtorch has in one call and the generic instruction has not.
+/// Functions that are one call in libtorch but not in the generic kernels.
 pub(super) fn lower(cx: &Cx<'_>) -> Option<Kernel<LibTorch>> {
     let f = *cx.node.op.get::<Unary>()?;
     let activation = Activation::of(f).filter(|_| cx.inputs[0].dtype.is_float())?;

@@ -1,4 +1,4 @@
-//! Attention: libtorch's fused function where it has one for it, spelled out otherwise.
+//! Attention by libtorch's fused function if it supports the case, otherwise by separate operations.
 
 use burn_tch::LibTorch;
 use mirage_burn::Kernel;
@@ -7,13 +7,13 @@ use tch::{Kind, TchError, Tensor};
 
 use super::{Cx, kernel};
 
-/// Whether a node is one of those that read operands with any strides.
+/// Whether a node accepts operands with any strides.
 pub(super) fn takes_views(node: &Node) -> bool {
     node.op.is::<Attention>()
 }
 
-/// Whether libtorch's function computes it: its masks mean the opposite, a query without keys gives no
-/// number there, and it has no cap. What it calls causal counts from the first key, not the last.
+/// Whether libtorch's function supports this case: its masks have the opposite meaning, a query without keys
+/// gives NaN, there is no cap, and its causal mask is aligned to the first key instead of the last.
 fn is_fused(op: &Attention) -> bool {
     !op.mask && !op.bias && !op.causal && op.softcap.is_none()
 }
@@ -38,7 +38,7 @@ pub(super) fn lower(cx: &Cx<'_>) -> Option<Kernel<LibTorch>> {
     }))
 }
 
-/// With the innermost dimension in sequence, as the fused kernels want it.
+/// Makes the innermost dimension contiguous, as the fused kernels require.
 fn innermost(x: Tensor) -> Result<Tensor, TchError> {
     match x.stride().last() {
         Some(1) | None => Ok(x),
@@ -46,7 +46,7 @@ fn innermost(x: Tensor) -> Result<Tensor, TchError> {
     }
 }
 
-/// softmax(softcap(q·kᵀ·scale) + bias)·v in f32 at least; a query without keys gives 0.
+/// Computes softmax(softcap(q·kᵀ·scale) + bias)·v in f32 or wider; a query without keys gives 0.
 fn spelled_out(
     op: &Attention,
     scale: f64,
@@ -76,7 +76,7 @@ fn spelled_out(
     if op.causal {
         let (rows, keys) = (scores.size()[2], scores.size()[3]);
         let all = Tensor::f_ones([rows, keys], (Kind::Bool, scores.device()))?;
-        // Query i sees keys up to i + keys − rows.
+        // Query i attends to keys up to i + keys − rows.
         let later = all.f_triu(keys - rows + 1)?;
         out = Some(match out {
             Some(mask) => mask.f_logical_or(&later)?,
@@ -89,7 +89,7 @@ fn spelled_out(
     let shape = scores.size();
     let mut weights = scores.f_softmax(-1, wide)?;
     if let Some(out) = &out {
-        // Of nothing but −∞ there is no softmax.
+        // The softmax of −∞ alone is undefined.
         let nothing = out.f_expand(&shape, false)?.f_all_dim(-1, true)?;
         weights = weights.f_masked_fill_(&nothing, 0.0)?;
     }

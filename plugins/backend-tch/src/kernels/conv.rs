@@ -1,4 +1,4 @@
-//! Convolutions and what follows them in a region.
+//! Convolutions and the operations after them in a region.
 
 use burn_tch::LibTorch;
 use mirage_burn::{Align, Kernel};
@@ -11,7 +11,7 @@ use tch::TchError;
 
 use super::{Cx, Operands, activation::activate, kernel, norm::Norm};
 
-/// A convolution with what follows it: a residual or a norm, and an activation.
+/// A convolution with a residual or a norm, and an activation.
 struct Fused {
     op: Conv,
     bias: bool,
@@ -65,10 +65,10 @@ pub(super) fn lower(cx: &Cx<'_>) -> Option<Kernel<LibTorch>> {
     }))
 }
 
-/// The padding that libtorch is told, and the zeros that are put around x before.
+/// Returns the padding for libtorch, and the zeros to add around x before.
 ///
-/// Where an output sees nothing but padding, oneDNN in libtorch 2.9.0 reads memory that is not there
-/// (its `brgemm_convolution_fwd_t::perform_outwork`); all padding is then put into x.
+/// If an output element covers only padding, oneDNN in libtorch 2.9.0 reads invalid memory (in
+/// `brgemm_convolution_fwd_t::perform_outwork`); then all padding is added to x.
 fn padding(op: &Conv, kernel: &[usize]) -> (Vec<i64>, Vec<i64>) {
     let sides = op.padding.iter().zip(kernel).zip(&op.dilation);
     let mut sees_nothing = sides.map(|((&p, &k), &d)| p > d * k.saturating_sub(1));
@@ -87,7 +87,7 @@ struct Call {
     weight: Align,
     stride: Vec<i64>,
     padding: Vec<i64>,
-    /// Zeros that are put around x before the call, the last dimension's first, each side's.
+    /// Zeros to add around x before the call, last dimension first, for each side.
     around: Vec<i64>,
     dilation: Vec<i64>,
     groups: i64,
@@ -135,7 +135,7 @@ mod tests {
 
     use super::*;
 
-    /// What libtorch calls channels last: an image's channels side by side.
+    /// libtorch's channels-last format: the channels of a pixel are contiguous.
     fn is_channels_last(x: &Tensor) -> bool {
         let [_, c, h, w] = x.size4().map(<[i64; 4]>::from).unwrap();
         x.stride() == [h * w * c, 1, w * c, c]

@@ -1,4 +1,4 @@
-//! Linear layers, what follows them in a region, and a norm before them.
+//! Linear layers, the operations after them in a region, and a norm before them.
 
 use burn_tch::LibTorch;
 use mirage_burn::{Align, Kernel};
@@ -41,14 +41,14 @@ fn normed(cx: &Cx<'_>, op: &LayerNormLinear) -> Kernel<LibTorch> {
     })
 }
 
-/// The product with a weight `[in,out]`, the bias added in the same call.
+/// Multiplies by a weight `[in,out]` and adds the bias in the same call.
 struct Call {
     weight: usize,
     align: Align,
     bias: Option<usize>,
-    /// x as a matrix.
+    /// Reshapes x to a matrix.
     rows: [i64; 2],
-    /// The result's logical shape.
+    /// Returns the result's logical shape.
     shape: Vec<i64>,
 }
 

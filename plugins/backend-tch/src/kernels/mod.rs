@@ -1,8 +1,8 @@
-//! What libtorch computes in one call, a file for each family; the rest is burn-tch's, by the generic
-//! instructions, which are these kernels' oracle too.
+//! Kernels by single calls of libtorch, a file for each family. Other operations run by the generic kernels on
+//! burn-tch, which are also the reference for these kernels.
 //!
-//! A channels-last value `[N,C,H,W]@[0,2,3,1]` is held as `[N,H,W,C]`; its logical view is what libtorch
-//! calls channels last, so that convolutions, norms and poolings take it and give it without a copy.
+//! A channels-last value `[N,C,H,W]@[0,2,3,1]` is stored as `[N,H,W,C]`; its logical view is libtorch's
+//! channels-last format, so that convolutions, norms and pools run without a copy.
 
 mod activation;
 mod attention;
@@ -22,7 +22,7 @@ use mirage_ir::{
     ops::{self, Matmul, Permute},
 };
 
-/// The kinds of regions that are a kernel here.
+/// The kinds of regions with a kernel.
 pub(crate) const REGIONS: [&str; 8] = [
     "act_group_norm",
     "act_layer_norm",
@@ -36,7 +36,7 @@ pub(crate) const REGIONS: [&str; 8] = [
 
 type Cx<'a> = NodeContext<'a, LibTorch>;
 
-/// What this backend adds to the generic executor.
+/// This backend's own kernels.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct TchKernels;
 
@@ -50,7 +50,7 @@ impl Kernels<LibTorch> for TchKernels {
             .or_else(|| sample::lower(cx))
     }
 
-    /// A convolution that runs channels last wants its weights so, or libtorch converts them at every
+    /// A convolution in channels last needs its weights in channels last, or libtorch converts them in every
     /// call.
     fn weight_order(&self, graph: &Graph, node: &Node, operand: usize) -> Option<Order> {
         let is_convolution = conv::is_convolution(node) || node.op.is::<ops::ConvTranspose>();
@@ -59,9 +59,10 @@ impl Kernels<LibTorch> for TchKernels {
         }
         let (x, weight) = (graph.ty(node.inputs[0]), graph.ty(node.inputs[1]));
         let last = Order::channels_last(x.rank());
-        Some(match x.rank() == 4 && x.order == last {
-            true => last,
-            false => Order::row_major(weight.rank()),
+        Some(if x.rank() == 4 && x.order == last {
+            last
+        } else {
+            Order::row_major(weight.rank())
         })
     }
 
@@ -69,7 +70,7 @@ impl Kernels<LibTorch> for TchKernels {
         node.op.is::<Matmul>() || node.op.is::<Permute>() || attention::takes_views(node)
     }
 
-    /// No call here is to be recorded for gradients.
+    /// Disables gradients for the calls.
     fn run(&self, execution: &mut (dyn FnMut() + Send)) {
         tch::no_grad(execution);
     }
@@ -90,7 +91,7 @@ impl Kernels<LibTorch> for TchKernels {
     }
 }
 
-/// A kernel with one result, in the order that its type says.
+/// Returns a kernel with one result, in the order of its type.
 fn kernel(
     out: Align,
     f: impl Fn(&mut Operands<'_, '_>) -> Result<tch::Tensor, tch::TchError> + Send + Sync + 'static,
@@ -102,23 +103,23 @@ fn kernel(
     })
 }
 
-/// The first line of what libtorch says: the others are its stack.
+/// Returns the first line of libtorch's message; the others are a stack trace.
 fn words(error: tch::TchError) -> String {
     let text = error.to_string();
     text.lines().next().unwrap_or("no reason given").to_owned()
 }
 
-/// The operands of a kernel, as libtorch's tensors. They are read, never written: what else holds their
-/// memory is not known here.
+/// The operands of a kernel as libtorch's tensors. They must not be written, because other owners are not
+/// known here.
 struct Operands<'a, 'b>(&'a mut Args<'b, LibTorch>);
 
 impl Operands<'_, '_> {
-    /// Operand `i` as it lies.
+    /// Returns operand `i` in its physical shape.
     fn plain(&mut self, i: usize) -> tch::Tensor {
         self.0.float(i).tensor
     }
 
-    /// Operand `i` seen otherwise.
+    /// Returns a view of operand `i`.
     fn seen(&mut self, i: usize, align: &Align) -> tch::Tensor {
         align.view(self.0.take(i)).into_float().tensor
     }

@@ -1,5 +1,5 @@
-//! Norms and the activations around them in a region. libtorch takes half precision with parameters in
-//! f32, and keeps statistics in f32 for it.
+//! Norms and the activations around them in a region. libtorch accepts half precision with parameters in
+//! f32, and computes statistics in f32.
 
 use burn_tch::{LibTorch, TchTensor};
 use mirage_burn::{Align, Kernel, Tensor};
@@ -30,7 +30,7 @@ impl Norm {
         }
     }
 
-    /// Of what has the shape of `x`.
+    /// Returns the norm for the shape of `x`.
     pub(super) fn of_layer(op: LayerNorm, x: &TensorType) -> Self {
         Norm::Layer {
             width: x.shape.last().map_or(1, |&n| n as i64),
@@ -38,7 +38,7 @@ impl Norm {
         }
     }
 
-    /// The norm of x in its logical shape.
+    /// Computes the norm of x in its logical shape.
     pub(super) fn run(
         &self,
         x: &tch::Tensor,
@@ -94,7 +94,7 @@ pub(super) fn lower(cx: &Cx<'_>) -> Option<Kernel<LibTorch>> {
     matches!(x.dtype, DType::F32 | DType::F64).then(|| batch_norm(cx, op.eps))
 }
 
-/// An activation, the norm, an activation; where there are.
+/// Applies an optional activation, the norm, and an optional activation.
 fn normed(cx: &Cx<'_>, before: Activation, norm: Norm, after: Activation) -> Kernel<LibTorch> {
     let x = cx.logical(0);
     let parameters = cx.inputs.len() - 1;

@@ -1,4 +1,4 @@
-//! Sampling at places that a grid gives: burn has it for one of its modes alone.
+//! `grid_sample`: burn supports only one of its modes.
 
 use burn_tch::LibTorch;
 use mirage_burn::Kernel;

@@ -95,7 +95,7 @@ fn plugins_in_rust_are_as_what_is_built_in() {
         .ok()
         .text();
     for word in [
-        "x + (-y) is x - y",
+        "replaces x + (-y) by x - y",
         "swap",
         "true or false",
         "mirage-example-pass",

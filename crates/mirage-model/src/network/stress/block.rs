@@ -1,4 +1,4 @@
-//! The two blocks that the network is made of.
+//! The two kinds of blocks of the network.
 
 use burn::{
     module::Module,
@@ -47,7 +47,7 @@ impl HeavyBlock {
 
 /// A pre-norm transformer block over the pixels of a feature map: self-attention in 16 heads, GELU MLP.
 ///
-/// Attention is written out, so that a pass has something to raise.
+/// Attention is written as separate operations, which the pass `sdpa` replaces.
 #[derive(Module, Debug)]
 pub(super) struct AttentionBlock {
     norm1: LayerNorm,

@@ -1,5 +1,5 @@
-//! The benchmark network: two U-Nets in a row and a temporal stage. Nearly all of a frame's time goes into its weights'
-//! convolutions and attention, so it shows what a backend and its passes are worth.
+//! The benchmark network: two U-Nets in sequence and a temporal stage. Nearly all of a frame's time is spent in
+//! convolutions and attention.
 
 mod block;
 mod seeding;
@@ -20,22 +20,22 @@ use crate::{
     forward::{NamedForward, Ordered},
 };
 
-/// Channels of a picture.
+/// Channels of a frame.
 const RGB: usize = 3;
 
 /// `GPUStressTestModel`: a U-Net of `base_channels` on the image and a plane of timestep / timesteps, one of half as many on
 /// its output, and a temporal stage (heavy block, attention, heavy block) on that output and the previous picture.
 ///
-/// As a [`StreamModel`] it denoises as img2img does: its `input` is the noisy sample alone, so the frame enters only by the
-/// noised frame that the trajectory starts from. Its pictures are in [0, 1], because its last activation is a SiLU, which
-/// gives nothing below −0.28: a stream's pictures in [-1, 1] are mapped to there on the way in, and its output is clamped to
-/// there and mapped back. So `previous` is the network's own last output. It keeps no state of its own, and its temporal
-/// stage is all the blending there is; on the first frame it sees grey as `previous`.
+/// As a [`StreamModel`] it denoises like img2img: its `input` is only the noisy sample, so the frame enters only by the
+/// noised frame that the trajectory starts from. Its values are in [0, 1], because its last activation is SiLU, which is
+/// never below −0.28: frames in [-1, 1] are mapped to [0, 1], and its output is clamped to that and mapped back. `previous`
+/// is the network's own last output. It has no other state, and blends only by its temporal stage; on the first frame
+/// `previous` is grey.
 #[derive(Module, Debug)]
 pub struct StressNetwork {
     unets: Vec<UNet>,
     temporal_processor: (HeavyBlock, AttentionBlock, HeavyBlock),
-    /// What a timestep is divided by.
+    /// The divisor of timesteps.
     timesteps: f64,
 }
 
@@ -87,7 +87,7 @@ fn from_unit(picture: Tensor<4>) -> Tensor<4> {
     picture.mul_scalar(2.0).sub_scalar(1.0)
 }
 
-/// Its blending is the temporal stage's, within a step.
+/// Returns the sample: the temporal stage has blended it within the step.
 impl StreamModel for StressNetwork {
     fn denoise(&self, step: StepInput) -> StepOutput {
         let output = self.forward(to_unit(step.sample), to_unit(step.previous), step.timestep);
@@ -112,7 +112,7 @@ impl NamedForward for StressNetwork {
         vec![TensorSpec::picture("output", batch, size)]
     }
 
-    /// The network as it is, with pictures of any range.
+    /// Runs the network itself, on values of any range.
     fn forward_ordered(&self, mut inputs: Ordered) -> Result<Vec<(String, AnyTensor)>, ModelError> {
         let input = inputs.take()?;
         let previous = inputs.take()?;

@@ -1,32 +1,32 @@
-//! The seeded weights of an untrained [`StressNetwork`]: the picture comes through, with the network's texture on it.
+//! Seeded weights of an untrained [`StressNetwork`], chosen so that the frame stays visible in the output.
 //!
-//! Three pairs of channels carry the picture past everything at full resolution: enc1, the skip into dec1, dec1, output, and
-//! the temporal stage. Before SiLU a pair holds p and −p for p = 2·(colour − 1/2), and the next convolution takes the
-//! difference: silu(p) − silu(−p) is p. So the picture comes through without loss, and around zero, where a low dtype has
-//! its digits. The last block has three channels throughout, no room for pairs: there a carrier holds 5 + 4·(colour − 1/2),
-//! where SiLU is nearly the identity. The other channels are random. Their batch norms' statistics are such that variance neither vanishes nor
-//! explodes with depth, and they move the carriers a little, layer by layer.
+//! At full resolution, three pairs of channels carry the frame through enc1, the skip into dec1, dec1, output, and
+//! the temporal stage. Before SiLU, the channels of a pair are p and −p for p = 2·(colour − 1/2), and the next convolution
+//! computes the difference: silu(p) − silu(−p) = p. So the frame is not distorted, and its values are near zero, where a
+//! low dtype is precise. The last block has only three channels: there, a carrier is 5 + 4·(colour − 1/2),
+//! where SiLU is nearly the identity. The other channels are random. The statistics of their batch norms keep the variance
+//! stable with depth, and they change the carriers slightly in each layer.
 //!
-//! The first convolution of each of the three stages that read a picture smooths it by a binomial 3×3 kernel, which takes
-//! most of the sampler's noise out.
+//! The first convolution of each of the three stages that read a frame smooths it by a binomial 3×3 kernel, which removes
+//! most of the sampler's noise.
 
 use super::StressNetwork;
 use crate::seed::{Distribution, Gaussian, ParameterSite, Seeding, standard};
 
-/// Colours of a picture.
+/// Number of colours of a frame.
 const COLOURS: usize = 3;
-/// Carriers: first those of p, one a colour, then those of −p.
+/// Number of carriers: first those of p, one for each colour, then those of −p.
 const CARRIERS: usize = 2 * COLOURS;
-/// What p changes by from colour 0 to colour 1.
+/// Change of p from colour 0 to colour 1.
 const SWING: f32 = 2.0;
-/// What a carrier of the last block holds for the colour 1/2: the argument of SiLU, and its value.
+/// A carrier of the last block for the colour 1/2: the argument of SiLU, and its value.
 const CENTRE: f32 = 5.0;
 const CENTRE_SILU: f32 = 4.966_536;
-/// What such a carrier changes by from colour 0 to colour 1.
+/// Change of such a carrier from colour 0 to colour 1.
 const CENTRED_SWING: f32 = 4.0;
-/// SiLU's slope around the centre, to be divided out.
+/// SiLU's slope at the centre, which is divided out.
 const SLOPE: f32 = 1.026;
-/// Share of the previous picture in the temporal stage.
+/// Weight of the previous frame in the temporal stage.
 const PREVIOUS: f32 = 0.3;
 /// Weights from random channels to carriers, relative to those among random channels.
 const TEXTURE: f32 = 0.06;
@@ -54,34 +54,34 @@ impl Seeding for StressNetwork {
     }
 }
 
-/// The sign with which a carrier holds a colour.
+/// Returns the sign of a colour in a carrier.
 fn sign(carrier: usize) -> f32 {
     if carrier < COLOURS { 1.0 } else { -1.0 }
 }
 
-/// What a convolution that carries the picture reads it from, and for a norm what its convolution does.
+/// The channels from which a carrying convolution reads the frame; for a norm, those of its convolution.
 #[derive(Clone, Copy, PartialEq)]
 enum Source {
     /// Colours, in the first channels.
     Picture,
-    /// Colours of the output of the U-Nets, then of the previous picture.
+    /// Colours of the output of the U-Nets, then of the previous frame.
     Pictures,
     /// Pairs in the first channels.
     Pairs,
     /// Pairs in the first channels of the second half.
     Skip,
-    /// Pairs; there are three outputs, and the norm puts them around the centre.
+    /// Pairs; there are three outputs, which the norm shifts to the centre.
     Narrowing,
     /// Three carriers around the centre.
     Centred,
-    /// Three carriers around the centre; the norm makes them colours.
+    /// Three carriers around the centre, which the norm converts to colours.
     Last,
 }
 
-/// What a parameter belongs to.
+/// The layer of a parameter.
 #[derive(Clone, Copy, PartialEq)]
 enum Place {
-    /// A convolution of a heavy block at full resolution on the picture's way.
+    /// A convolution of a heavy block at full resolution that carries the frame.
     Carrying(Source),
     /// Its batch norm.
     CarryingNorm(Source),
@@ -119,7 +119,7 @@ impl Place {
     }
 }
 
-/// The source of the convolution number `at` in a block of that name.
+/// Returns the source of convolution `at` in the block of this name.
 fn source(block: &str, at: &str) -> Source {
     match (block, at) {
         ("enc1", "0") => Source::Picture,
@@ -150,7 +150,7 @@ fn carrying_weight(source: Source, shape: &[usize]) -> Distribution {
         let same_colour = from % COLOURS == (first + to) % COLOURS;
         let mean = match source {
             _ if !to_carrier || !picture || !same_colour => 0.0,
-            // Beside the colours is the plane of the timestep.
+            // The channel after the colours is the plane of the timestep.
             Source::Picture if from < COLOURS => sign(to) * smooth(tap),
             Source::Pictures if from < COLOURS => sign(to) * (1.0 - PREVIOUS) * smooth(tap),
             Source::Pictures => sign(to) * PREVIOUS * smooth(tap),
@@ -174,8 +174,8 @@ fn smooth(tap: usize) -> f32 {
     BINOMIAL[tap / 3] * BINOMIAL[tap % 3]
 }
 
-/// A linear layer's weights `[in, out]` whose result is added to a skip: halved, so that depth does not grow, and little to
-/// what may be carriers.
+/// Weights `[in, out]` of a linear layer whose result is added to a skip: halved, so that the variance does not grow with
+/// depth, and small for possible carriers.
 fn branch_end(site: &ParameterSite<'_>) -> Distribution {
     let outputs = site.shape[1];
     let plain = standard(site);
@@ -241,9 +241,10 @@ fn output(shape: &[usize]) -> Distribution {
     Box::new(move |at| {
         let (to, from) = (at / inputs, at % inputs);
         Gaussian {
-            mean: match from < CARRIERS && from % COLOURS == to {
-                true => sign(from) / SWING,
-                false => 0.0,
+            mean: if from < CARRIERS && from % COLOURS == to {
+                sign(from) / SWING
+            } else {
+                0.0
             },
             std: if from < CARRIERS { 0.001 } else { random },
         }

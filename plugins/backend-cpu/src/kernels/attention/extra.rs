@@ -1,21 +1,21 @@
-//! Masks and biases of scores.
+//! Masks and biases of attention scores.
 
 use mirage_ir::TensorType;
 
 use mirage_runtime::planned::View;
 
-/// The step along each dimension of a row-major operand that broadcasts: 0 where it is repeated.
+/// Returns the strides of a broadcast row-major operand: 0 along repeated dimensions.
 pub(super) fn steps(ty: &TensorType) -> [usize; 4] {
     let (strides, repeats) = (ty.strides(), broadcast(ty));
     std::array::from_fn(|d| if repeats[d] { 0 } else { strides[d] })
 }
 
-/// Along which dimensions an operand is repeated.
+/// The dimensions along which an operand is repeated.
 pub(super) fn broadcast(ty: &TensorType) -> [bool; 4] {
     std::array::from_fn(|d| ty.shape[d] == 1)
 }
 
-/// What changes scores: keys that are left out, and numbers that are added.
+/// The mask and the bias.
 #[derive(Clone, Copy)]
 pub(super) struct Extra<'a> {
     pub(super) mask: Option<(&'a [u8], [usize; 4])>,
@@ -23,7 +23,7 @@ pub(super) struct Extra<'a> {
 }
 
 impl Extra<'_> {
-    /// Changes the scores of one query with the keys from `first` on.
+    /// Applies mask and bias to the scores of one query with the keys from `first` on.
     #[inline(always)]
     pub(super) fn apply(&self, [batch, head, query]: [usize; 3], first: usize, scores: &mut [f32]) {
         if let Some((bias, repeats)) = self.bias {

@@ -1,8 +1,8 @@
-//! Attention without its scores in memory.
+//! Attention without storing the scores.
 //!
-//! Six queries at a time against a block of keys: scores, their exponentials and the weighted values
-//! stay in the nearest cache; a running maximum and sum make up for what is not seen yet (Milakov,
-//! Gimelshein: Online normalizer calculation for softmax, 2018; Dao et al.: FlashAttention, 2022).
+//! Six queries at a time are multiplied with a block of keys: scores, their exponentials and the weighted
+//! values stay in the nearest cache, with a running maximum and sum (Milakov, Gimelshein: Online
+//! normalizer calculation for softmax, 2018; Dao et al.: FlashAttention, 2022).
 
 mod extra;
 mod narrow;
@@ -32,12 +32,12 @@ use super::{
 /// Keys of a block: a multiple of every panel's width.
 const BLOCK: usize = 256;
 
-/// Scores between this and its negative need no maximum taken off before the exponential: no weight or
-/// sum of them leaves the normal numbers.
+/// Scores between this and its negative do not need the maximum subtracted before the exponential: no weight
+/// or sum of weights overflows or underflows.
 const TAME: f32 = 40.0;
 
-/// Whether the kernel takes this attention: f32, without cap or causality. It counts on physical
-/// dimensions being the logical ones, which an order of the same memory need not have.
+/// Whether the kernel supports this attention: f32, without cap and causality. The physical dimensions must
+/// be the logical ones, which an equivalent order need not have.
 pub(crate) fn takes(op: &Attention, operands: &[&TensorType]) -> bool {
     let takes = |t: &TensorType| {
         matches!(t.dtype, DType::F32 | DType::Bool) && t.order.is_row_major() && t.numel() > 0
@@ -87,13 +87,13 @@ pub(crate) fn lower(cx: &NodeContext<'_>) -> Option<HostKernel> {
     Some(compute.with_views().with_workspace(workspace))
 }
 
-/// The sum of squares.
+/// Returns the sum of squares.
 #[inline(always)]
 fn squares(values: impl Iterator<Item = f32>) -> f32 {
     values.fold(0.0, |sum, x| sum + x * x)
 }
 
-/// Where a head of a tensor `[B,H,rows,columns]` starts.
+/// Returns the offset of a head of a tensor `[B,H,rows,columns]`.
 fn head_start(x: &View<'_>, head: usize, heads_each: usize) -> usize {
     x.start + head / heads_each * x.strides[0] + head % heads_each * x.strides[1]
 }
@@ -107,15 +107,15 @@ struct Shape {
     keys: usize,
     depth: usize,
     scale: f32,
-    /// The keys, transposed.
+    /// The transposed keys.
     by_depth: Panels,
     /// The values.
     by_key: Panels,
-    /// The values, where they are packed so instead.
+    /// The values in the other packed form, if that is used.
     narrow: Option<Narrow>,
 }
 
-/// Keys and values of all heads, packed, and the length of each head's longest key.
+/// Packed keys and values of all heads, and the norm of each head's longest key.
 #[derive(Clone, Copy)]
 struct Packed<'a> {
     keys: &'a [f32],
@@ -194,7 +194,7 @@ struct Run<'a> {
     extra: Extra<'a>,
     keys: &'a [f32],
     values: &'a [f32],
-    /// The length of the longest key.
+    /// The norm of the longest key.
     longest: f32,
     head: usize,
     first: usize,
@@ -217,7 +217,7 @@ impl WithSimd for Run<'_> {
             .chunks_exact(shape.depth)
             .map(|q| squares(q.iter().copied()));
         let longest = longest.fold(0.0, larger).sqrt();
-        // No product of two vectors is larger than that of their lengths. NaN is not tame.
+        // A dot product is at most the product of the norms. NaN counts as unbounded.
         let tame = S::F32_LANES > 1 && extra.is_empty() && longest * self.longest <= TAME;
         let mut scores = Scratch::new(1, ROWS * shape.block());
         let mut products = Scratch::new(2, ROWS * shape.by_key.width());
@@ -245,9 +245,10 @@ impl WithSimd for Run<'_> {
                     let first = first + group * ROWS;
                     block.change(extra, head, first..first + state.0.len(), scores);
                 }
-                match tame {
-                    true => block.tame_exponentials(scores, state.1),
-                    false => block.exponentials::<S>(scores, state, out),
+                if tame {
+                    block.tame_exponentials(scores, state.1)
+                } else {
+                    block.exponentials::<S>(scores, state, out)
                 }
                 match shape.narrow {
                     Some(narrow) => block.weigh_narrow(simd, narrow, scores, out),
@@ -256,7 +257,7 @@ impl WithSimd for Run<'_> {
             }
         }
         for (out, sum) in self.out.chunks_exact_mut(width).zip(sums) {
-            // Nothing was summed up where every key is left out: the result is 0.
+            // If every key is masked, nothing was summed: the result is 0.
             let factor = if *sum == 0.0 { 0.0 } else { 1.0 / *sum };
             out.iter_mut().for_each(|x| *x *= factor);
         }
@@ -264,7 +265,7 @@ impl WithSimd for Run<'_> {
 }
 
 impl Run<'_> {
-    /// The queries, one after the other, with the scale in them.
+    /// The queries, multiplied by the scale.
     #[inline(always)]
     fn gather(&self, queries: &mut [f32]) {
         let [.., row, column] = self.q.strides;
@@ -277,7 +278,7 @@ impl Run<'_> {
     }
 }
 
-/// Consecutive keys, from a panel's start on.
+/// Consecutive keys, starting at a panel.
 #[derive(Clone, Copy)]
 struct Block<'a> {
     shape: &'a Shape,
@@ -288,7 +289,7 @@ struct Block<'a> {
 }
 
 impl Block<'_> {
-    /// Scores of up to six queries: panel after panel, in each the queries' rows.
+    /// Scores of up to six queries, by panel, then by query.
     #[inline(always)]
     fn scores<S: Simd>(&self, simd: S, queries: &[f32], scores: &mut [f32]) {
         let panels = &self.shape.by_depth;
@@ -328,8 +329,8 @@ impl Block<'_> {
         }
     }
 
-    /// Replaces scores by their exponentials below the running maximum, which is raised first; what
-    /// was summed up below the old one is brought down.
+    /// Replaces scores by their exponentials relative to the running maximum, which is updated first, and
+    /// rescales the sums so far.
     #[inline(always)]
     fn exponentials<S: Simd>(
         &self,
@@ -346,7 +347,7 @@ impl Block<'_> {
             }
             let largest = lanes.together(larger);
             if largest == f32::NEG_INFINITY {
-                // Every key so far is left out.
+                // Every key so far is masked.
                 for (i, panel) in self.panels().enumerate() {
                     scores[self.row(i, panel, r)].fill(0.0);
                 }
@@ -371,7 +372,7 @@ impl Block<'_> {
         }
     }
 
-    /// Replaces scores by their exponentials; all are tame, and vectors are there.
+    /// Replaces scores by their exponentials without a maximum, with vectors.
     #[inline(always)]
     fn tame_exponentials(&self, scores: &mut [f32], sums: &mut [f32]) {
         for (r, sum) in sums.iter_mut().enumerate() {
@@ -383,7 +384,7 @@ impl Block<'_> {
         }
     }
 
-    /// Adds the values, weighted, to `out`, where they are packed for that.
+    /// Adds the weighted values to `out`, from the other packed form.
     #[inline(always)]
     fn weigh_narrow<S: Simd>(&self, simd: S, narrow: Narrow, weights: &[f32], out: &mut [f32]) {
         let pairs = out.chunks_mut(QUERIES * self.shape.by_key.n);
@@ -401,7 +402,7 @@ impl Block<'_> {
         }
     }
 
-    /// Where the scores of query `r` with the keys of a panel stand; `i` counts panels in the block.
+    /// Returns the offset of the scores of query `r` with the keys of panel `i` of the block.
     #[inline(always)]
     fn row(&self, i: usize, panel: usize, r: usize) -> Range<usize> {
         let panels = &self.shape.by_depth;
@@ -409,7 +410,7 @@ impl Block<'_> {
         start..start + panels.columns(panel).len()
     }
 
-    /// Adds the values, weighted, to `out`.
+    /// Adds the weighted values to `out`.
     #[inline(always)]
     fn weigh<S: Simd>(&self, simd: S, weights: &[f32], products: &mut [f32], out: &mut [f32]) {
         let (keys, values) = (&self.shape.by_depth, &self.shape.by_key);

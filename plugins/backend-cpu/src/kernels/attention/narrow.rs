@@ -1,26 +1,26 @@
-//! Values of a few columns: packed column by column, so that a vector's lanes are keys.
+//! Values with few columns: packed by column, so that the lanes of a vector are keys.
 //!
-//! The product of weights with a panel has a lane for each column, most of them unused where there are
-//! fewer columns than lanes. With keys in the lanes none is unused.
+//! The product of weights with a panel has a lane for each column, so lanes are unused if there are fewer
+//! columns than lanes. With keys in the lanes, all are used.
 
 use pulp::Simd;
 
 use super::super::vector::Geometry;
 
-/// The most columns that this way is the faster one for.
+/// The maximum number of columns for which this is faster.
 const MOST: usize = 8;
 
-/// Queries whose sums are in registers at once: they share the values that are read.
+/// Number of queries whose sums are in registers at once and share the loaded values.
 pub(super) const QUERIES: usize = 2;
 
-/// Where values stand when packed: a row of all keys for each column.
+/// The layout of packed values: a row of all keys for each column.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Narrow {
     keys: usize,
     columns: usize,
 }
 
-/// The weights of some keys: the first key, how many there are, and where each query's stand.
+/// The weights of some keys: the first key, their number, and the offset of each query's weights.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Piece {
     pub(super) key: usize,
@@ -29,21 +29,21 @@ pub(super) struct Piece {
 }
 
 impl Narrow {
-    /// Keys of a block: weights of a group of queries, keys and values stay in the nearest cache.
+    /// Keys of a block: weights of a group of queries, keys and values fit into the nearest cache.
     pub(super) const BLOCK: usize = 512;
 
-    /// For values of few columns, on a processor with vectors.
+    /// Returns the layout for values with few columns, on a processor with vectors.
     pub(super) fn of(keys: usize, columns: usize) -> Option<Self> {
         let fits = (1..=MOST).contains(&columns) && Geometry::here().lanes > 1;
         fits.then_some(Narrow { keys, columns })
     }
 
-    /// Elements of the packed values.
+    /// Returns the number of elements of the packed values.
     pub(super) fn len(&self) -> usize {
         self.keys * self.columns
     }
 
-    /// Packs values whose element of a key and a column is `at(key, column)`.
+    /// Packs values; `at(key, column)` returns an element.
     pub(super) fn pack(&self, packed: &mut [f32], at: impl Fn(usize, usize) -> f32) {
         for (column, row) in packed.chunks_exact_mut(self.keys).enumerate() {
             for (key, x) in row.iter_mut().enumerate() {
@@ -52,7 +52,7 @@ impl Narrow {
         }
     }
 
-    /// Adds the values, weighted, to `out`: a row of it for each of one or two queries.
+    /// Adds the weighted values to `out`: a row for each of one or two queries.
     #[inline(always)]
     pub(super) fn weigh<S: Simd>(
         &self,
@@ -71,8 +71,8 @@ impl Narrow {
         }
     }
 
-    /// M queries by N columns, whose sums stay in registers; columns that are not there repeat the
-    /// last one and are dropped.
+    /// M queries by N columns, whose sums stay in registers; missing columns repeat the last one and are
+    /// dropped.
     #[inline(always)]
     fn sum<S: Simd, const M: usize, const N: usize>(
         &self,

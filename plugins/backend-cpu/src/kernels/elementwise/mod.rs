@@ -1,5 +1,5 @@
-//! Functions of elements, alone and in regions of any shape: a list of steps over pieces of the
-//! tensors that the nearest cache holds, so that every tensor is read and written once.
+//! Elementwise operations and regions: a list of steps on pieces of the tensors that fit into the nearest
+//! cache, so that every tensor is read and written once.
 
 mod operand;
 mod round;
@@ -20,7 +20,7 @@ use super::{
     vector::dispatch,
 };
 
-/// Floats in all registers together: what the nearest cache holds with room for operands.
+/// Floats in all registers together: they fit into the nearest cache beside the operands.
 const REGISTERS: usize = 8 << 10;
 
 pub(crate) fn lower(cx: &NodeContext<'_>) -> Option<HostKernel> {
@@ -75,7 +75,7 @@ impl Elementwise {
     }
 }
 
-/// A part of the result.
+/// Computes a part of the result.
 struct Part<'a> {
     kernel: &'a Elementwise,
     operands: &'a [Operand<'a>],

@@ -1,14 +1,14 @@
-//! Where the elements of an operand stand, seen from the result.
+//! The layout of operands relative to the result.
 
 use mirage_ir::TensorType;
 
-/// The result's memory as a few dimensions, and each operand's step along them. Dimensions that all
-/// operands walk through alike are one.
+/// The dimensions of the result's memory and each operand's strides along them. Dimensions that are
+/// contiguous in all operands are merged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Walk {
     /// Sizes, outermost first; at least one.
     sizes: Vec<usize>,
-    /// For each operand its step along each dimension; 0 where it is repeated.
+    /// For each operand, its stride along each dimension; 0 if it is repeated.
     steps: Vec<Vec<usize>>,
 }
 
@@ -23,7 +23,7 @@ impl Walk {
         Walk::of(out.order.dims().map(|d| (out.shape[d], steps(d))))
     }
 
-    /// From the size of each dimension, outermost first, and every operand's step along it.
+    /// Merges dimensions, given their sizes, outermost first, and every operand's strides.
     pub(crate) fn of(dimensions: impl IntoIterator<Item = (usize, Vec<usize>)>) -> Self {
         let (mut sizes, mut all): (Vec<usize>, Vec<Vec<usize>>) = Default::default();
         let mut operands = 0;
@@ -60,7 +60,7 @@ impl Walk {
         }
     }
 
-    /// Whether an operand lies exactly as the result.
+    /// Whether an operand has the layout of the result.
     pub(super) fn is_whole(&self, operand: usize) -> bool {
         let mut expected = 1;
         let pairs = self.sizes.iter().zip(&self.steps[operand]);
@@ -71,7 +71,7 @@ impl Walk {
         })
     }
 
-    /// The operand's elements for the result's elements from `start` on, each through `f`.
+    /// Reads the operand's elements for the result's elements from `start` on, each through `f`.
     #[inline(always)]
     pub(crate) fn gather<T: Copy>(
         &self,

@@ -1,16 +1,16 @@
-//! f32 rounded to what half precision holds, without branches, so that a loop becomes vectors.
+//! Rounds f32 to half precision without branches, so that loops are vectorized.
 
-/// The nearest f16, ties to even, as f32: beyond 65504 and a half step infinite, below 2⁻¹⁴ in steps of
-/// 2⁻²⁴.
+/// Rounds to the nearest f16, ties to even, as f32: beyond 65504 and half a step, infinity; below 2⁻¹⁴ in
+/// steps of 2⁻²⁴.
 #[inline(always)]
 pub(super) fn to_f16(x: f32) -> f32 {
-    // A number in whose binade a step of f32 is a step of f16 in the binade of x: what is added to it
-    // is rounded to such steps.
+    // A number whose f32 spacing equals the f16 spacing at x: adding it rounds to that
+    // spacing.
     const EXPONENT: u32 = 0xff << 23;
     let exponent = (x.to_bits() & EXPONENT).clamp((127 - 14) << 23, (127 + 16) << 23);
     let magic = 1.5 * f32::from_bits(exponent + (13 << 23));
     let rounded = ((x + magic) - magic).abs();
-    // NaN fails the comparison and stays.
+    // NaN fails the comparison and is kept.
     let finite = if rounded > 65504.0 {
         f32::INFINITY
     } else {
@@ -19,7 +19,7 @@ pub(super) fn to_f16(x: f32) -> f32 {
     finite.copysign(x)
 }
 
-/// The nearest bf16, ties to even, as f32.
+/// Rounds to the nearest bf16, ties to even, as f32.
 #[inline(always)]
 pub(super) fn to_bf16(x: f32) -> f32 {
     let bits = x.to_bits();
@@ -56,7 +56,7 @@ mod tests {
                 f16::from_bits(bits).to_f32(),
                 bf16::from_bits(bits).to_f32(),
             ] {
-                // In f32, halfway to the next half and beside that too.
+                // In f32, also halfway to the next f16 and beside that.
                 for offset in [0_u32, 1, 0xfff, 0x1000, 0x1001, 0x7fff, 0x8000, 0x8001] {
                     check(f32::from_bits(half.to_bits().wrapping_add(offset)));
                     check(f32::from_bits(half.to_bits().wrapping_sub(offset)));

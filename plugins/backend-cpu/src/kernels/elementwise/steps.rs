@@ -1,4 +1,4 @@
-//! Steps over registers, each a loop that becomes vectors.
+//! Steps on registers, each a vectorized loop.
 
 use mirage_ir::ops::{Binary, Unary};
 use mirage_runtime::elementwise::Step;
@@ -6,7 +6,7 @@ use mirage_runtime::elementwise::Step;
 use super::super::math;
 use super::round;
 
-/// Computes a step for every element; `register` gives the registers below its own.
+/// Computes a step for every element; `register` returns a lower register.
 #[inline(always)]
 pub(super) fn run<'a>(step: Step, register: impl Fn(usize) -> &'a [f32], out: &mut [f32]) {
     match step {

@@ -11,10 +11,10 @@ const PLANE: usize = 32;
 pub(crate) const QUERIES: usize = 4;
 /// Units of a cube.
 pub(crate) const UNITS: usize = QUERIES * PLANE;
-/// The most keys, whose scores lie in shared memory.
+/// The maximum number of keys, whose scores are in shared memory.
 pub(crate) const KEYS: usize = 128;
 
-/// Where the elements of a mask or a bias that broadcasts to `[B,H,M,N]` lie.
+/// The strides of a mask or a bias that broadcasts to `[B,H,M,N]`.
 #[derive(CubeLaunch, CubeType)]
 pub(crate) struct Places {
     pub(crate) batch: u32,

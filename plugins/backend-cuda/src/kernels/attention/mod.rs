@@ -1,5 +1,5 @@
-//! Scaled dot-product attention, operands read where they lie: on tensor cores, or, over few keys, with all
-//! that may be asked of it but a softcap.
+//! Scaled dot-product attention on operands with any strides: on tensor cores, or over few keys with all
+//! options except a softcap.
 
 pub(crate) mod few;
 pub(crate) mod flash;
@@ -21,18 +21,18 @@ use super::{
     fragments::Arithmetic,
 };
 
-/// The largest head whose running sums stay in registers, and whose rows in f32 in shared memory.
+/// The largest head dimension whose running sums fit into registers, and whose f32 rows fit into shared memory.
 const DIM_MOST: usize = 192;
 const DIM_MOST_F32: usize = 96;
 
-/// Whether there is a kernel for this node, which then takes operands with any strides.
+/// Whether there is a kernel for this node; it accepts operands with any strides.
 pub(crate) fn takes(chip: &Chip, graph: &Graph, node: &Node) -> bool {
     let types: Vec<&TensorType> = node.inputs.iter().map(|&v| graph.ty(v)).collect();
     let op = node.op.get::<Attention>();
     op.is_some_and(|op| fits(chip, op, &types) || is_few(op, &types))
 }
 
-/// Whether the kernel for few keys takes it.
+/// Whether the kernel for few keys supports it.
 fn is_few(op: &Attention, types: &[&TensorType]) -> bool {
     let there = types
         .iter()
@@ -60,7 +60,7 @@ fn fits(chip: &Chip, op: &Attention, types: &[&TensorType]) -> bool {
     plain && scaled && chip.multiplies(q.dtype) && head(q) && head(v) && there
 }
 
-/// The kernel of a node, if it is an attention that fits.
+/// Returns the kernel of a node, if it is a supported attention.
 pub(crate) fn lower(chip: &Chip, cx: &NodeContext<'_, Cube>) -> Option<Kernel<Cube>> {
     let op = cx.node.op.get::<Attention>()?;
     let types: Vec<&TensorType> = cx.inputs.iter().collect();
@@ -88,7 +88,7 @@ pub(crate) fn lower(chip: &Chip, cx: &NodeContext<'_, Cube>) -> Option<Kernel<Cu
     }))
 }
 
-/// The kernel of an attention over few keys.
+/// Returns the kernel of an attention over few keys.
 fn over_few(op: &Attention, cx: &NodeContext<'_, Cube>) -> Kernel<Cube> {
     let aligns: Vec<Align> = (0..cx.inputs.len()).map(|i| cx.logical(i)).collect();
     let leave = cx.physical();
@@ -112,7 +112,7 @@ fn over_few(op: &Attention, cx: &NodeContext<'_, Cube>) -> Kernel<Cube> {
     })
 }
 
-/// The extents of an attention over few keys.
+/// The sizes of an attention over few keys.
 struct Few {
     /// Batch, heads, queries, and the dimension of values.
     shape: [usize; 4],
@@ -187,21 +187,21 @@ impl Few {
     }
 }
 
-/// A tensor `[B,H,M,E]` that lies as `[B,M,H,E]`: what follows attention puts the heads of a place side by
-/// side, which then moves nothing.
+/// A tensor `[B,H,M,E]` with the layout `[B,M,H,E]`, so that the permute after attention, which makes the heads of a
+/// position contiguous, copies nothing.
 fn heads_inside(like: &CubeTensor, [batch, heads, queries, value]: [usize; 4]) -> CubeTensor {
     let lies = empty(like, &[batch, queries, heads, value], like.dtype);
     Cube::float_swap_dims(lies, 1, 2)
 }
 
-/// Where the rows of an operand lie, in vectors of `each`.
+/// The strides of an operand's rows, in vectors of `each`.
 fn rows(t: &CubeTensor, each: usize) -> RowsLaunch {
     let s = t.meta.strides();
     let [batch, head, row] = [0, 1, 2].map(|i| (s[i] / each) as u32);
     RowsLaunch::new(batch, head, row)
 }
 
-/// An attention's extents.
+/// The sizes of an attention.
 struct Work {
     batch: usize,
     heads: usize,
@@ -258,7 +258,7 @@ impl Work {
     }
 }
 
-/// The operand as it is where its rows are in sequence and even, else laid out anew.
+/// Returns the operand itself if its rows are contiguous and aligned, else a contiguous copy.
 fn readable(tensor: Tensor<Cube>) -> CubeTensor {
     let t = match tensor {
         Tensor::Float(t) | Tensor::Int(t) | Tensor::Bool(t) => t,

@@ -1,4 +1,4 @@
-//! Norms, alone and with the activation after them, in one kernel each.
+//! Norms, alone and with the activation after them, one kernel each.
 
 pub(crate) mod groups;
 pub(crate) mod rows;
@@ -20,7 +20,7 @@ use super::{
     dtype,
 };
 
-/// The kernel of a node, if it is one of these.
+/// Returns the kernel of a node, if it is one of these.
 pub(crate) fn lower(cx: &NodeContext<'_, Cube>) -> Option<Kernel<Cube>> {
     let floats = cx.inputs.iter().all(|t| FLOATS.contains(&t.dtype));
     let small = i32::try_from(cx.inputs.first()?.numel()).is_ok();

@@ -1,4 +1,4 @@
-//! Convolutions and linear layers with what follows them, on tensor cores.
+//! Convolutions and linear layers with the operations after them, on tensor cores.
 
 pub(crate) mod finish;
 pub(crate) mod multiply;
@@ -44,7 +44,7 @@ fn takes_convolution(chip: &Chip, op: &Conv, x: &TensorType, weight: &TensorType
     x.rank() == 4 && op.groups == 1 && takes(chip, x, weight)
 }
 
-/// The form in which a node wants its weight, operand 1.
+/// Returns the preferred form of a node's weight, operand 1.
 pub(crate) fn packing(chip: &Chip, graph: &Graph, node: &Node) -> Option<Packing> {
     let operands = node.inputs.len();
     let (x, weight) = (
@@ -58,7 +58,7 @@ pub(crate) fn packing(chip: &Chip, graph: &Graph, node: &Node) -> Option<Packing
     takes(chip, x, weight).then_some(LINEAR)
 }
 
-/// A weight in the form that was asked for.
+/// Packs a weight in that form.
 pub(crate) fn pack(packing: Packing, ty: &TensorType, weight: Tensor<Cube>) -> Tensor<Cube> {
     if packing == CONVOLUTION {
         pack::convolution(ty, weight)
@@ -67,7 +67,7 @@ pub(crate) fn pack(packing: Packing, ty: &TensorType, weight: Tensor<Cube>) -> T
     }
 }
 
-/// The kernel of a node, if it is one of these and the chip has tensor cores for it.
+/// Returns the kernel of a node, if it is one of these and the device has tensor cores for it.
 pub(crate) fn lower(chip: &Chip, cx: &NodeContext<'_, Cube>) -> Option<Kernel<Cube>> {
     let operands = cx.inputs.len();
     let (x, weight) = (cx.inputs.first()?, cx.inputs.get(1)?);
@@ -92,7 +92,7 @@ struct Window {
     dilation: [usize; 2],
 }
 
-/// Everything about a product that does not depend on elements.
+/// The properties of a product that do not depend on elements.
 struct Product {
     window: Window,
     columns: usize,
@@ -100,9 +100,9 @@ struct Product {
     has_bias: bool,
     residual: Option<(usize, Align)>,
     activation: Activation,
-    /// From the order of x to the one that the product reads.
+    /// The conversion from the order of x to the one that the product reads.
     enter: Align,
-    /// From the one that it writes to that of the result.
+    /// The conversion from the order that it writes to that of the result.
     leave: Align,
     /// The dimensions of what it writes.
     shape: Vec<usize>,
@@ -124,7 +124,7 @@ impl Product {
             padding: two(&fused.op.padding),
             dilation: two(&fused.op.dilation),
         };
-        // A pixel that is its own window needs no look at its neighbours.
+        // A 1x1 window does not read neighbours.
         let plain = window.taps == [1, 1] && window.stride == [1, 1] && window.padding == [0, 0];
         let last = Order::channels_last(4);
         Product::new(chip, cx, fused, window, weight.shape[0], plain, &last)

@@ -1,11 +1,11 @@
-//! How a product is divided among cubes.
+//! The division of a product among cubes.
 
 use super::multiply::{PANEL, Tile};
 use crate::kernels::fragments::Arithmetic;
 
-/// Tiles of depth that a part of the sum has at least.
+/// Minimum number of tiles of depth of a part of the sum.
 const TILES_LEAST: usize = 4;
-/// Parts of a sum at most: each is written and read once more.
+/// Maximum number of parts of a sum, because each is written and read again.
 const PARTS_MOST: usize = 32;
 
 /// The division of a product of `rows` × `columns` results.

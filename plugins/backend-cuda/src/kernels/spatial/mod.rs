@@ -1,5 +1,5 @@
-//! Pictures at another size: resampling and pooling over two dimensions, one kernel each, in the order in
-//! which the picture lies.
+//! Resampling and pooling over two dimensions, one kernel each, in the memory order of the
+//! operand.
 
 pub(crate) mod pool;
 pub(crate) mod resample;
@@ -92,7 +92,7 @@ impl Pictures {
     }
 }
 
-/// The kernel of a node, if it is one of these.
+/// Returns the kernel of a node, if it is one of these.
 pub(crate) fn lower(cx: &NodeContext<'_, Cube>) -> Option<Kernel<Cube>> {
     let op = &cx.node.op;
     if let Some(resize) = op.get::<Resize>() {
@@ -123,7 +123,7 @@ pub(crate) fn lower(cx: &NodeContext<'_, Cube>) -> Option<Kernel<Cube>> {
     pool(&window, Pictures::of(cx)?)
 }
 
-/// `None` of bicubic, which burn's own does.
+/// Returns `None` for bicubic, which burn's kernel computes.
 #[allow(unsafe_code)]
 fn resample(resize: &Resize, pictures: Pictures) -> Option<Kernel<Cube>> {
     let resampling = match resize.mode {
