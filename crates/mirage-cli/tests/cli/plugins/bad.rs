@@ -37,7 +37,7 @@ fn is_refused(place: &Place, plugin: &Path, words: &[&str]) {
 fn files_that_are_no_plugins() {
     let place = Place::new();
     let missing = with(&place, &place.path("nope.so"), &["passes", "list"]);
-    missing.fails(2, &["nope.so", "the file does not exist"]);
+    missing.fails(2, &["nope.so", "no such file"]);
     fs::create_dir(place.path("folder.so")).unwrap();
     is_refused(&place, &place.path("folder.so"), &["not a regular file"]);
     place.write("text.so", "#!/bin/sh\n");
