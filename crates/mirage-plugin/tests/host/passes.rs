@@ -122,7 +122,7 @@ fn what_a_pass_says_of_itself_crosses_whole() {
     );
     let option = info.option("swap").unwrap();
     assert_eq!(option.default, "true");
-    assert!(option.doc.contains("first of the two"));
+    assert!(option.doc.contains("first operand"));
 }
 
 #[test]
