@@ -25,7 +25,7 @@ Examples:
 The named sets (mirage passes pipelines) come first, then the best so far with one pass or option more or
 less, for as long as there is time; who is wholly slower leaves. At the end the best is compared with
 every named set once more, frames in turn. The budget includes building the model and compiling.
-docs/user/choosing-passes.md tells how it decides.";
+docs/reference/tune.md tells how it decides.";
 
 /// Find the fastest legal set of passes here, by measurement, within a time and a bound on the error
 #[derive(Args, Debug)]

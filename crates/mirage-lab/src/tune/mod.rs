@@ -1,5 +1,5 @@
 //! Finding the fastest legal set of passes by measurement, within a time and a bound on the error.
-//! docs/user/choosing-passes.md tells how it decides.
+//! docs/reference/tune.md tells how it decides.
 
 mod bound;
 mod budget;
