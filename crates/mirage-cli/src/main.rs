@@ -26,6 +26,8 @@ mod passes;
 mod plugins;
 mod profile;
 mod progress;
+#[cfg(test)]
+mod reference;
 mod run;
 mod table;
 mod threads;

@@ -26,7 +26,7 @@ Measures the named pipelines (mirage passes pipelines) first, then variants of t
 one pass or option added or removed, until the time budget is used up. Sets whose whole interval
 is slower are dropped. At the end the best set is compared with every named pipeline again,
 alternating frames. The budget includes building the model and compiling.
-docs/user/choosing-passes.md has the method.";
+docs/reference/tune.md has the method.";
 
 /// Find the fastest set of passes on this machine, within a time budget and an error bound
 #[derive(Args, Debug)]

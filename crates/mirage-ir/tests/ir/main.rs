@@ -7,6 +7,7 @@ mod call;
 mod common;
 mod cost;
 mod cost_analysis;
+mod docs;
 mod interp_data;
 mod interp_empty;
 mod interp_generate;

@@ -1,5 +1,5 @@
 //! Finds the fastest legal set of passes by measurement, within a time budget and an error bound.
-//! docs/user/choosing-passes.md tells how it decides.
+//! docs/reference/tune.md tells how it decides.
 
 mod bound;
 mod budget;

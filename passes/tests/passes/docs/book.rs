@@ -59,6 +59,13 @@ fn links_lead_to_files() {
             if file.is_empty() || file.contains("://") {
                 continue;
             }
+            // The built book has no files but those of its folder.
+            let depth = page.strip_prefix(docs()).unwrap().components().count() - 1;
+            assert!(
+                file.matches("../").count() <= depth,
+                "{} links to {target} outside of the book; use the address in the repository",
+                page.display()
+            );
             let there = page.parent().unwrap().join(file);
             assert!(
                 there.exists(),
@@ -87,4 +94,68 @@ fn graphs_in_pages_are_valid() {
         }
     }
     assert!(seen > 10, "pages have graphs: {seen}");
+}
+
+/// A block of Rust is a test of `examples/book`, or an excerpt of a file that the text before it names.
+#[test]
+fn rust_in_pages_compiles_or_is_in_the_sources() {
+    let root = docs().join("..");
+    let tested = fs::read_to_string(root.join("examples/book/src/lib.rs")).unwrap();
+    let mut excerpts = 0;
+    for page in pages(&docs()) {
+        let name = page
+            .strip_prefix(docs())
+            .unwrap()
+            .to_string_lossy()
+            .into_owned();
+        let source = fs::read_to_string(&page).unwrap();
+        let parts: Vec<&str> = source.split("```").collect();
+        // Text and blocks take turns.
+        for pair in parts.chunks_exact(2) {
+            let (before, block) = (pair[0], pair[1]);
+            if let Some(excerpt) = block.strip_prefix("rust,ignore\n") {
+                is_excerpt(&root, &name, before, excerpt);
+                excerpts += 1;
+            } else if block.starts_with("rust") {
+                assert!(
+                    tested.contains(&format!("\"{name}\"")),
+                    "docs/{name} has Rust to compile: add the page to examples/book/src/lib.rs"
+                );
+            }
+        }
+    }
+    assert!(excerpts > 5, "pages have excerpts: {excerpts}");
+}
+
+/// That the runs of lines between `…` are in the file that the last paragraph names, in their order.
+fn is_excerpt(root: &Path, page: &str, before: &str, excerpt: &str) {
+    let paragraph = before.trim_end().rsplit("\n\n").next().unwrap_or_default();
+    let mut named = paragraph
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .collect::<Vec<_>>()
+        .into_iter();
+    let file = named.rfind(|name| name.ends_with(".rs"));
+    let file = file.unwrap_or_else(|| {
+        panic!("docs/{page}: the paragraph before this excerpt names its file:\n{excerpt}")
+    });
+    let lines = |text: &str| -> Vec<String> { text.lines().map(|l| l.trim().to_owned()).collect() };
+    let source = lines(&fs::read_to_string(root.join(file)).unwrap());
+    let mut from = 0;
+    for run in lines(excerpt)
+        .split(|line| line == "…")
+        .filter(|run| !run.is_empty())
+    {
+        let at = source[from..]
+            .windows(run.len())
+            .position(|lines| lines == run);
+        let at = at.unwrap_or_else(|| {
+            panic!(
+                "docs/{page}: {file} does not have these lines in this order:\n{}",
+                run.join("\n")
+            )
+        });
+        from += at + run.len();
+    }
 }

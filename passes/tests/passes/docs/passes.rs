@@ -29,7 +29,7 @@ fn page(registry: &Registry) -> String {
         `mirage passes show NAME` print the same, for plugins too.\n\n\
         The planner runs passes by phase, in the order of this page. A pass marked *always* runs without being asked \
         for. What a pass may change in the numbers is its class: \
-        [ARCHITECTURE.md](../../ARCHITECTURE.md) says how each class is held.\n\n\
+        [Numerics](../author/numerics.md) says what each promises and how it is checked.\n\n\
         | pass | phase | numbers | what it does |\n|---|---|---|---|\n"
         .to_owned();
     let passes = || {
