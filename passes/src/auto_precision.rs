@@ -128,6 +128,6 @@ mod tests {
             lines(&[DType::F32, DType::F16]),
             (1, "f16: the backend has a fast path for it".into())
         );
-        assert!(lines(&[DType::F32]).1.starts_with("stays f32"));
+        assert!(lines(&[DType::F32]).1.starts_with("kept f32"));
     }
 }

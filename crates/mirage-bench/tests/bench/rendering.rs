@@ -97,7 +97,7 @@ fn comparisons_are_tables() {
         row[1] = row[1].split(' ').next().unwrap().to_owned();
     }
     insta::assert_snapshot!(markdown(&table), @r"
-    | row | time by first | verdict | why |
+    | row | time / first | verdict | reason |
     | --- | ---: | --- | --- |
     | none | 1.000× | same |  |
     | channels_last |  | not comparable | version of channels_last: 1 and 2 |

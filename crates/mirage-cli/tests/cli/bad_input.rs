@@ -48,7 +48,7 @@ fn a_video_that_is_cut_off() {
     fails_on(
         &place,
         "cut.y4m",
-        &["cut.y4m", "cut off after 5 whole frames"],
+        &["cut.y4m", "truncated after 5 complete frames"],
     );
 
     // Asked for, the frames before the damage are kept; it is a failure all the same.

@@ -79,7 +79,7 @@ fn the_table_and_the_report_have_what_they_promise() {
         "first 3 frames excluded as warm-up",
         "without passes",
         "time ratio",
-        "PSNR",
+        "fidelity",
         "10 delivered, 0 skipped, 0 failed",
         "mirage-out.gif",
         "untrained",

@@ -74,7 +74,7 @@ fn bad_overrides_say_what_is_meant() {
             "network.channels=many",
             "--set network.channels=many: `network.channels` must be an integer, not `many`",
         ),
-        ("network.channels=1.5", "takes an integer, not `1.5`"),
+        ("network.channels=1.5", "must be an integer, not `1.5`"),
         ("network.channels=-8", "--set network.channels=-8: "),
         (
             "network.channels=12",

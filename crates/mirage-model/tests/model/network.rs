@@ -320,7 +320,7 @@ fn wrong_inputs_are_refused_by_name() {
     assert_eq!(twice, "input `frame`: is given twice");
     let shape = refuse(&|inputs| inputs[1].1 = noise(SIDE / 2, 0, &device).into());
     assert!(
-        shape.starts_with("input `frame`: is F32 of shape [1, 3, 16, 16]; it takes F32 of shape"),
+        shape.starts_with("input `frame`: is F32 of shape [1, 3, 16, 16]; expected F32 of shape"),
         "{shape}"
     );
     let kind = refuse(&|inputs| inputs[3].1 = Tensor::<1>::zeros([1], &device).into());

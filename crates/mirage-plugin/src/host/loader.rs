@@ -89,8 +89,8 @@ mod tests {
         let cases = [
             (
                 "libtorch_cpu.so: cannot open shared object file: No such file or directory",
-                "it needs libtorch_cpu.so, which was not found: scripts/setup-libtorch.sh makes it; build \
-                 the plugin with what it prints",
+                "it needs libtorch_cpu.so, which was not found: run scripts/setup-libtorch.sh \
+                 and build the plugin with the settings that it prints",
             ),
             (
                 "libengine.so.3: cannot open shared object file: No such file or directory",
@@ -99,18 +99,18 @@ mod tests {
             ),
             (
                 "/a b/libp.so: undefined symbol: _ZNK2at6Tensor4sizeEl",
-                "it uses `_ZNK2at6Tensor4sizeEl`, which no library on this machine defines: the libtorch here is of \
-                 another version; scripts/setup-libtorch.sh makes the right one",
+                "it uses `_ZNK2at6Tensor4sizeEl`, which no library on this machine defines: the libtorch on this \
+                 machine has another version; run scripts/setup-libtorch.sh to set up the right one",
             ),
             (
                 "/p.so: undefined symbol: _ZTVN5torch8autograd4NodeE, version X",
-                "it uses `_ZTVN5torch8autograd4NodeE`, which no library on this machine defines: the libtorch here is \
-                 of another version; scripts/setup-libtorch.sh makes the right one",
+                "it uses `_ZTVN5torch8autograd4NodeE`, which no library on this machine defines: the libtorch on \
+                 this machine has another version; run scripts/setup-libtorch.sh to set up the right one",
             ),
             (
                 "/p.so: undefined symbol: engine_run",
-                "it uses `engine_run`, which no library on this machine defines: a library that it links is of another \
-                 version here; build the plugin for this machine",
+                "it uses `engine_run`, which no library on this machine defines: a library that it links has another \
+                 version on this machine; build the plugin for this machine",
             ),
             (
                 "/p.so: file too short",

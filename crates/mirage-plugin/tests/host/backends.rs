@@ -229,7 +229,7 @@ fn wrong_arguments_are_told() {
         .map(drop)
         .unwrap_err();
     assert!(
-        error.to_string().contains("one device, number 0, not 3"),
+        error.to_string().contains("has only device 0, not 3"),
         "{error}"
     );
 }

@@ -244,7 +244,7 @@ fn names_of_new_plugins_are_checked() {
     new(&["channels-last"]).fails(2, &["already the name of"]);
     new(&["cpu", "--kind", "backend"]).fails(2, &["already the name of"]);
     new(&["mine", "--mirage", "."]).fails(2, &["crates/mirage-ir is missing"]);
-    new(&["mine", "--mirage", "nowhere"]).fails(1, &["no such folder"]);
+    new(&["mine", "--mirage", "nowhere"]).fails(1, &["cannot open the folder"]);
     new(&["mine"]).ok();
     let manifest = fs::read_to_string(place.path("mine/Cargo.toml")).unwrap();
     assert!(manifest.contains("mirage\", tag = \"v"), "{manifest}");
