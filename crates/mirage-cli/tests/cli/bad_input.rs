@@ -62,7 +62,7 @@ fn a_video_that_is_cut_off() {
     ];
     let ended = place.small(&flags);
     assert_eq!(ended.code, Some(1));
-    assert!(ended.stderr.contains("cut off after 5"));
+    assert!(ended.stderr.contains("truncated after 5"));
     assert_eq!(place.video("kept.y4m"), (32, 32, 5));
 }
 

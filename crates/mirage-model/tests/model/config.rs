@@ -80,7 +80,7 @@ fn bad_overrides_say_what_is_meant() {
             "network.channels=12",
             "model `lsd-tiny`: network.channels must be a positive multiple of 8, not 12",
         ),
-        ("network.channels=", "takes an integer"),
+        ("network.channels=", "must be an integer"),
         (
             "network.channels=99999992",
             "network.channels must be from 8 to 16384",
