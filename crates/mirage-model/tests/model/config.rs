@@ -87,11 +87,11 @@ fn bad_overrides_say_what_is_meant() {
         ),
         (
             "network.multipliers=4",
-            "takes a list of integers such as [1, 2, 4]",
+            "must be a list of integers such as [1, 2, 4]",
         ),
         (
             "network.multipliers=[\"a\"]",
-            "takes a list of integers such as [1, 2, 4]",
+            "must be a list of integers such as [1, 2, 4]",
         ),
         (
             "network.multipliers=[]",
