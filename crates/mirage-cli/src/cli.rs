@@ -191,6 +191,9 @@ pub(crate) fn answer(answer: &clap::Error) -> ExitCode {
         }
         _ => {
             let mut line = summary(&answer.render().to_string());
+            if answer.kind() == ErrorKind::ValueValidation {
+                line = plain_reason(&line);
+            }
             line.push_str(&nearest_command(answer).unwrap_or_default());
             print_error(&format!("{line} (see --help)"));
             ExitCode::from(2)
@@ -209,6 +212,44 @@ fn summary(rendered: &str) -> String {
     paragraphs.collect::<Vec<_>>().join("; ")
 }
 
+/// Says what a number must be instead of what the standard library's parser met.
+fn plain_reason(line: &str) -> String {
+    let Some((head, reason)) = line.rsplit_once("': ") else {
+        return line.to_owned();
+    };
+    let plain = match reason {
+        "invalid digit found in string" | "cannot parse integer from empty string" => {
+            "expected a whole number of at least 0".to_owned()
+        }
+        "number would be zero for non-zero type" => "expected a whole number above 0".to_owned(),
+        "number too large to fit in target type" => "the number is too large".to_owned(),
+        "invalid float literal" | "cannot parse float from empty string" => {
+            "expected a number".to_owned()
+        }
+        _ => match reason.split_once(" is not in ").map(|(_, range)| range) {
+            Some(range) => expected_range(range),
+            None => reason.to_owned(),
+        },
+    };
+    format!("{head}': {plain}")
+}
+
+/// `expected 1 to 100` for clap's `1..=100`; without the upper bound if it is that of the type.
+fn expected_range(range: &str) -> String {
+    let (low, high) = range.split_once("..").unwrap_or((range, ""));
+    let high = high.trim_start_matches('=');
+    let of_type = [
+        u64::MAX,
+        u64::from(u32::MAX),
+        u64::from(u16::MAX),
+        i64::MAX as u64,
+    ];
+    match high.parse::<u64>() {
+        Ok(high) if !of_type.contains(&high) => format!("expected {low} to {high}"),
+        _ => format!("expected {low} or more"),
+    }
+}
+
 /// Returns the command nearest to an unknown one, where clap suggests none.
 fn nearest_command(answer: &clap::Error) -> Option<String> {
     let Some(ContextValue::String(wrong)) = answer.get(ContextKind::InvalidSubcommand) else {
@@ -224,7 +265,30 @@ fn nearest_command(answer: &clap::Error) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::summary;
+    use super::{plain_reason, summary};
+
+    #[test]
+    fn reasons_say_what_a_number_must_be() {
+        let reason = |parser: &str| {
+            let line = plain_reason(&format!("invalid value '0' for '--frames <N>': {parser}"));
+            line.rsplit_once(": ").map(|(_, reason)| reason.to_owned())
+        };
+        for (parser, plain) in [
+            ("0 is not in 1..18446744073709551615", "expected 1 or more"),
+            ("0 is not in 1..=4294967295", "expected 1 or more"),
+            ("0 is not in 1..=100", "expected 1 to 100"),
+            (
+                "invalid digit found in string",
+                "expected a whole number of at least 0",
+            ),
+            (
+                "width and height must be above 0",
+                "width and height must be above 0",
+            ),
+        ] {
+            assert_eq!(reason(parser).as_deref(), Some(plain), "{parser}");
+        }
+    }
 
     #[test]
     fn claps_paragraphs_become_a_line() {

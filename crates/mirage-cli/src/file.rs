@@ -33,9 +33,15 @@ impl AtomicFile {
         let cannot = |why: &dyn std::fmt::Display| {
             let path = path.display();
             CliError::failure(format!(
-                "cannot create {path}: {why}; check that the folder exists and can be written"
+                "cannot create {path}: {why}; give a path in a folder that can be written"
             ))
         };
+        if !folder.is_dir() {
+            return Err(cannot(&format_args!(
+                "there is no folder {}",
+                folder.display()
+            )));
+        }
         if path.is_dir() {
             return Err(cannot(&"it is a folder"));
         }

@@ -33,6 +33,12 @@ impl ManArgs {
                 .failure()?;
             return emit_bytes(&page);
         };
+        if folder.exists() && !folder.is_dir() {
+            let folder = folder.display();
+            return Err(CliError::failure(format!(
+                "{folder} is not a folder; give another name"
+            )));
+        }
         let written = std::fs::create_dir_all(folder)
             .and_then(|()| clap_mangen::generate_to(Cli::command(), folder));
         written.map_err(|e| {

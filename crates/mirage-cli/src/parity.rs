@@ -128,7 +128,9 @@ impl ParityArgs {
         }
         let reference = match self.reference.as_str() {
             DEFINITION => Reference::Definition,
-            name => Reference::Backend(usable(name)?),
+            name => Reference::Backend(
+                usable(name).map_err(|e| CliError::usage(format!("--reference: {e}")))?,
+            ),
         };
         let file = self.save.as_deref().map(AtomicFile::create).transpose()?;
         let progress = Progress::new(quiet_log && !self.json);

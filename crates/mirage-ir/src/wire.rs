@@ -98,7 +98,7 @@ pub fn decode(bytes: &[u8]) -> Result<Graph, GraphError> {
     let mut deserializer = rmp_serde::Deserializer::new(bytes);
     deserializer.set_max_depth(MAX_NESTING);
     let header = Header::deserialize(&mut deserializer)
-        .map_err(|e| error(format!("not a graph in wire form: {e}")))?;
+        .map_err(|_| error("not a graph in wire form, or truncated in its header".to_owned()))?;
     if header.format != FORMAT {
         let message = format!(
             "expected the format `{FORMAT}`, found `{}`",

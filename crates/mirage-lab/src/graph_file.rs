@@ -35,11 +35,18 @@ impl GraphFile {
     /// If the file cannot be read or has none of these forms.
     pub fn read(path: &Path) -> Result<Self> {
         let name = path.display();
-        let bytes = std::fs::read(path)
-            .map_err(|e| LabError::Failed(format!("cannot read {name}: {e}")))?;
+        let bytes = std::fs::read(path).map_err(|e| {
+            LabError::Failed(format!(
+                "cannot read {name}: {e}; expected a graph written by `mirage graph dump --output`"
+            ))
+        })?;
         let fail = |why: &dyn std::fmt::Display| LabError::Failed(format!("{name}: {why}"));
         let Ok(text) = std::str::from_utf8(&bytes) else {
-            let graph = wire::decode(&bytes).map_err(|e| fail(&e))?;
+            let graph = wire::decode(&bytes).map_err(|e| {
+                fail(&format_args!(
+                    "{e}; expected a graph written by `mirage graph dump --output`"
+                ))
+            })?;
             return Ok(GraphFile {
                 graph,
                 passes: None,

@@ -19,8 +19,11 @@ type Result<T> = std::result::Result<T, TensorFileError>;
 pub fn read(path: &Path) -> Result<Vec<(String, TensorData)>> {
     let name = path.display();
     let fail = |why: String| TensorFileError(format!("{name}: {why}"));
-    let bytes =
-        std::fs::read(path).map_err(|e| TensorFileError(format!("cannot read {name}: {e}")))?;
+    let bytes = std::fs::read(path).map_err(|e| {
+        TensorFileError(format!(
+            "cannot read {name}: {e}; expected a safetensors file"
+        ))
+    })?;
     if bytes.is_empty() {
         return Err(fail(
             "the file is empty; expected a safetensors file".to_owned(),

@@ -8,18 +8,16 @@ use crate::weights::Misfit;
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
     /// A model name that is neither a preset nor a file.
-    #[error("unknown model `{name}`: {hint}; presets: {presets}; a path to a .toml file works too")]
+    #[error("unknown model `{name}` (neither a preset nor a .toml file): {hint}")]
     UnknownModel {
         /// The name as given.
         name: String,
-        /// `did you mean …?`, or what else is known.
+        /// `did you mean …?`, or the presets.
         hint: String,
-        /// The presets, separated by commas.
-        presets: String,
     },
 
     /// A configuration file that could not be read.
-    #[error("cannot read model configuration {}: {source}", path.display())]
+    #[error("cannot read model configuration {}: {source}; pass a preset (mirage models) or an existing .toml file", path.display())]
     ReadConfig {
         /// The file.
         path: PathBuf,
@@ -69,7 +67,7 @@ pub enum ModelError {
 
     /// A frame size that the network does not support.
     #[error(
-        "model `{model}` cannot run at {width}x{height}: both sides must be positive multiples of {multiple}; the nearest size is {nearest_width}x{nearest_height} (the network halves the sides {halvings} times)"
+        "model `{model}` cannot run at {width}x{height}: both sides must be multiples of {multiple} from {multiple} to {max} (the network halves them {halvings} times); the nearest size is {nearest_width}x{nearest_height}"
     )]
     Size {
         /// The configuration's name.
@@ -80,6 +78,8 @@ pub enum ModelError {
         height: usize,
         /// What both sides must be a multiple of.
         multiple: usize,
+        /// The longest side in pixels.
+        max: usize,
         /// How often the network halves the sides.
         halvings: usize,
         /// The nearest supported width.

@@ -29,7 +29,8 @@ impl WeightLayout {
     /// If the file is missing, truncated or not safetensors.
     pub fn detect(path: &Path) -> Result<Self, ModelError> {
         let unreadable = |reason: String| unreadable(path, reason);
-        std::fs::File::open(path).map_err(|error| unreadable(error.to_string()))?;
+        std::fs::File::open(path)
+            .map_err(|error| unreadable(format!("{error}; expected a safetensors file")))?;
         let keys = SafetensorsStore::from_file(path).keys().map_err(|error| {
             unreadable(format!(
                 "{error}; the file may be truncated or not safetensors"

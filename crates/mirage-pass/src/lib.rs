@@ -73,7 +73,7 @@ pub use options::{
     TypedOptions,
 };
 pub use pass::{Outcome, Pass, PassContext, PassError};
-pub use plan::{Plan, Step};
+pub use plan::{Plan, PlannedPass};
 pub use planner::{PlanError, Rule, Stated, plan, plan_in_order};
 pub use registry::{PassEntry, Registry, RegistryError, extend};
 

@@ -8,7 +8,7 @@ use crate::{Options, Pass, PassInfo, PassSpec, PipelineSpec};
 
 /// One run of a pass.
 #[derive(Clone)]
-pub struct Step {
+pub struct PlannedPass {
     /// The pass.
     pub pass: &'static dyn Pass,
     /// Its options.
@@ -17,10 +17,10 @@ pub struct Step {
     pub automatic: bool,
 }
 
-impl Step {
+impl PlannedPass {
     /// Returns a requested step.
     pub fn new(pass: &'static dyn Pass, options: Options) -> Self {
-        Step {
+        PlannedPass {
             pass,
             options,
             automatic: false,
@@ -41,7 +41,7 @@ impl Step {
     }
 }
 
-impl fmt::Debug for Step {
+impl fmt::Debug for PlannedPass {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
@@ -52,17 +52,17 @@ impl fmt::Debug for Step {
     }
 }
 
-impl PartialEq for Step {
+impl PartialEq for PlannedPass {
     /// Passes are compared by name and version.
     fn eq(&self, other: &Self) -> bool {
-        let key = |s: &Step| (s.info().name, s.info().version, s.automatic);
+        let key = |s: &PlannedPass| (s.info().name, s.info().version, s.automatic);
         key(self) == key(other) && self.options == other.options
     }
 }
 
-impl Serialize for Step {
+impl Serialize for PlannedPass {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        let mut step = s.serialize_struct("Step", 5)?;
+        let mut step = s.serialize_struct("PlannedPass", 5)?;
         step.serialize_field("name", self.info().name)?;
         step.serialize_field("version", &self.info().version)?;
         step.serialize_field("phase", &self.info().phase)?;
@@ -76,21 +76,21 @@ impl Serialize for Step {
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Plan {
     /// Returns the steps.
-    pub steps: Vec<Step>,
+    pub steps: Vec<PlannedPass>,
 }
 
 impl Plan {
     /// Returns a plan of one pass without automatic steps, for testing a pass alone.
     pub fn single(pass: &'static dyn Pass, options: Options) -> Self {
         Plan {
-            steps: vec![Step::new(pass, options)],
+            steps: vec![PlannedPass::new(pass, options)],
         }
     }
 
     /// Returns all steps as a pipeline. Planned by [`plan_in_order`](crate::plan_in_order), it gives the same
     /// steps, none of them automatic.
     pub fn spec(&self) -> PipelineSpec {
-        self.steps.iter().map(Step::spec).collect()
+        self.steps.iter().map(PlannedPass::spec).collect()
     }
 }
 

@@ -38,6 +38,6 @@ pub use report::{
     BackendReport, GraphChange, Machine, MemoryReportBytes, ModelReport, PassReport, REPORT_SCHEMA,
     RunReport, SamplerReport, main_dtype,
 };
-pub use sampler::{MAX_STEPS, SamplerConfig, Step, Trajectory};
+pub use sampler::{MAX_STEPS, SamplerConfig, SamplerStep, Trajectory};
 pub use session::Session;
 pub use trace::{FrameTrace, Lap, Trace, trace_live};

@@ -48,7 +48,7 @@ pub fn parity_inputs(
 /// The outputs of a captured forward pass by its definition, in f64.
 ///
 /// # Errors
-/// An input that is not there; what the interpreter says.
+/// If an input is missing or the interpreter fails.
 pub fn by_definition(captured: &Captured, inputs: &[Named]) -> Result<Vec<Tensor>, StreamError> {
     let setting = |e: mirage_ir::OpError| StreamError::Setting(e.to_string());
     let ports = captured.graph.inputs().iter();
@@ -62,7 +62,7 @@ pub fn by_definition(captured: &Captured, inputs: &[Named]) -> Result<Vec<Tensor
 /// The outputs of one execution.
 ///
 /// # Errors
-/// An input that is not there; what the backend says.
+/// If an input is missing or the backend fails.
 pub fn by_execution(
     executable: &mut dyn Executable,
     inputs: &[Named],
@@ -110,7 +110,7 @@ pub fn bound(plan: &Plan, backend: &dyn Backend) -> f64 {
 /// What a frame of this many steps may differ by from the same without passes, as a share of the picture's
 /// norm: each step may add [`bound`]. `None` where a pass computes another function, which a metric judges.
 pub fn frame_bound(plan: &Plan, backend: &dyn Backend, steps: usize) -> Option<f64> {
-    let lossy = |step: &mirage_pass::Step| {
+    let lossy = |step: &mirage_pass::PlannedPass| {
         matches!(step.info().numerics, mirage_pass::Numerics::Lossy { .. })
     };
     match plan.steps.iter().any(lossy) {

@@ -32,7 +32,7 @@ impl Default for SamplerConfig {
 /// One step: x' = `keep`·x + `clean`·x0 + `noise`·n, with x0 the model's prediction at `timestep`
 /// and n fresh noise.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Step {
+pub struct SamplerStep {
     /// The timestep of x, in `0..train_timesteps`.
     pub timestep: usize,
     /// The factor on x.
@@ -51,7 +51,7 @@ pub struct Trajectory {
     /// The factor on noise in the first sample.
     pub noise: f64,
     /// The steps, from the noisiest timestep down.
-    pub steps: Vec<Step>,
+    pub steps: Vec<SamplerStep>,
 }
 
 impl Trajectory {
@@ -79,7 +79,7 @@ impl Trajectory {
                 } else {
                     1.0
                 };
-                Step::between(t, alphas[t], next, config.eta)
+                SamplerStep::between(t, alphas[t], next, config.eta)
             })
             .collect();
         let first = alphas[timestep(0)];
@@ -96,11 +96,11 @@ impl Trajectory {
     }
 }
 
-impl Step {
+impl SamplerStep {
     fn between(timestep: usize, alpha: f64, next: f64, eta: f64) -> Self {
         let variance = eta * eta * (1.0 - next) / (1.0 - alpha) * (1.0 - alpha / next);
         let keep = ((1.0 - next - variance).max(0.0) / (1.0 - alpha)).sqrt();
-        Step {
+        SamplerStep {
             timestep,
             keep,
             clean: next.sqrt() - keep * alpha.sqrt(),

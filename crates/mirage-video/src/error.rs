@@ -26,7 +26,16 @@ pub enum Error {
         source: io::Error,
     },
 
-    /// The input has no bytes, or a folder or pattern has no images.
+    /// A folder without images.
+    #[error("{name}: no images in this folder; it must contain {formats}")]
+    NoImages {
+        /// The folder as given.
+        name: String,
+        /// The formats that are read.
+        formats: &'static str,
+    },
+
+    /// The input has no bytes.
     #[error("{name}: the input is empty; a video needs at least one frame")]
     Empty {
         /// The input as given.
@@ -181,6 +190,15 @@ pub enum Error {
         name: String,
         /// The encoders that can be used.
         encoders: String,
+    },
+
+    /// The folder of the output does not exist.
+    #[error("{name}: cannot create: there is no folder {}; create it or give another path", folder.display())]
+    NoFolder {
+        /// The output as given.
+        name: String,
+        /// The missing folder.
+        folder: PathBuf,
     },
 
     /// The output cannot be created.

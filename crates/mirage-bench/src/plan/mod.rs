@@ -14,36 +14,35 @@ pub use rows::{RowKind, RowPlan};
 pub use set::{MAX_PASSES, PassSet};
 pub use shapley::{MAX_SHAPLEY, ShapleyPlan};
 
-/// What a plan has beside the rows of its passes.
+/// The rows of a plan in addition to those of its passes.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PlanOptions {
     /// Each pass's Shapley share of the whole gain.
     pub shapley: bool,
-    /// The baseline a second time, as a row of its own: what it differs by is noise.
+    /// Measure the baseline a second time, as its own row. Its difference from the baseline is noise.
     pub control: bool,
-    /// Rows of the baseline that are made slower by so many percent each, to check the method.
+    /// Percentages: for each, a row of the baseline that is slowed down by it, to check the method.
     pub planted: Vec<f64>,
-    /// Sets of the user's own, a row each. Each is measured by itself, also where another row shows the
-    /// same set, so that a set named twice tells how much it differs from itself.
+    /// Additional sets, one row each. Each is measured separately even if another row has the same set, so a set
+    /// given twice shows the noise.
     pub own: Vec<OwnSet>,
 }
 
-/// A set of the user's own.
+/// An additional set of passes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OwnSet {
     /// The row's label.
     pub label: String,
-    /// Its passes. They may be others than those of the plan; these have places from the plan's
-    /// number of passes on.
+    /// Its passes. Passes that are not in the plan are numbered from the plan's number of passes.
     pub passes: PassSet,
 }
 
-/// A subject that whoever measures must make slower.
+/// A subject that the measuring side must slow down.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Planted {
     /// Its place in [`Plan::subjects`].
     pub subject: usize,
-    /// By how much, percent of its own time.
+    /// By how much, in percent of its time.
     pub percent: f64,
 }
 
@@ -150,13 +149,13 @@ struct Subjects {
 }
 
 impl Subjects {
-    /// The place of a set, which is added if it is new.
+    /// Returns the index of a set, which is added if it is new.
     fn place(&mut self, set: PassSet) -> usize {
         let found = self.sets.iter().position(|&s| s == set);
         found.unwrap_or_else(|| self.again(set))
     }
 
-    /// A place of its own for a set that may be there already.
+    /// Adds a set, even if it exists already, and returns its index.
     fn again(&mut self, set: PassSet) -> usize {
         self.sets.push(set);
         self.sets.len() - 1

@@ -15,7 +15,7 @@ pub fn short(value: f64) -> String {
     format!("{value:.*}", digits as usize)
 }
 
-/// As [`short`]; what is too little for a table is not told digit by digit.
+/// As [`short`], but values below 0.0005 are shown as `<0.001` and small ones with three decimals.
 pub(super) fn brief(value: f64) -> String {
     match value.abs() {
         0.0 => short(value),

@@ -55,7 +55,11 @@ impl PassArgs {
                     "--pipeline: `{name}` is neither a named pipeline nor a file: {advice}"
                 )));
             }
-            Err(e) => return Err(CliError::failure(format!("cannot read {name}: {e}"))),
+            Err(e) => {
+                return Err(CliError::failure(format!(
+                    "--pipeline: cannot read {name}: {e}; pass a named pipeline (mirage passes list) or an existing .toml file"
+                )));
+            }
         };
         // A reproducer names the passes that failed.
         if let Ok(reproducer) = Reproducer::from_toml(&text) {

@@ -24,11 +24,10 @@ impl ModelConfig {
         {
             return Self::from_path(path);
         }
-        let names: Vec<&str> = presets().iter().map(|preset| preset.name).collect();
+        let names = presets().iter().map(|preset| preset.name);
         Err(ModelError::UnknownModel {
             name: name_or_path.to_owned(),
-            hint: mirage_suggest::advice(name_or_path, names.iter().copied()),
-            presets: names.join(", "),
+            hint: mirage_suggest::advice(name_or_path, names),
         })
     }
 

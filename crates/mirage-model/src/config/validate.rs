@@ -88,6 +88,7 @@ impl Size {
             width: self.width,
             height: self.height,
             multiple,
+            max: MAX_SIDE / multiple * multiple,
             halvings,
             nearest_width: nearest(self.width),
             nearest_height: nearest(self.height),

@@ -17,7 +17,7 @@ pub use numerics::{NumericEffect, NumericsDiff};
 pub use timing::Timing;
 pub use verify::{Interface, Verify};
 
-use crate::{Fault, Outcome, PassRun, Plan, Step};
+use crate::{Fault, Outcome, PassRun, Plan, PlannedPass};
 
 /// An instrument's answer to whether a step may run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub struct StepView<'a> {
     /// The position, from 0.
     pub index: usize,
     /// The step.
-    pub step: &'a Step,
+    pub step: &'a PlannedPass,
 }
 
 /// The effect of a step.

@@ -9,7 +9,7 @@ use std::{
 use mirage_ir::{Graph, target::Capabilities};
 
 use super::Fault;
-use crate::{Outcome, PassContext, PassError, Phase, Step, instrument::BodyChange};
+use crate::{Outcome, PassContext, PassError, Phase, PlannedPass, instrument::BodyChange};
 
 /// A program after a pass.
 pub(super) struct Passed {
@@ -23,7 +23,7 @@ pub(super) struct Passed {
 /// Runs a step on a program and checks the reported outcome. A pass of [`Phase::Runtime`] applies to the
 /// whole program, so it runs on the graph only.
 pub(super) fn run(
-    step: &Step,
+    step: &PlannedPass,
     program: &Graph,
     capabilities: &Capabilities,
 ) -> Result<Passed, Fault> {
@@ -56,7 +56,11 @@ pub(super) fn run(
 }
 
 /// Runs a pass on a copy of a graph. A panic becomes a fault; the program's panic hook is called for it.
-fn run_graph(step: &Step, before: &Graph, cx: &PassContext<'_>) -> Result<(Graph, Outcome), Fault> {
+fn run_graph(
+    step: &PlannedPass,
+    before: &Graph,
+    cx: &PassContext<'_>,
+) -> Result<(Graph, Outcome), Fault> {
     let mut after = before.clone();
     // The copy is discarded after a panic, so no half-rewritten graph is visible.
     let outcome = match catch_unwind(AssertUnwindSafe(|| step.pass.run(&mut after, cx))) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use mirage_ir::{Graph, cost::graph_cost};
 use serde::{Serialize, Serializer};
 
-use crate::{Fingerprint, Numerics, Options, Outcome, Phase, Step};
+use crate::{Fingerprint, Numerics, Options, Outcome, Phase, PlannedPass};
 
 /// The cost of a graph. See [`mirage_ir::cost::GraphCost`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -87,7 +87,7 @@ pub struct PassRun {
 
 impl PassRun {
     /// Returns the row of a step that has not run yet.
-    pub(super) fn new(step: &Step, before: GraphSummary) -> Self {
+    pub(super) fn new(step: &PlannedPass, before: GraphSummary) -> Self {
         let info = step.info();
         PassRun {
             name: info.name,

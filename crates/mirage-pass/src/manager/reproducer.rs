@@ -9,7 +9,7 @@ use mirage_ir::{Graph, GraphError, target::Capabilities, text};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Fingerprint, PassSpec, PipelineSpec, Plan, PlanError, Registry, Step, TomlError, files,
+    Fingerprint, PassSpec, PipelineSpec, Plan, PlanError, PlannedPass, Registry, TomlError, files,
     plan_in_order,
 };
 
@@ -33,7 +33,7 @@ pub struct Reproducer {
 
 impl Reproducer {
     pub(super) fn new(
-        step: &Step,
+        step: &PlannedPass,
         graph: &Graph,
         capabilities: &Capabilities,
         error: String,

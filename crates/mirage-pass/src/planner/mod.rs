@@ -19,7 +19,7 @@ pub use error::{PlanError, Rule, Stated};
 
 use crate::{
     Options, PassInfo, PassSpec, Phase, PipelineSpec, Registry,
-    plan::{Plan, Step},
+    plan::{Plan, PlannedPass},
 };
 use rules::{check_sequence, check_set, is_grouped};
 
@@ -30,12 +30,12 @@ pub fn plan(registry: &Registry, pipeline: &PipelineSpec) -> Result<Plan, PlanEr
     let automatic = registry
         .iter()
         .filter(|pass| always(pass.info()))
-        .map(|pass| Step {
+        .map(|pass| PlannedPass {
             pass,
             options: Options::defaults(pass.info()),
             automatic: true,
         });
-    let (mut groups, singles): (Vec<Step>, Vec<Step>) = automatic
+    let (mut groups, singles): (Vec<PlannedPass>, Vec<PlannedPass>) = automatic
         .chain(asked.iter().cloned())
         .partition(|s| is_grouped(s.info()));
 
@@ -66,8 +66,8 @@ fn resolve(
     registry: &Registry,
     pipeline: &PipelineSpec,
     repeats: fn(&PassInfo) -> bool,
-) -> Result<Vec<Step>, PlanError> {
-    let mut steps: Vec<Step> = Vec::new();
+) -> Result<Vec<PlannedPass>, PlanError> {
+    let mut steps: Vec<PlannedPass> = Vec::new();
     for spec in &pipeline.passes {
         let step = resolve_one(registry, spec)?;
         let info = step.info();
@@ -82,7 +82,7 @@ fn resolve(
     Ok(steps)
 }
 
-fn resolve_one(registry: &Registry, spec: &PassSpec) -> Result<Step, PlanError> {
+fn resolve_one(registry: &Registry, spec: &PassSpec) -> Result<PlannedPass, PlanError> {
     let Some(pass) = registry.get(spec.name()) else {
         return Err(PlanError::UnknownPass {
             name: spec.name().to_owned(),
@@ -99,15 +99,15 @@ fn resolve_one(registry: &Registry, spec: &PassSpec) -> Result<Step, PlanError> 
             problem,
         }
     })?;
-    Ok(Step::new(pass, options))
+    Ok(PlannedPass::new(pass, options))
 }
 
 /// Checks rules between passes of different phases against the order of phases.
-fn check_rules_of_phases(steps: &[Step]) -> Result<(), PlanError> {
+fn check_rules_of_phases(steps: &[PlannedPass]) -> Result<(), PlanError> {
     let singles = || {
         steps
             .iter()
-            .map(Step::info)
+            .map(PlannedPass::info)
             .filter(|info| !is_grouped(info))
     };
     for first in singles() {
@@ -127,7 +127,10 @@ fn check_rules_of_phases(steps: &[Step]) -> Result<(), PlanError> {
 }
 
 /// Returns the sorted phases in order, with the cleanup group after each that has a pass.
-fn interleave(mut singles: Vec<Step>, cleanup: Vec<Step>) -> Result<Vec<Step>, PlanError> {
+fn interleave(
+    mut singles: Vec<PlannedPass>,
+    cleanup: Vec<PlannedPass>,
+) -> Result<Vec<PlannedPass>, PlanError> {
     let mut steps = Vec::new();
     for phase in Phase::ALL {
         let (of_phase, rest) = singles.into_iter().partition(|s| s.info().phase == phase);

@@ -4,11 +4,11 @@ use super::{
     error::{PlanError, Stated},
     rules::precedences,
 };
-use crate::plan::Step;
+use crate::plan::PlannedPass;
 
 /// Sorts the steps so that their rules hold. Stable: of the steps that may run next, the first given runs
 /// first.
-pub(super) fn sort(mut steps: Vec<Step>) -> Result<Vec<Step>, PlanError> {
+pub(super) fn sort(mut steps: Vec<PlannedPass>) -> Result<Vec<PlannedPass>, PlanError> {
     let mut sorted = Vec::with_capacity(steps.len());
     while !steps.is_empty() {
         let ready = steps
@@ -23,8 +23,8 @@ pub(super) fn sort(mut steps: Vec<Step>) -> Result<Vec<Step>, PlanError> {
 }
 
 /// Returns a rule by which another step must run before this one, and that step's position.
-fn blocker(step: &Step, steps: &[Step]) -> Option<(Stated, usize)> {
-    let by = |other: &Step| precedences(other.info(), step.info()).into_iter().next();
+fn blocker(step: &PlannedPass, steps: &[PlannedPass]) -> Option<(Stated, usize)> {
+    let by = |other: &PlannedPass| precedences(other.info(), step.info()).into_iter().next();
     steps
         .iter()
         .enumerate()
@@ -33,7 +33,7 @@ fn blocker(step: &Step, steps: &[Step]) -> Option<(Stated, usize)> {
 
 /// Returns the rules of a cycle, in the order of the steps that they block. Every step must have a
 /// blocker.
-fn cycle(steps: &[Step]) -> Vec<Stated> {
+fn cycle(steps: &[PlannedPass]) -> Vec<Stated> {
     let mut rules: Vec<Stated> = Vec::new();
     let mut visited: Vec<usize> = Vec::new();
     let mut at = 0;

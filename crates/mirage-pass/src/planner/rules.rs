@@ -1,7 +1,7 @@
 //! The rules between passes, for sets and for sequences.
 
 use super::error::{PlanError, Rule, Stated};
-use crate::{PassInfo, Registry, plan::Step};
+use crate::{PassInfo, Registry, plan::PlannedPass};
 
 /// Whether the pass runs in groups between phases rather than once in its own.
 pub(super) fn is_grouped(info: &PassInfo) -> bool {
@@ -40,8 +40,8 @@ fn state(
 
 /// Checks the rules that don't depend on the order: conflicts and requirements. A pass may occur several
 /// times.
-pub(super) fn check_set(steps: &[Step], registry: &Registry) -> Result<(), PlanError> {
-    let infos = || steps.iter().map(Step::info);
+pub(super) fn check_set(steps: &[PlannedPass], registry: &Registry) -> Result<(), PlanError> {
+    let infos = || steps.iter().map(PlannedPass::info);
     for a in infos() {
         if let Some(stated) = infos().find_map(|b| state(a, Rule::Conflicts, a.conflicts, b)) {
             return Err(PlanError::Conflict(stated));
@@ -78,7 +78,7 @@ fn remedy(requires: &str, registry: &Registry) -> String {
 ///
 /// A cleanup pass may occur several times: for each occurrence, every pass that must come first has run
 /// before, and every pass that must follow runs after.
-pub(super) fn check_sequence(steps: &[Step]) -> Result<(), PlanError> {
+pub(super) fn check_sequence(steps: &[PlannedPass]) -> Result<(), PlanError> {
     check_phases(steps)?;
     for (i, a) in steps.iter().enumerate() {
         for (j, b) in steps.iter().enumerate() {
@@ -102,10 +102,10 @@ pub(super) fn check_sequence(steps: &[Step]) -> Result<(), PlanError> {
     Ok(())
 }
 
-fn check_phases(steps: &[Step]) -> Result<(), PlanError> {
+fn check_phases(steps: &[PlannedPass]) -> Result<(), PlanError> {
     let single: Vec<_> = steps
         .iter()
-        .map(Step::info)
+        .map(PlannedPass::info)
         .filter(|i| !is_grouped(i))
         .collect();
     match single.windows(2).find(|pair| pair[0].phase > pair[1].phase) {

@@ -9,14 +9,14 @@ use mirage_ir::{
 };
 use mirage_pass::{
     Fault, GraphSummary, Manager, Numerics, Options, Outcome, Pass, PassInfo, Phase, PipelineError,
-    PipelineReport, Plan, Registry, Step, StepFailure,
+    PipelineReport, Plan, PlannedPass, Registry, StepFailure,
     instrument::{Bisect, Bisection, Dump, NumericsDiff},
 };
 
 use crate::common::{Copying, capabilities, info, made, mark, relu_for_silu};
 
 fn plan_of(passes: &[&'static dyn Pass]) -> Plan {
-    let step = |&pass: &&'static dyn Pass| Step::new(pass, Options::defaults(pass.info()));
+    let step = |&pass: &&'static dyn Pass| PlannedPass::new(pass, Options::defaults(pass.info()));
     Plan {
         steps: passes.iter().map(step).collect(),
     }

@@ -9,14 +9,14 @@ use mirage_ir::{
 };
 use mirage_pass::{
     Fault, Manager, Numerics, Options, Outcome, Pass, PassInfo, PassRun, Phase, PipelineError,
-    Plan, Step,
+    Plan, PlannedPass,
     instrument::{Bisect, Bisection, Change, Dump, Instrument, NumericsDiff, StepView, Verdict},
 };
 
 use crate::common::{Copying, capabilities, graph, info, made, mark, relu_for_silu};
 
 fn plan_of(passes: &[&'static dyn Pass]) -> Plan {
-    let step = |&pass: &&'static dyn Pass| Step::new(pass, Options::defaults(pass.info()));
+    let step = |&pass: &&'static dyn Pass| PlannedPass::new(pass, Options::defaults(pass.info()));
     Plan {
         steps: passes.iter().map(step).collect(),
     }

@@ -3,13 +3,13 @@
 use mirage_ir::{DType, Graph, GraphBuilder, Node, TensorType, ValueId, ops::Linear};
 use mirage_pass::{
     Fault, Manager, Options, Outcome, Pass, PassError, PassInfo, Phase, PipelineError, Plan,
-    Registry, Reproducer, Step, StepFailure, check_interface,
+    PlannedPass, Registry, Reproducer, StepFailure, check_interface,
 };
 
 use crate::common::{Copying, capabilities, graph, info, made, mark, relu_for_silu};
 
 fn plan_of(passes: &[&'static dyn Pass]) -> Plan {
-    let step = |&pass: &&'static dyn Pass| Step::new(pass, Options::defaults(pass.info()));
+    let step = |&pass: &&'static dyn Pass| PlannedPass::new(pass, Options::defaults(pass.info()));
     Plan {
         steps: passes.iter().map(step).collect(),
     }

@@ -107,18 +107,23 @@ pub(super) fn final_path(spec: &str) -> PathBuf {
 
 /// A temporary file in the folder of `path`, removed when dropped.
 pub(super) fn temporary(path: &Path, spec: &str) -> Result<NamedTempFile> {
+    let folder = parent(path);
+    if !folder.is_dir() {
+        return Err(Error::NoFolder {
+            name: spec.to_owned(),
+            folder: folder.to_owned(),
+        });
+    }
     let mut builder = Builder::new();
     let prefix = hidden_prefix(path);
     builder.prefix(&prefix).suffix(".part");
     // Permissions by the umask, like any new file, instead of those of temporary files.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    builder
-        .tempfile_in(parent(path))
-        .map_err(|error| Error::Create {
-            name: spec.to_owned(),
-            source: plain(error),
-        })
+    builder.tempfile_in(folder).map_err(|error| Error::Create {
+        name: spec.to_owned(),
+        source: plain(error),
+    })
 }
 
 /// Removes the name of the temporary file from the error, so that the message is about the name that the

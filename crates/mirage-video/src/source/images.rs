@@ -31,8 +31,9 @@ impl ImagesSource {
     pub(super) fn open(spec: &str, options: &SourceOptions) -> Result<Self> {
         let files = files(spec)?;
         let Some(first) = files.first() else {
-            return Err(Error::Empty {
+            return Err(Error::NoImages {
                 name: spec.to_owned(),
+                formats: FORMAT,
             });
         };
         let first = decode(first)?;
