@@ -242,6 +242,13 @@ impl<B: Backend> Tensor<B> {
                 B::int_cast(t, stored)
             })
         } else {
+            // Graphics cards refuse the host's form.
+            let stored = storage.bool().into();
+            let from = if from.dtype() == stored {
+                from
+            } else {
+                from.convert_dtype(stored)
+            };
             Tensor::Bool(B::bool_from_data(from, device))
         }
     }

@@ -58,7 +58,8 @@ fn grid_sample<B: Backend>(op: &GridSample, cx: &NodeContext<'_, B>) -> Kernel<B
     let wide = accumulator(dtype);
     kernel(move |args| {
         let x = x.view(args.take(0)).into_float();
-        let grid = grid.view(args.take(1)).into_float();
+        // burn-cubecl 0.22.1 reads the grid as if its coordinates were adjacent, whatever its strides.
+        let grid = grid.view(args.take(1)).contiguous().into_float();
         let [x, grid] = [x, grid].map(|t| cast_float::<B>(t, dtype, wide, &storage));
         let y = B::float_grid_sample_2d(x, grid, options.clone());
         out.lay_out(Tensor::Float(cast_float::<B>(y, wide, dtype, &storage)))
