@@ -35,6 +35,15 @@ pub enum Error {
         formats: &'static str,
     },
 
+    /// A container whose streams have no moving picture.
+    #[error("{name}: this file has {found}; a video is needed")]
+    NoVideo {
+        /// The input as given.
+        name: String,
+        /// What the file has instead.
+        found: &'static str,
+    },
+
     /// The input has no bytes.
     #[error("{name}: the input is empty; a video needs at least one frame")]
     Empty {

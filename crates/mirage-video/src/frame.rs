@@ -1,8 +1,8 @@
 //! Frames, and information about streams.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
-use crate::{Error, Result};
+use crate::{Error, Result, Sound};
 
 /// Longest side of a frame, in pixels.
 pub const MAX_SIDE: u32 = 32_768;
@@ -16,6 +16,8 @@ pub struct Frame {
     height: u32,
     /// Presentation index: 0 for the first frame of the source, gaps where frames were skipped.
     pub index: u64,
+    /// When the frame is shown, from the beginning of the stream. It is shown until the next frame's time.
+    pub time: Duration,
     data: Vec<u8>,
 }
 
@@ -30,6 +32,7 @@ impl Frame {
             width,
             height,
             index,
+            time: Duration::ZERO,
             data: vec![0; len],
         })
     }
@@ -52,8 +55,16 @@ impl Frame {
             width,
             height,
             index,
+            time: Duration::ZERO,
             data,
         })
+    }
+
+    /// Returns the frame with the time of its index at a constant rate.
+    #[must_use]
+    pub(crate) fn at_rate(mut self, rate: Rational) -> Self {
+        self.time = rate.time(self.index);
+        self
     }
 
     /// Width in pixels.
@@ -132,6 +143,9 @@ pub struct Rational {
 }
 
 impl Rational {
+    /// 1.
+    pub const ONE: Rational = Rational { num: 1, den: 1 };
+
     /// `num / den` in lowest terms; `None` where either is zero or the reduced ratio does not fit.
     #[must_use]
     pub fn new(num: u64, den: u64) -> Option<Self> {
@@ -177,6 +191,22 @@ impl Rational {
         self.den
     }
 
+    /// Returns the time of frame `index` at this rate.
+    #[must_use]
+    pub fn time(self, index: u64) -> Duration {
+        let nanoseconds = u128::from(index) * u128::from(self.den) * 1_000_000_000;
+        let rounded = (nanoseconds + u128::from(self.num) / 2) / u128::from(self.num);
+        Duration::from_nanos(u64::try_from(rounded).unwrap_or(u64::MAX))
+    }
+
+    /// Returns the index of the frame that is nearest to `time` at this rate.
+    #[must_use]
+    pub fn index(self, time: Duration) -> u64 {
+        let unit = u128::from(self.den) * 1_000_000_000;
+        let index = (time.as_nanos() * u128::from(self.num) + unit / 2) / unit;
+        u64::try_from(index).unwrap_or(u64::MAX)
+    }
+
     /// As a floating-point number.
     #[must_use]
     pub fn to_f64(self) -> f64 {
@@ -207,15 +237,48 @@ pub struct VideoInfo {
     pub width: u32,
     /// Height of every frame, in pixels.
     pub height: u32,
-    /// Frames per second.
+    /// Frames per second; the mean of a variable rate.
     pub fps: Rational,
+    /// Whether frames have times of their own instead of a constant rate.
+    pub variable: bool,
+    /// The constant rate at which outputs without times repeat the frames of a variable rate; otherwise `fps`.
+    pub grid: Rational,
+    /// Width of a pixel divided by its height; 1 for square pixels.
+    pub pixel_aspect: Rational,
     /// Number of frames if the format states it: an estimate for progress bars.
     pub frames: Option<u64>,
     /// The stream's name in messages.
     pub name: String,
+    /// The sound beside the frames, which outputs that can hold sound copy.
+    pub sound: Option<Sound>,
+    /// What the user should know about how this stream is read, in full sentences.
+    pub notes: Vec<String>,
 }
 
 impl VideoInfo {
+    /// Returns the information of a stream of constant rate with square pixels and without sound.
+    #[must_use]
+    pub fn new(name: impl Into<String>, width: u32, height: u32, fps: Rational) -> Self {
+        Self {
+            width,
+            height,
+            fps,
+            variable: false,
+            grid: fps,
+            pixel_aspect: Rational::ONE,
+            frames: None,
+            name: name.into(),
+            sound: None,
+            notes: Vec::new(),
+        }
+    }
+
+    /// Returns whether pixels are square.
+    #[must_use]
+    pub fn is_square(&self) -> bool {
+        self.pixel_aspect == Rational::ONE
+    }
+
     /// Returns the information after checking the size.
     ///
     /// # Errors
@@ -238,6 +301,17 @@ mod tests {
         for bad in ["0", "0/1", "1/0", "-3", "nan", "inf", "", "x", "1e9"] {
             assert_eq!(Rational::parse(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn times_and_indices_are_inverse() {
+        for rate in ["30000/1001", "25", "1000", "1/3"].map(|r| Rational::parse(r).unwrap()) {
+            for index in [0, 1, 29, 30, 107_892, 10_000_000] {
+                assert_eq!(rate.index(rate.time(index)), index, "{rate} {index}");
+            }
+        }
+        let ntsc = Rational::parse("30000/1001").unwrap();
+        assert_eq!(ntsc.time(30_000), Duration::from_secs(1001));
     }
 
     #[test]

@@ -12,6 +12,8 @@ mirage_testkit::conformance!(
         // Shapes that no kernel of this backend takes are computed by burn's own kernels, as tf32.
         f32: 2e-3,
         f32_graphs: 5e-3,
+        // A card takes about a second to compile the kernels of one.
+        graphs: 60,
         // A kernel reads the nearest element, as a graphics card cannot raise an error.
         checks_indices: false,
         ..Expectations::default()

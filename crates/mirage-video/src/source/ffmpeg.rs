@@ -1,122 +1,151 @@
-//! Other formats, decoded by ffmpeg to PPM images through a pipe. PPM states its size, which may differ from
-//! the container's for rotated videos, and has RGB, so that ffmpeg applies the file's colour tags.
+//! Other formats, decoded by ffmpeg to raw frames with their times, through a pipe. The frames are RGB, so that ffmpeg
+//! applies the file's colour tags and rotation.
 
 use std::{
-    io::{self, BufRead, BufReader, Read},
-    process::{ChildStdout, Command, Stdio},
+    io::{self, BufReader, Read, Write},
+    process::{ChildStdin, ChildStdout, Command, Stdio},
+    time::Duration,
 };
 
-use super::{Source, SourceOptions, open_file};
+use super::{Damage, Ending, Source, SourceOptions, open_file};
 use crate::{
     Error, Frame, Rational, Result, VideoInfo,
-    ffmpeg::{Process, Subject, argument, output},
+    ffmpeg::{Probe, Process, Subject, Transfer, argument, probe},
     format::{INPUTS_WITHOUT_FFMPEG, extension},
-    frame::checked_len,
+    nut::NutReader,
+    timing::Times,
 };
+
+/// HDR to SDR: to linear light at 100 cd/m², to the primaries of BT.709, and by a curve that keeps highlights.
+const TONE_MAP: &str = "zscale=t=linear:npl=100,format=gbrpf32le,zscale=p=bt709,tonemap=tonemap=hable:desat=0,\
+    zscale=t=bt709,format=gbrp";
+/// Colours of BT.2020 to those of BT.709.
+const NARROW: &str = "zscale=t=linear,format=gbrpf32le,zscale=p=bt709,zscale=t=bt709,format=gbrp";
+/// The most bytes of raw frames in the pipe's buffer.
+const BUFFER: usize = 1 << 20;
+
+/// Where ffmpeg reads from.
+pub(super) enum Input {
+    /// A file or an address.
+    Named,
+    /// A stream that can be read once, and its first bytes, which were read already.
+    Once(Vec<u8>, Box<dyn Read + Send>),
+}
 
 pub(super) struct FfmpegSource {
     info: VideoInfo,
     subject: Subject,
     process: Process,
-    pipe: BufReader<ChildStdout>,
-    /// The first frame, decoded for its size.
+    frames: NutReader<BufReader<ChildStdout>>,
+    times: Times,
+    /// The first frame, decoded when the source is opened.
     first: Option<Frame>,
     next: u64,
-    ended: bool,
+    /// The end of the last frame as the file states it.
+    stated: Option<Duration>,
+    ending: Option<Ending>,
 }
 
 impl FfmpegSource {
-    pub(super) fn open(spec: &str, options: &SourceOptions) -> Result<Self> {
-        if !spec.contains("://") {
-            open_file(spec)?;
-        }
+    pub(super) fn open(spec: &str, options: &SourceOptions, input: Input) -> Result<Self> {
         let extension = extension(spec);
-        let format = if extension.is_empty() {
-            "this".into()
-        } else {
-            format!(".{extension}")
-        };
         let subject = Subject {
             name: spec.to_owned(),
-            format,
+            format: match extension.as_str() {
+                "" => "this".into(),
+                _ => format!(".{extension}"),
+            },
             without: INPUTS_WITHOUT_FFMPEG,
         };
-        let probed = probe(spec, options, &subject)?;
-
-        let mut command = Command::new(&options.ffmpeg.ffmpeg);
-        command
-            .args(["-v", "error", "-nostdin", "-i"])
-            .arg(argument(spec));
-        // A constant rate: a variable one is sampled at its mean.
-        command.args(["-map", "0:v:0", "-r", &probed.fps.to_string()]);
-        command.args(["-sws_flags", "bicubic+accurate_rnd+full_chroma_int"]);
-        command.args([
-            "-f",
-            "image2pipe",
-            "-c:v",
-            "ppm",
-            "-pix_fmt",
-            "rgb24",
-            "pipe:1",
-        ]);
-        command.stdin(Stdio::null()).stdout(Stdio::piped());
-        let mut process = Process::start(command, &subject)?;
-        let pipe = process.child().stdout.take();
+        let named = matches!(input, Input::Named);
+        if named && !spec.contains("://") {
+            open_file(spec)?;
+        }
+        let probed = named.then(|| probe(spec, &options.ffmpeg, &subject)).transpose()?;
+        let mut notes = Vec::new();
+        let colour = probed.as_ref().map_or(Ok(None), |probed| colour(probed, options, &subject, &mut notes))?;
+        let command = command(spec, options, probed.as_ref(), colour, &subject)?;
+        let process = Process::start(command, &subject)?;
+        if let (Input::Once(head, rest), Some(pipe)) = (input, process.child().take_stdin()) {
+            std::thread::spawn(move || feed(&head, rest, pipe));
+        }
+        let pipe = process.child().take_stdout();
         let pipe = pipe.ok_or_else(|| subject.failed("it has no output pipe"))?;
-        let pipe = BufReader::with_capacity(1 << 20, pipe);
-
-        let info = VideoInfo {
-            width: 0,
-            height: 0,
-            fps: probed.fps,
-            frames: probed.frames,
-            name: spec.to_owned(),
+        let frames = match NutReader::new(BufReader::with_capacity(BUFFER, pipe)) {
+            Ok(Some(frames)) => frames,
+            Ok(None) => return Err(nothing(&process, &subject)),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                return Err(nothing(&process, &subject));
+            }
+            Err(error) => return Err(subject.failed(format!("its output cannot be read: {error}"))),
         };
+        let guessed = frames.rate.filter(|rate| rate.to_f64() <= 240.0);
+        let guessed = guessed.or(Rational::whole(25)).unwrap_or(Rational::ONE);
+        let mut info = VideoInfo::new(spec, frames.width, frames.height, guessed);
+        info.pixel_aspect = frames.pixel_aspect;
+        let mut stated = None;
+        if let Some(probed) = probed {
+            (info.fps, info.variable, info.grid) = (probed.fps, probed.variable, probed.grid);
+            (info.frames, info.sound, stated) = (probed.frames, probed.sound, probed.end);
+            info.notes = probed.notes;
+        } else {
+            notes.push("the input is a pipe, which is read once: its sound, if any, is not copied".to_owned());
+        }
+        info.notes.append(&mut notes);
         let mut source = Self {
+            times: Times::new(info.fps, info.variable),
             info,
             subject,
             process,
-            pipe,
+            frames,
             first: None,
             next: 0,
-            ended: false,
+            stated,
+            ending: None,
         };
-        let Some(first) = source.read()? else {
-            return Err(Error::NoFrames {
-                name: spec.to_owned(),
-                format: "video",
-            });
-        };
-        (source.info.width, source.info.height) = (first.width(), first.height());
-        source.first = Some(first);
+        source.first = source.read()?;
+        if source.first.is_none() {
+            return Err(nothing(&source.process, &source.subject));
+        }
         Ok(source)
     }
 
-    /// Reads a frame; at the end, checks whether ffmpeg succeeded.
+    /// Reads a frame; at the end, keeps what ffmpeg said.
     fn read(&mut self) -> Result<Option<Frame>> {
-        let picture = read_ppm(&mut self.pipe, &self.info.name, self.next);
-        if let Ok(Some(frame)) = picture {
-            self.next += 1;
-            return Ok(Some(frame));
-        }
-        if let Err(error @ Error::BadSize { .. }) = picture {
-            return Err(error);
-        }
-        let end = self
-            .process
-            .wait()
-            .map_err(|error| self.subject.failed(error.to_string()))?;
-        // All expected frames were read, so the message is not an error.
-        let whole = self.info.frames.is_some_and(|frames| self.next >= frames);
-        match picture {
-            Ok(_) if end.clean() => Ok(None),
-            Ok(_) if whole && !end.failed() => {
-                tracing::warn!(name = %self.info.name, message = end.message(), "ffmpeg reported a problem");
-                Ok(None)
+        let mut frame = Frame::new(self.info.width, self.info.height, self.next)?;
+        match self.frames.frame(frame.rgb_mut()) {
+            Ok(Some(stamp)) => {
+                frame.time = self.times.next(stamp);
+                self.next += 1;
+                Ok(Some(frame))
             }
-            Ok(_) | Err(Error::Truncated { .. }) => Err(self.subject.failed(end.message())),
-            Err(error) => Err(error),
+            Ok(None) => self.end(),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => self.end(),
+            Err(error) => Err(self.subject.failed(format!("its output cannot be read: {error}"))),
         }
+    }
+
+    fn end(&mut self) -> Result<Option<Frame>> {
+        let end = self.process.wait();
+        let end = end.map_err(|error| self.subject.failed(error.to_string()))?;
+        let mut damage = (!end.clean()).then(|| Damage {
+            count: end.complaints.count.max(1),
+            first: if end.failed() { end.message() } else { end.complaints.first.clone().unwrap_or_default() },
+        });
+        if self.times.jumps > 0 {
+            damage.get_or_insert_with(|| Damage {
+                count: self.times.jumps,
+                first: "times of frames leap by more than an hour; the leaps were left out".to_owned(),
+            });
+        }
+        let last = self.times.last();
+        self.ending = Some(Ending {
+            // A damaged file may state an end that it does not have.
+            end: self.stated.filter(|&end| damage.is_none() && Some(end) > last),
+            cut: false,
+            damage,
+        });
+        Ok(None)
     }
 }
 
@@ -129,144 +158,100 @@ impl Source for FfmpegSource {
         if let Some(first) = self.first.take() {
             return Ok(Some(first));
         }
-        if self.ended {
+        if self.ending.is_some() {
             return Ok(None);
         }
         let frame = self.read();
-        self.ended = !matches!(frame, Ok(Some(_)));
-        if let Ok(Some(frame)) = &frame
-            && (frame.width(), frame.height()) != (self.info.width, self.info.height)
-        {
-            self.ended = true;
-            return Err(Error::FrameSize {
-                name: self.info.name.clone(),
-                frame: frame.index,
-                got: frame.size(),
-                want: format!("{}x{}", self.info.width, self.info.height),
-            });
+        if frame.is_err() {
+            self.ending = Some(Ending::default());
         }
         frame
     }
-}
 
-struct Probed {
-    fps: Rational,
-    frames: Option<u64>,
-}
-
-/// Asks ffprobe for the rate and the number of frames of the first video stream.
-fn probe(spec: &str, options: &SourceOptions, subject: &Subject) -> Result<Probed> {
-    let mut command = Command::new(&options.ffmpeg.ffprobe);
-    command.args(["-v", "error", "-select_streams", "v:0"]);
-    command.args([
-        "-show_entries",
-        "stream=avg_frame_rate,r_frame_rate,nb_frames",
-    ]);
-    command
-        .args(["-of", "default=noprint_wrappers=1"])
-        .arg(argument(spec));
-    let text = output(command, subject)?;
-    let field = |name: &str| {
-        text.lines()
-            .find_map(|line| line.strip_prefix(name)?.strip_prefix('='))
-            .map(str::trim)
-    };
-    let rate = |name| field(name).and_then(Rational::parse);
-    let (mean, base) = (rate("avg_frame_rate"), rate("r_frame_rate"));
-    if mean.is_none() && base.is_none() {
-        return Err(subject.failed("no video stream was found in this file"));
+    fn ending(&self) -> Ending {
+        self.ending.clone().unwrap_or_default()
     }
-    // The base rate is exact for a constant frame rate; for a variable one it is only a time base.
-    let fps = match (mean, base) {
-        (Some(mean), Some(base)) if (base.to_f64() / mean.to_f64() - 1.0).abs() < 0.05 => base,
-        (mean, base) => mean
-            .or(base)
-            .unwrap_or(Rational::parse("25").ok_or_else(|| subject.failed("no rate"))?),
-    };
-    let frames = field("nb_frames").and_then(|text| text.parse().ok());
-    Ok(Probed { fps, frames })
 }
 
-/// Reads a binary PPM with 8-bit samples; `None` at the end of the stream.
-fn read_ppm(pipe: &mut impl BufRead, name: &str, index: u64) -> Result<Option<Frame>> {
-    let truncated = || Error::Truncated {
-        name: name.to_owned(),
-        format: "video",
-        frame: index,
-    };
-    let from_io = |error: io::Error| match error.kind() {
-        io::ErrorKind::UnexpectedEof => truncated(),
-        _ => Error::Read {
-            name: name.to_owned(),
-            source: error,
-        },
-    };
-    let mut words = Vec::new();
-    while words.len() < 4 {
-        match read_word(pipe).map_err(from_io)? {
-            Some(word) => words.push(word),
-            None if words.is_empty() => return Ok(None),
-            None => return Err(truncated()),
-        }
-    }
-    let number = |at: usize| words[at].parse::<u64>().unwrap_or(0);
-    if words[0] != "P6" || number(3) != 255 {
-        let what = format!("ffmpeg sent {:?} instead of an image", words.join(" "));
-        return Err(Error::Malformed {
-            name: name.to_owned(),
+/// Explains why there is no frame.
+fn nothing(process: &Process, subject: &Subject) -> Error {
+    match process.wait() {
+        Ok(end) if end.clean() => Error::NoFrames {
+            name: subject.name.clone(),
             format: "video",
-            frame: index,
-            what,
+        },
+        Ok(end) => subject.failed(end.message()),
+        Err(error) => subject.failed(error.to_string()),
+    }
+}
+
+/// Returns the command that decodes the stream.
+fn command(
+    spec: &str,
+    options: &SourceOptions,
+    probed: Option<&Probe>,
+    colour: Option<&str>,
+    subject: &Subject,
+) -> Result<Command> {
+    let mut command = Command::new(&options.ffmpeg.ffmpeg);
+    command.args(["-v", "error"]);
+    match probed {
+        Some(probed) => {
+            command.args(["-nostdin", "-i"]).arg(argument(spec));
+            command.args(["-map", &format!("0:{}", probed.stream)]).stdin(Stdio::null());
+        }
+        None => {
+            command.args(["-i", "pipe:0", "-map", "0:v:0"]).stdin(Stdio::piped());
+        }
+    }
+    if let Some(filter) = colour {
+        command.args(["-vf", filter]);
+    }
+    command.args(options.ffmpeg.keep_times(subject)?);
+    // Without this, times are rounded to the rate that ffmpeg guesses.
+    command.args(["-enc_time_base", "1:1000000"]);
+    command.args(["-sws_flags", "bicubic+accurate_rnd+full_chroma_int"]);
+    command.args(["-c:v", "rawvideo", "-pix_fmt", "rgb24", "-f", "nut", "-write_index", "0"]);
+    command.args(["-flush_packets", "1", "pipe:1"]).stdout(Stdio::piped());
+    Ok(command)
+}
+
+/// Returns the filters that bring the colours of an HDR or wide-gamut stream to those of a usual screen.
+fn colour(
+    probed: &Probe,
+    options: &SourceOptions,
+    subject: &Subject,
+    notes: &mut Vec<String>,
+) -> Result<Option<&'static str>> {
+    let name = match probed.transfer {
+        Transfer::Pq => "HDR (PQ)",
+        Transfer::Hlg => "HDR (HLG)",
+        Transfer::Standard if probed.wide_gamut => "BT.2020",
+        Transfer::Standard => return Ok(None),
+    };
+    let hdr = probed.transfer != Transfer::Standard;
+    if options.ffmpeg.has_filters(&["zscale", "tonemap"], subject)? {
+        notes.push(match hdr {
+            true => format!("the input is {name}; it was tone-mapped to SDR (BT.709)"),
+            false => format!("the input's colours are {name}; they were converted to BT.709"),
         });
+        return Ok(Some(if hdr { TONE_MAP } else { NARROW }));
     }
-    let (width, height) = (number(1), number(2));
-    let mut data = vec![0; checked_len(name, width, height)?];
-    pipe.read_exact(&mut data).map_err(from_io)?;
-    Frame::from_rgb(width as u32, height as u32, index, data).map(Some)
+    if hdr {
+        return Err(subject.failed(format!(
+            "the input is {name}, and this ffmpeg cannot convert it to SDR: it lacks the filter zscale or tonemap; install a build with libzimg"
+        )));
+    }
+    notes.push(format!(
+        "the input's colours are {name}, and this ffmpeg cannot convert them (it lacks the filter zscale): they look pale"
+    ));
+    Ok(None)
 }
 
-/// Reads bytes up to a white space, at most 16; `None` if the stream ends before the first.
-fn read_word(pipe: &mut impl BufRead) -> io::Result<Option<String>> {
-    let mut word = String::new();
-    for byte in pipe.take(17).bytes() {
-        match byte? {
-            byte if byte.is_ascii_whitespace() => return Ok(Some(word)),
-            byte => word.push(char::from(byte)),
-        }
-    }
-    if word.is_empty() {
-        Ok(None)
-    } else {
-        Ok(Some(word))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ppm_streams() {
-        let stream = b"P6\n2 1\n255\nabcdefP6\n1 1\n255\nxyzP6\n9 9\n255\nshort";
-        let mut pipe = &stream[..];
-        let first = read_ppm(&mut pipe, "x", 0).unwrap().unwrap();
-        assert_eq!(
-            (first.width(), first.height(), first.rgb()),
-            (2, 1, &b"abcdef"[..])
-        );
-        assert_eq!(read_ppm(&mut pipe, "x", 1).unwrap().unwrap().rgb(), b"xyz");
-        assert!(matches!(
-            read_ppm(&mut pipe, "x", 2),
-            Err(Error::Truncated { frame: 2, .. })
-        ));
-        assert!(matches!(read_ppm(&mut &b""[..], "x", 0), Ok(None)));
-        for bad in [
-            "P5 1 1 255 x",
-            "P6 0 1 255 x",
-            "P6 1 1 65535 x",
-            "garbage without spaces",
-        ] {
-            assert!(read_ppm(&mut bad.as_bytes(), "x", 0).is_err(), "{bad}");
-        }
+/// Sends a stream to ffmpeg, which ends it when it has enough.
+fn feed(head: &[u8], mut rest: Box<dyn Read + Send>, mut pipe: ChildStdin) {
+    let sent = pipe.write_all(head).and_then(|()| io::copy(&mut rest, &mut pipe));
+    if let Err(error) = sent {
+        tracing::debug!(%error, "the input was not sent to its end");
     }
 }
