@@ -48,7 +48,7 @@ impl Progress {
             Some(_) => style(
                 "{msg:12} {bar:30.cyan/black.bright} {pos}/{len} frames  {per_sec:.dim}  {eta:.dim} left",
             ),
-            None => style("{msg:12} {spinner:.cyan} {pos} frames  {per_sec:.dim}"),
+            None => style("{msg:12} {spinner:.cyan} {pos} frames in {elapsed}  {per_sec:.dim}"),
         });
         bar.set_message(what.into());
         Stage(bar)

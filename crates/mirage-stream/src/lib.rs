@@ -35,8 +35,8 @@ pub use program::{
     FRAME, MAX_INLINED_STEPS, MEAN, NOISE, OUTPUT, PREVIOUS, capture_forward, capture_frame,
 };
 pub use report::{
-    BackendReport, GraphChange, Machine, MemoryReportBytes, ModelReport, PassReport, REPORT_SCHEMA,
-    RunReport, SamplerReport, main_dtype,
+    BackendReport, DamageReport, GraphChange, Machine, MemoryReportBytes, ModelReport, PassReport,
+    REPORT_SCHEMA, RunReport, SamplerReport, main_dtype,
 };
 pub use sampler::{MAX_STEPS, SamplerConfig, SamplerStep, Trajectory};
 pub use session::Session;

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use mirage_video::{
-    Accounting, Filter, Frame, Outcome, Pipeline, Progress, Sink, Source, Summary, resized_sink,
-    resized_source,
+    Accounting, Damage, Filter, Frame, Outcome, Pipeline, Progress, Sink, Source, Summary,
+    resized_sink, resized_source,
 };
 use serde::Serialize;
 
@@ -47,6 +47,8 @@ pub struct LiveOutcome {
     pub warmup: usize,
     /// The sink's summary, if the output was finished.
     pub summary: Option<Summary>,
+    /// Damage of the input, of which the rest was read.
+    pub damage: Option<Damage>,
     /// The source's first frames in the model's size.
     pub kept: Vec<Frame>,
     /// Whether the stop flag ended the run before the source did.
@@ -96,6 +98,7 @@ pub fn run_live(
         fps: clock.fps(),
         warmup: clock.seen.min(options.warmup),
         summary: outcome.summary,
+        damage: outcome.damage,
         kept,
         stopped: outcome.stopped,
         error: outcome.error.map(StreamError::from),

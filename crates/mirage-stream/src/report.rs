@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use mirage_backend::{Backend, MemoryReport};
 use mirage_ir::{DType, Graph, Node, analysis::Prologue, cost::node_cost, ops::Call};
 use mirage_pass::{Numerics, PassRun, Phase, PipelineReport};
-use mirage_video::Accounting;
+use mirage_video::{Accounting, Damage};
 use serde::Serialize;
 
 use crate::{Comparison, Percentiles, SamplerConfig, StageTimes};
@@ -49,6 +49,10 @@ pub struct RunReport {
     pub memory: MemoryReportBytes,
     /// Notes of the backend on the compilation.
     pub notes: Vec<String>,
+    /// What was lost or changed on the way from the input to the output: sound, rates, colours.
+    pub video_notes: Vec<String>,
+    /// Damage of the input, of which the rest was read; absent if there is none.
+    pub damage: Option<DamageReport>,
     /// Median time of the network in a frame, ms; absent if no frame was left after the warm-up.
     pub p50: Option<f64>,
     /// 95th percentile, ms.
@@ -73,6 +77,25 @@ pub struct RunReport {
     pub comparison: Option<Comparison>,
     /// The file that was written.
     pub output: Option<String>,
+}
+
+/// Damage of the input.
+#[derive(Clone, Debug, Serialize)]
+pub struct DamageReport {
+    /// The number of complaints of the decoder.
+    pub count: u64,
+    /// The first complaint.
+    pub first: String,
+}
+
+impl DamageReport {
+    /// Of this damage.
+    pub fn of(damage: &Damage) -> Self {
+        DamageReport {
+            count: damage.count,
+            first: damage.first.clone(),
+        }
+    }
 }
 
 /// The machine of a run.

@@ -35,7 +35,7 @@ impl Resizer {
         }
     }
 
-    /// Resizes `frame` to `width` x `height`, with the same index; does not keep the aspect ratio. The same
+    /// Resizes `frame` to `width` x `height`, with the same index and time; does not keep the aspect ratio. The same
     /// size is a copy.
     ///
     /// # Errors
@@ -49,12 +49,12 @@ impl Resizer {
         Ok(target)
     }
 
-    /// Resizes `frame` to the size of `target`, which is overwritten, and copies the index.
+    /// Resizes `frame` to the size of `target`, which is overwritten, and copies the index and the time.
     ///
     /// # Errors
     /// [`Error::BadOption`] with the message of the resizing library.
     pub fn resize_into(&mut self, frame: &Frame, target: &mut Frame) -> Result<()> {
-        target.index = frame.index;
+        (target.index, target.time) = (frame.index, frame.time);
         let (width, height) = (target.width(), target.height());
         if (width, height) == (frame.width(), frame.height()) {
             target.rgb_mut().copy_from_slice(frame.rgb());

@@ -1,7 +1,10 @@
 //! Sources and sinks that resize frames, on the thread that reads or writes. In a
 //! [`Pipeline`](crate::Pipeline) this is part of the decode and encode stages.
 
-use crate::{Filter, Frame, Resizer, Result, Sink, Source, Summary, VideoInfo};
+use crate::{
+    End, Ending, Filter, Frame, Resizer, Result, Sink, Source, Summary, VideoInfo, Written,
+    source::resized_aspect,
+};
 
 /// Returns a source that resizes its frames to `width` x `height`.
 pub fn resized_source(
@@ -18,6 +21,7 @@ pub fn resized_source(
         info: VideoInfo {
             width,
             height,
+            pixel_aspect: resized_aspect(info, width, height),
             ..info.clone()
         },
         source,
@@ -42,6 +46,10 @@ impl Source for ResizedSource {
         };
         let (width, height) = (self.info.width, self.info.height);
         self.resizer.resize(&frame, width, height).map(Some)
+    }
+
+    fn ending(&self) -> Ending {
+        self.source.ending()
     }
 }
 
@@ -69,7 +77,7 @@ struct ResizedSink {
 }
 
 impl Sink for ResizedSink {
-    fn write_frame(&mut self, frame: &Frame) -> Result<()> {
+    fn write_frame(&mut self, frame: &Frame) -> Result<Written> {
         if (frame.width(), frame.height()) == (self.target.width(), self.target.height()) {
             return self.sink.write_frame(frame);
         }
@@ -77,8 +85,8 @@ impl Sink for ResizedSink {
         self.sink.write_frame(&self.target)
     }
 
-    fn finish(self: Box<Self>) -> Result<Summary> {
-        self.sink.finish()
+    fn finish(self: Box<Self>, end: End) -> Result<Summary> {
+        self.sink.finish(end)
     }
 
     fn abort(self: Box<Self>) {

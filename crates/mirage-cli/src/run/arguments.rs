@@ -7,7 +7,10 @@ use std::{
 
 use clap::{Args, ValueEnum};
 use mirage_stream::SamplerConfig;
-use mirage_video::{OnFrameError, OnSourceError, Pipeline, Policy, Rational};
+use mirage_video::{
+    ColorMatrix, OnFrameError, OnSourceError, Pipeline, Policy, Rational, SinkOptions,
+    SourceOptions,
+};
 
 use crate::args::{BackendArgs, ModelArgs, PassArgs, SizeArg, rate};
 
@@ -26,7 +29,10 @@ Examples:
   mirage run --live --input /dev/video0 --output cam.mp4      a camera; late frames are skipped
 
 Ctrl-C completes the output file with the frames done so far and exits with 0; before the first
-frame, no file is written and the exit code is 130. A second Ctrl-C exits at once.";
+frame, no file is written and the exit code is 130. A second Ctrl-C exits at once.
+
+Frames keep their times: a variable rate, skipped and failed frames change no duration. Damage that
+ffmpeg or another decoder complains of is a note, and the exit code is 0 if the rest was read.";
 
 /// Run a model on a video, live or from a file
 #[derive(Args, Debug)]
@@ -43,7 +49,7 @@ pub(crate) struct RunArgs {
     pub(super) passes: PassArgs,
 
     /// Input: `scene` (the built-in test scene), a .y4m or .gif file, images (`frames/`,
-    /// `frames/%04d.png`, 'frames/*.jpg') or `-` (y4m on standard input); others are read with ffmpeg
+    /// `frames/%04d.png`, 'frames/*.jpg') or `-` (standard input); others are read with ffmpeg
     #[arg(
         long,
         short,
@@ -74,10 +80,21 @@ pub(crate) struct RunArgs {
     /// Read frames at the input's frame rate; if processing is slower, skip all but the newest frame
     #[arg(long, help_heading = "Video")]
     pub(super) live: bool,
-    /// What to do if a frame fails or the input is damaged: `abort` writes no file; `continue` drops
-    /// failed frames and keeps the frames before the damage
+    /// What to do if the model fails on a frame: `abort` writes no file; `continue` shows the frame
+    /// before it instead. Damage of the input is never fatal: what can be decoded is kept
     #[arg(long, value_name = "WHAT", value_enum, default_value_t = OnError::Abort, help_heading = "Video")]
     pub(super) on_error: OnError,
+
+    /// Leave out the sound of the input, which .mp4, .mkv and .webm otherwise keep
+    #[arg(long, help_heading = "Video")]
+    no_audio: bool,
+    /// Colour matrix of y4m, which does not state it: `601` as ffmpeg reads it, or `709`; of other
+    /// outputs by the size unless given
+    #[arg(long, value_name = "MATRIX", value_enum, default_value_t = MatrixArg::Auto, help_heading = "Video")]
+    matrix: MatrixArg,
+    /// Resize frames to square pixels, if the input's are not
+    #[arg(long, help_heading = "Video")]
+    square_pixels: bool,
 
     #[command(flatten)]
     pub(super) model: ModelArgs,
@@ -142,6 +159,26 @@ pub(super) enum OnError {
     Continue,
 }
 
+/// A colour matrix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum MatrixArg {
+    Auto,
+    #[value(name = "601")]
+    Bt601,
+    #[value(name = "709")]
+    Bt709,
+}
+
+impl MatrixArg {
+    fn matrix(self) -> Option<ColorMatrix> {
+        match self {
+            MatrixArg::Auto => None,
+            MatrixArg::Bt601 => Some(ColorMatrix::Bt601),
+            MatrixArg::Bt709 => Some(ColorMatrix::Bt709),
+        }
+    }
+}
+
 /// Noise of frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum NoiseArg {
@@ -169,11 +206,33 @@ impl RunArgs {
         }
     }
 
+    /// Returns the settings of the input; `frames` limits it.
+    pub(super) fn source_options(&self, frames: Option<u64>) -> SourceOptions {
+        SourceOptions {
+            frames,
+            fps: self.fps,
+            seed: self.model.seed,
+            realtime: self.live,
+            matrix: self.matrix.matrix(),
+            square_pixels: self.square_pixels,
+            ..SourceOptions::default()
+        }
+    }
+
+    /// Returns the settings of the output.
+    pub(super) fn sink_options(&self) -> SinkOptions {
+        SinkOptions {
+            matrix: self.matrix.matrix(),
+            no_audio: self.no_audio,
+            ..SinkOptions::default()
+        }
+    }
+
     /// Returns the settings of the video pipeline.
     pub(super) fn pipeline(&self, stop: Arc<AtomicBool>) -> Pipeline {
-        let (on_frame_error, on_source_error) = match self.on_error {
-            OnError::Abort => (OnFrameError::Abort, OnSourceError::Discard),
-            OnError::Continue => (OnFrameError::Continue, OnSourceError::Keep),
+        let on_frame_error = match self.on_error {
+            OnError::Abort => OnFrameError::Abort,
+            OnError::Continue => OnFrameError::Continue,
         };
         Pipeline {
             policy: if self.live {
@@ -182,7 +241,7 @@ impl RunArgs {
                 Policy::EveryFrame
             },
             on_frame_error,
-            on_source_error,
+            on_source_error: OnSourceError::Keep,
             stop,
             ..Pipeline::default()
         }

@@ -18,14 +18,14 @@ use mirage_pass::{Manager, Plan};
 use mirage_stream::{
     Comparison, LiveOptions, LiveOutcome, Session, compare, frame_bound, run_live,
 };
-use mirage_video::{Frame, Sink, SinkOptions, Source, open_sink, open_source};
+use mirage_video::{Frame, Sink, Source, kill_processes, open_sink, open_source};
 
 pub(crate) use self::arguments::RunArgs;
 use self::request::Request;
 use crate::{
     error::{CliError, Result},
     file::AtomicFile,
-    interrupt::stop_on_interrupt,
+    interrupt::Preparing,
     output::{self, Stream},
     progress::Progress,
 };
@@ -38,19 +38,25 @@ impl RunArgs {
             reference,
             source,
         } = Request::resolve(self)?;
-        let stop = stop_on_interrupt()?;
+        let (held, stop) = Preparing::<Outputs>::start(interrupted_message(self.output()))?;
         let progress = Progress::new(!self.no_progress && quiet_log);
 
         let report_file = self.report.as_deref().map(AtomicFile::create).transpose()?;
+        held.hold(|held| held.report = report_file);
         let source = open_source(self.input(), &source)?;
         let info = source.info().clone();
-        let sink = open_sink(self.output(), &info, &SinkOptions::default())?;
+        let sink = open_sink(self.output(), &info, &self.sink_options())?;
+        held.hold(|held| held.sink = Some(sink));
         let mut program = ready::start(self, &job, progress)?;
-        if stop.load(Ordering::Relaxed) {
+        let Outputs { sink, report } = held.ready();
+        let (Some(sink), report_file) = (sink, report) else {
             return Err(interrupted(self.output()));
-        }
+        };
 
-        let mut outcome = self.live(program.session_mut(), source, sink, &stop, progress)?;
+        let outcome = self.live(program.session_mut(), source, sink, &stop, progress);
+        // A source that hangs in a read was left behind.
+        kill_processes();
+        let mut outcome = outcome?;
         if outcome.summary.is_none() {
             return Err(match outcome.error {
                 Some(error) => error.into(),
@@ -62,7 +68,7 @@ impl RunArgs {
         let session = program.session_mut();
         let comparison = self.compare(against, session, &kept, &stop, progress)?;
 
-        let report = report::report(&job, &program, &outcome, comparison.as_ref().ok());
+        let report = report::report(&job, &program, &info, &outcome, comparison.as_ref().ok());
         if let Some(file) = report_file {
             file.finish(output::json(&report)?.as_bytes())?;
         }
@@ -87,7 +93,7 @@ impl RunArgs {
             };
             stream.emit(&shown.text(stream))?;
         }
-        // With --on-error continue, the file holds the frames before the error; it still is an error.
+        // The file holds the frames before the error; it still is an error.
         outcome.error.map_or(Ok(()), |e| Err(e.into()))
     }
 
@@ -170,8 +176,17 @@ fn skipped(why: &str) -> Result<std::result::Result<Comparison, String>> {
     Ok(Err(why.to_owned()))
 }
 
+/// The outputs of a run, which are removed if it is interrupted before its first frame.
+#[derive(Default)]
+struct Outputs {
+    sink: Option<Box<dyn Sink + Send>>,
+    report: Option<AtomicFile>,
+}
+
 fn interrupted(output: &str) -> CliError {
-    CliError::interrupted(format!(
-        "interrupted before the first frame was complete; nothing was written to {output}"
-    ))
+    CliError::interrupted(interrupted_message(output))
+}
+
+fn interrupted_message(output: &str) -> String {
+    format!("interrupted before the first frame was complete; nothing was written to {output}")
 }

@@ -2,14 +2,22 @@
 
 use mirage::{Job, Stream};
 use mirage_stream::{
-    BackendReport, Comparison, GraphChange, LiveOutcome, Machine, ModelReport, PassReport,
-    REPORT_SCHEMA, RunReport, main_dtype,
+    BackendReport, Comparison, DamageReport, GraphChange, LiveOutcome, Machine, ModelReport,
+    PassReport, REPORT_SCHEMA, RunReport, main_dtype,
 };
+use mirage_video::VideoInfo;
+
+/// Returns what was lost or changed on the way from the input to the output, beside damage.
+fn video_notes(video: &VideoInfo, outcome: &LiveOutcome) -> Vec<String> {
+    let of_output = outcome.summary.iter().flat_map(|s| &s.notes);
+    video.notes.iter().chain(of_output).cloned().collect()
+}
 
 /// Creates the report at the end of a run.
 pub(super) fn report(
     job: &Job,
     program: &Stream,
+    video: &VideoInfo,
     outcome: &LiveOutcome,
     comparison: Option<&Comparison>,
 ) -> RunReport {
@@ -34,6 +42,8 @@ pub(super) fn report(
         compile_ms: program.compile_time().as_secs_f64() * 1e3,
         memory: program.memory().into(),
         notes: program.notes().to_vec(),
+        video_notes: video_notes(video, outcome),
+        damage: outcome.damage.as_ref().map(DamageReport::of),
         p50: None,
         p95: None,
         p99: None,

@@ -44,13 +44,7 @@ impl Request {
         let frames = args
             .frames
             .or((args.input() == "scene").then_some(SCENE_FRAMES));
-        let source = SourceOptions {
-            frames,
-            fps: args.fps,
-            seed: args.model.seed,
-            realtime: args.live,
-            ..SourceOptions::default()
-        };
+        let source = args.source_options(frames);
         Ok(Request {
             reference: (job.plan != always).then_some(always),
             job,

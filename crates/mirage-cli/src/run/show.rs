@@ -67,16 +67,18 @@ impl Shown<'_> {
             ),
         );
         let v = self.video;
-        let rate = v.fps.to_f64();
+        let rate = (v.fps.to_f64() * 100.0).round() / 100.0;
+        let rate = match v.variable {
+            true => format!("a variable rate, {rate} FPS on average"),
+            false => format!("{rate} FPS"),
+        };
+        let shape = match v.is_square() {
+            true => String::new(),
+            false => format!(" (pixels {}:1)", v.pixel_aspect),
+        };
         facts.fact(
             "input",
-            format!(
-                "{}, {}x{} at {} FPS",
-                v.name,
-                v.width,
-                v.height,
-                (rate * 100.0).round() / 100.0
-            ),
+            format!("{}, {}x{}{shape} at {rate}", v.name, v.width, v.height),
         );
         facts
     }
@@ -169,9 +171,13 @@ impl Shown<'_> {
             facts.styled(
                 "output",
                 bold(format!(
-                    "{name} ({}, {})",
+                    "{name} ({}, {}{})",
                     bytes(s.bytes),
-                    plural(s.frames, "frame")
+                    plural(s.frames, "frame"),
+                    match s.repeated {
+                        0 => String::new(),
+                        n => format!(", of which {n} repeat the one before to keep the time"),
+                    }
                 )),
             );
         }
@@ -206,6 +212,25 @@ impl Shown<'_> {
         if self.args.fps.is_some_and(|fps| fps != self.video.fps) {
             notes.push("--fps has no effect: the input has its own frame rate".to_owned());
         }
+        if let Some(damage) = &self.report.damage {
+            notes.push(format!(
+                "the input is damaged: {}, the first: {}; what could be decoded was processed",
+                plural(damage.count, "complaint"),
+                damage.first
+            ));
+        }
+        let [_, _, height, width] = self.report.shape;
+        let (model, video) = (
+            width * height,
+            self.video.width as usize * self.video.height as usize,
+        );
+        if video > 2 * model {
+            notes.push(format!(
+                "the model runs at {width}x{height}: the {}x{} video was made smaller and larger again, so fine detail is lost; --size sets the model's size",
+                self.video.width, self.video.height
+            ));
+        }
+        notes.extend(self.report.video_notes.iter().cloned());
         notes.extend(self.report.notes.iter().cloned());
         notes
     }

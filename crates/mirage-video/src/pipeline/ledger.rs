@@ -12,7 +12,8 @@ use super::{Progress, Recording, Span, Stage};
 pub struct Accounting {
     /// Frames in the output; 0 if the output was discarded.
     pub delivered: u64,
-    /// Read but not processed: a newer frame arrived ([`crate::Policy::Latest`]), or the run ended.
+    /// Read but not processed, because a newer frame arrived ([`crate::Policy::Latest`]) or the run ended; or left out by
+    /// the output, whose format shows frames no faster.
     pub skipped: u64,
     /// The processor or the sink failed, or the output was discarded.
     pub failed: u64,
@@ -49,6 +50,8 @@ pub(super) struct Ledger {
 struct Books {
     read: u64,
     taken: u64,
+    /// Taken and left out by the sink.
+    merged: u64,
     counts: Accounting,
     timings: Timings,
     closed: bool,
@@ -111,6 +114,15 @@ impl Ledger {
         self.books().counts.failed += 1;
     }
 
+    /// The sink left a frame out.
+    pub(super) fn merge(&self) {
+        let mut books = self.books();
+        books.merged += 1;
+        if !books.closed {
+            books.counts.skipped += 1;
+        }
+    }
+
     /// The sink took a frame.
     pub(super) fn deliver(&self, frame: u64, began: Instant) {
         let took = self.took(Stage::Encode, frame, began);
@@ -143,18 +155,19 @@ impl Ledger {
         books.closed = true;
         let counts = books.counts;
         debug_assert!(
-            counts.skipped <= books.read - books.taken,
+            counts.skipped <= books.read - books.taken + books.merged,
             "a frame skipped and taken"
         );
         debug_assert!(
-            !kept || counts.delivered + counts.failed == books.taken,
+            !kept || counts.delivered + counts.failed + books.merged == books.taken,
             "a frame lost"
         );
-        books.counts.skipped = books.read - books.taken;
+        let merged = if kept { books.merged } else { 0 };
+        books.counts.skipped = books.read - books.taken + merged;
         // Frames that the encoder had not written when it panicked have failed too.
         let delivered = if kept { books.counts.delivered } else { 0 };
         books.counts.delivered = delivered;
-        books.counts.failed = books.taken - delivered;
+        books.counts.failed = books.taken - delivered - merged;
         (books.counts, books.read, std::mem::take(&mut books.timings))
     }
 }

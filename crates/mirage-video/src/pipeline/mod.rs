@@ -19,13 +19,13 @@ use crossbeam_channel::RecvTimeoutError;
 
 use self::{
     ledger::Ledger,
-    stages::{Decoding, Encoding},
+    stages::{Decoded, Decoding, Encoding},
 };
 pub use self::{
     ledger::{Accounting, Timings},
     recording::{Recording, Span, Stage},
 };
-use crate::{Error, Frame, Result, Sink, Source, Summary};
+use crate::{Damage, End, Error, Frame, Result, Sink, Source, Summary};
 
 /// How often a waiting stage checks the stop flag.
 const TICK: Duration = Duration::from_millis(20);
@@ -46,7 +46,7 @@ pub enum OnFrameError {
     /// End the run and discard the output.
     #[default]
     Abort,
-    /// Count the frame as failed and continue; the output lacks it.
+    /// Count the frame as failed and continue; the output shows the frame before it instead.
     Continue,
 }
 
@@ -120,6 +120,8 @@ pub struct Outcome {
     pub stopped: bool,
     /// The output; `None` if it was discarded, so that no frame is delivered.
     pub summary: Option<Summary>,
+    /// Damage of the input, of which the rest was read.
+    pub damage: Option<Damage>,
     /// The first error. With [`OnSourceError::Keep`] there may be a summary too.
     pub error: Option<Error>,
 }
@@ -151,22 +153,49 @@ impl Pipeline {
         let started = Instant::now();
         let ledger = Arc::new(Ledger::new(self.record.clone()));
         let expected = source.info().frames;
+        let nominal = source.info().fps.time(1);
         let decoding = Decoding::start(source, self.policy, self.capacity, Arc::clone(&ledger));
         let encoding = Encoding::start(sink, self.capacity, Arc::clone(&ledger));
 
-        let error = self.run_frames(&decoding, &encoding, &ledger, &mut process, &mut || {
-            progress(&ledger.progress(expected));
-        });
+        let mut taken = Duration::ZERO;
+        let error = self.run_frames(
+            &decoding,
+            &encoding,
+            &ledger,
+            &mut |frame: Frame| {
+                taken = frame.time;
+                process(frame)
+            },
+            &mut || progress(&ledger.progress(expected)),
+        );
         let stopped = self.stop.load(Ordering::Relaxed);
         let mut error = error.err();
         let mut keep = error.is_none();
         // An error of a source that was stopped is not an error of the run.
-        if let (Err(fault), false) = (decoding.end(), stopped) {
+        let Decoded {
+            result,
+            ending,
+            last,
+        } = decoding.end();
+        // Frames that were skipped at the end are time of the output too, unless it was stopped before them.
+        let last = if stopped {
+            taken
+        } else {
+            last.unwrap_or(taken)
+        };
+        let end = End {
+            time: match ending.end {
+                Some(end) if !stopped => end.max(last),
+                _ => last + nominal,
+            },
+            cut: stopped || ending.cut || result.is_err(),
+        };
+        if let (Err(fault), false) = (result, stopped) {
             keep &= self.on_source_error == OnSourceError::Keep
                 && !matches!(fault, Error::Panicked { .. });
             error = error.or(Some(fault));
         }
-        let summary = match encoding.end(keep) {
+        let summary = match encoding.end(keep.then_some(end)) {
             Ok(summary) => summary,
             // An empty stream is explained by the error that caused it.
             Err(Error::NothingWritten { .. }) if stopped || error.is_some() => None,
@@ -185,6 +214,7 @@ impl Pipeline {
             elapsed,
             stopped,
             summary,
+            damage: ending.damage,
             error,
         }
     }

@@ -12,7 +12,7 @@ use std::{
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
 use super::{Policy, ledger::Ledger, panicked};
-use crate::{Error, Frame, Result, Sink, Source, Summary};
+use crate::{End, Ending, Error, Frame, Result, Sink, Source, Summary, Written};
 
 /// How long an ended run waits for a source that hangs in a read (a camera, a pipe) before it
 /// detaches the thread.
@@ -24,7 +24,29 @@ pub(super) struct Decoding {
     cancel: Arc<AtomicBool>,
     /// Disconnects when the thread ends; nothing is sent.
     ended: Receiver<()>,
-    thread: JoinHandle<Result<()>>,
+    thread: JoinHandle<Decoded>,
+}
+
+/// How reading ended.
+pub(super) struct Decoded {
+    pub(super) result: Result<()>,
+    pub(super) ending: Ending,
+    /// The time of the last frame.
+    pub(super) last: Option<Duration>,
+}
+
+impl Decoded {
+    /// Of a stream that goes on or whose end is unknown.
+    fn cut(result: Result<()>) -> Self {
+        Self {
+            result,
+            ending: Ending {
+                cut: true,
+                ..Ending::default()
+            },
+            last: None,
+        }
+    }
 }
 
 impl Decoding {
@@ -69,8 +91,8 @@ impl Decoding {
         &self.frames
     }
 
-    /// Stops reading and returns the source's result.
-    pub(super) fn end(self) -> Result<()> {
+    /// Stops reading and returns how it ended.
+    pub(super) fn end(self) -> Decoded {
         let Self {
             frames,
             cancel,
@@ -82,11 +104,11 @@ impl Decoding {
         drop(frames);
         if ended.recv_timeout(GRACE) == Err(crossbeam_channel::RecvTimeoutError::Timeout) {
             tracing::warn!("the source hangs in a read; its thread was detached");
-            return Ok(());
+            return Decoded::cut(Ok(()));
         }
         thread
             .join()
-            .unwrap_or_else(|panic| Err(panicked("decode", &*panic)))
+            .unwrap_or_else(|panic| Decoded::cut(Err(panicked("decode", &*panic))))
     }
 }
 
@@ -123,22 +145,34 @@ fn decode(
     queue: &Queue,
     cancel: &AtomicBool,
     ledger: &Ledger,
-) -> Result<()> {
+) -> Decoded {
+    let mut last = None;
     while !cancel.load(Ordering::Relaxed) {
         let began = Instant::now();
-        let Some(frame) = source.next_frame()? else {
-            break;
+        let frame = match source.next_frame() {
+            Ok(Some(frame)) => frame,
+            end => {
+                return Decoded {
+                    result: end.map(drop),
+                    ending: source.ending(),
+                    last,
+                };
+            }
         };
+        last = Some(frame.time);
         if !ledger.read(frame.index, began) || !queue.push(frame, ledger) {
             break;
         }
     }
-    Ok(())
+    Decoded {
+        last,
+        ..Decoded::cut(Ok(()))
+    }
 }
 
 enum Order {
     Frame(Frame),
-    Finish,
+    Finish(End),
 }
 
 /// The thread that writes the sink. The sink is aborted unless it is told to finish.
@@ -177,9 +211,9 @@ impl Encoding {
     }
 
     /// Finishes the output, or discards it.
-    pub(super) fn end(self, keep: bool) -> Result<Option<Summary>> {
+    pub(super) fn end(self, end: Option<End>) -> Result<Option<Summary>> {
         let Self { orders, thread, .. } = self;
-        if keep && orders.send(Order::Finish).is_err() {
+        if end.is_some_and(|end| orders.send(Order::Finish(end)).is_err()) {
             tracing::debug!("the sink had failed before its end");
         }
         drop(orders);
@@ -207,14 +241,17 @@ fn encode(
         match order {
             Order::Frame(frame) => {
                 let began = Instant::now();
-                if let Err(error) = sink.write_frame(&frame) {
-                    ledger.fail();
-                    sink.abort();
-                    return Err(error);
+                match sink.write_frame(&frame) {
+                    Ok(Written::Kept) => ledger.deliver(frame.index, began),
+                    Ok(Written::Merged) => ledger.merge(),
+                    Err(error) => {
+                        ledger.fail();
+                        sink.abort();
+                        return Err(error);
+                    }
                 }
-                ledger.deliver(frame.index, began);
             }
-            Order::Finish => return sink.finish().map(Some),
+            Order::Finish(end) => return sink.finish(end).map(Some),
         }
     }
     sink.abort();

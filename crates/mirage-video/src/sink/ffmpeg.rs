@@ -1,8 +1,9 @@
-//! MP4, Matroska and WebM, encoded by ffmpeg from raw RGB through a pipe.
+//! MP4, Matroska and WebM, encoded by ffmpeg from raw frames with their times, through a pipe. The sound of the input is
+//! copied beside them at the end.
 
 use std::{
     fs::File,
-    io::{self, BufWriter, Write},
+    io::{self, BufWriter},
     path::PathBuf,
     process::{ChildStdin, Command, Stdio},
 };
@@ -10,13 +11,14 @@ use std::{
 use tempfile::NamedTempFile;
 
 use super::{
-    Expect, Sink, SinkOptions, Summary,
+    End, Expect, Sink, SinkOptions, Summary, Written,
     file::{final_path, persist, temporary},
 };
 use crate::{
-    ColorMatrix, Error, Frame, Result, SinkFormat, VideoInfo,
+    ColorMatrix, Error, FfmpegTools, Frame, Rational, Result, SinkFormat, Sound, VideoInfo,
     ffmpeg::{Process, Subject, argument, output},
     format::{OUTPUTS_WITHOUT_FFMPEG, extension},
+    nut::NutWriter,
 };
 
 /// Encoders in the order of preference, each with its options for good quality at usual sizes.
@@ -59,11 +61,25 @@ const VP9: &[(&str, &[&str])] = &[
 pub(super) struct FfmpegSink {
     expect: Expect,
     subject: Subject,
-    pipe: Option<BufWriter<ChildStdin>>,
+    pipe: Option<NutWriter<BufWriter<ChildStdin>>>,
     process: Process,
     temporary: NamedTempFile,
     path: PathBuf,
+    format: SinkFormat,
+    tools: FfmpegTools,
+    /// Times are counted in ticks of 1 / `tick` seconds.
+    tick: Rational,
+    /// The tick of the next frame, at least.
+    next: u64,
+    rate: Rational,
+    /// The last frame, which is repeated if it is shown longer than the rate says.
+    last: Vec<u8>,
+    sound: Option<Sound>,
+    notes: Vec<String>,
 }
+
+/// Ticks a second of a variable rate: common rates divide it, and every encoder can count in it.
+const TICKS: u32 = 60_000;
 
 impl FfmpegSink {
     pub(super) fn open(
@@ -81,32 +97,86 @@ impl FfmpegSink {
         let path = final_path(spec);
         let temporary = temporary(&path, spec)?;
         let mut command = Command::new(&options.ffmpeg.ffmpeg);
-        command.args(["-v", "error", "-f", "rawvideo", "-pix_fmt", "rgb24", "-s"]);
-        command.arg(format!("{}x{}", info.width, info.height));
-        command.args(["-r", &info.fps.to_string(), "-i", "pipe:0", "-an"]);
-        command.args(color_arguments(info, options, encoder.0));
+        let tick = match info.variable {
+            true => Rational::whole(TICKS).unwrap_or(info.fps),
+            false => info.fps,
+        };
+        let mut notes = info
+            .sound
+            .iter()
+            .filter(|_| !options.no_audio)
+            .filter_map(unreadable)
+            .collect();
+        command.args(["-v", "error", "-f", "nut", "-i", "pipe:0"]);
+        command.args(color_arguments(info, options, encoder.0, &mut notes));
+        command.args(options.ffmpeg.keep_times(&subject)?);
+        command.args(["-enc_time_base", &format!("{}:{}", tick.den(), tick.num())]);
         command.args(["-c:v", encoder.0]).args(encoder.1);
-        command.args(match format {
-            SinkFormat::Mkv => &["-f", "matroska"][..],
-            SinkFormat::Webm => &["-f", "webm"],
-            _ => &["-movflags", "+faststart", "-f", "mp4"],
-        });
+        if info.variable && format == SinkFormat::Mp4 {
+            command.args(["-video_track_timescale", &TICKS.to_string()]);
+        }
+        command.args(format.muxer());
         command
             .arg("-y")
             .arg(argument(&temporary.path().to_string_lossy()));
         command.stdin(Stdio::piped()).stdout(Stdio::null());
-        let mut process = Process::start(command, &subject)?;
-        let pipe = process.child().stdin.take();
+        let process = Process::start(command, &subject)?;
+        let pipe = process.child().take_stdin();
         let pipe = pipe.ok_or_else(|| subject.failed("it has no input pipe"))?;
-        let pipe = Some(BufWriter::with_capacity(1 << 18, pipe));
+        let pipe = NutWriter::new(BufWriter::with_capacity(1 << 18, pipe), info, tick);
+        let expect = Expect::new(spec, info);
+        let pipe = pipe.map_err(|error| expect.write_error(error))?;
+        let sound = info
+            .sound
+            .clone()
+            .filter(|s| !options.no_audio && s.file.is_some());
         Ok(Self {
-            expect: Expect::new(spec, info),
+            expect,
             subject,
-            pipe,
+            pipe: Some(pipe),
             process,
             temporary,
             path,
+            format,
+            tools: options.ffmpeg.clone(),
+            tick,
+            next: 0,
+            rate: info.fps,
+            last: Vec::new(),
+            sound,
+            notes,
         })
+    }
+
+    fn write(&mut self, tick: u64, rgb: &[u8]) -> Result<()> {
+        let written = match &mut self.pipe {
+            Some(pipe) => pipe.frame(tick, rgb),
+            None => Err(io::ErrorKind::BrokenPipe.into()),
+        };
+        written.map_err(|error| self.explain(error))?;
+        self.next = tick + 1;
+        self.expect.frames += 1;
+        Ok(())
+    }
+
+    /// Puts the sound beside the video. The video alone is kept if that fails.
+    fn with_sound(&mut self, end: End) -> Result<()> {
+        let Some(sound) = self.sound.take() else {
+            return Ok(());
+        };
+        let whole = temporary(&self.path, &self.subject.name)?;
+        let end = end.cut.then_some(end.time);
+        let (format, tools) = (self.format, &self.tools);
+        match sound.mux(&self.temporary, &whole, format, end, tools, &self.subject) {
+            Ok(note) => {
+                self.temporary = whole;
+                self.notes.extend(note);
+            }
+            Err(error) => self
+                .notes
+                .push(format!("the sound of the input was not copied: {error}")),
+        }
+        Ok(())
     }
 
     /// A broken pipe means that ffmpeg has ended; its message says why.
@@ -122,35 +192,46 @@ impl FfmpegSink {
 }
 
 impl Sink for FfmpegSink {
-    fn write_frame(&mut self, frame: &Frame) -> Result<()> {
+    fn write_frame(&mut self, frame: &Frame) -> Result<Written> {
         self.expect.check(frame)?;
-        let written = match &mut self.pipe {
-            Some(pipe) => pipe.write_all(frame.rgb()),
-            None => Err(io::ErrorKind::BrokenPipe.into()),
+        let tick = match self.expect.frames {
+            0 => 0,
+            _ => self.tick.index(frame.time).max(self.next),
         };
-        written.map_err(|error| self.explain(error))?;
-        self.expect.frames += 1;
-        Ok(())
+        self.write(tick, frame.rgb())?;
+        self.last.clear();
+        self.last.extend_from_slice(frame.rgb());
+        Ok(Written::Kept)
     }
 
-    fn finish(mut self: Box<Self>) -> Result<Summary> {
+    fn finish(mut self: Box<Self>, end: End) -> Result<Summary> {
         self.expect.some()?;
-        if let Some(Err(error)) = self.pipe.as_mut().map(BufWriter::flush) {
+        // The container makes the last frame as long as the rate says; a longer one is shown twice.
+        let begin = self.tick.index(end.time.saturating_sub(self.rate.time(1)));
+        let mut repeated = 0;
+        if begin >= self.next + self.tick.index(self.rate.time(1)) / 2 {
+            let last = std::mem::take(&mut self.last);
+            self.write(begin, &last)?;
+            repeated = 1;
+        }
+        if let Some(Err(error)) = self.pipe.as_mut().map(NutWriter::flush) {
             return Err(self.explain(error));
         }
         // Closing the pipe ends the video.
         self.pipe = None;
-        let end = self
+        let ended = self
             .process
             .wait()
             .map_err(|error| self.subject.failed(error.to_string()))?;
-        if !end.clean() {
-            return Err(self.subject.failed(end.message()));
+        if !ended.clean() {
+            return Err(self.subject.failed(ended.message()));
         }
+        self.with_sound(end)?;
         let Self {
             expect,
             temporary,
             path,
+            notes,
             ..
         } = *self;
         let bytes = File::open(temporary.path())
@@ -160,10 +241,19 @@ impl Sink for FfmpegSink {
         persist(temporary, &path).map_err(|error| expect.write_error(error))?;
         Ok(Summary {
             frames: expect.frames,
+            repeated,
             bytes,
             path,
+            notes,
         })
     }
+}
+
+/// Returns a note on sound that cannot be read a second time.
+fn unreadable(sound: &Sound) -> Option<String> {
+    sound.file.is_none().then(|| {
+        "the sound of a stream from an address is not copied; record it to a file first".to_owned()
+    })
 }
 
 /// Returns the first encoder of the format that this ffmpeg has.
@@ -199,7 +289,12 @@ fn choose(
 
 /// Options for limited-range YUV, converted with and tagged as the matrix. 4:2:0, or 4:4:4 for H.264 with an
 /// odd size, which 4:2:0 does not support (VLC, mpv and ffmpeg play it).
-fn color_arguments(info: &VideoInfo, options: &SinkOptions, encoder: &str) -> Vec<String> {
+fn color_arguments(
+    info: &VideoInfo,
+    options: &SinkOptions,
+    encoder: &str,
+    notes: &mut Vec<String>,
+) -> Vec<String> {
     let odd = info.width % 2 == 1 || info.height % 2 == 1;
     let pixels = if odd && encoder == "libx264" {
         "yuv444p"
@@ -207,10 +302,10 @@ fn color_arguments(info: &VideoInfo, options: &SinkOptions, encoder: &str) -> Ve
         "yuv420p"
     };
     if pixels == "yuv444p" {
-        tracing::warn!(
-            name = %info.name, width = info.width, height = info.height,
-            "H.264 with an odd size is encoded as 4:4:4, which some players do not support; use even sides"
-        );
+        notes.push(format!(
+            "H.264 of the odd size {}x{} is encoded as 4:4:4, which some players do not support; use even sides",
+            info.width, info.height
+        ));
     }
     let matrix = options
         .matrix
@@ -222,6 +317,16 @@ fn color_arguments(info: &VideoInfo, options: &SinkOptions, encoder: &str) -> Ve
     let filter = format!(
         "scale=out_color_matrix={filter}:out_range=tv:flags=bicubic+accurate_rnd,format={pixels}"
     );
-    let arguments = ["-vf", &filter, "-colorspace", tag, "-color_range", "tv"];
-    arguments.map(str::to_owned).to_vec()
+    let tags = [
+        "-colorspace",
+        tag,
+        "-color_primaries",
+        tag,
+        "-color_trc",
+        tag,
+    ];
+    let arguments = ["-vf", &filter, "-color_range", "tv"]
+        .into_iter()
+        .chain(tags);
+    arguments.map(str::to_owned).collect()
 }

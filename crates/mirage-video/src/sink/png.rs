@@ -5,6 +5,7 @@ use std::{
     fs::{self, File},
     io::{self, Write},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use image::{
@@ -14,12 +15,14 @@ use image::{
 use tempfile::TempDir;
 
 use super::{
-    Expect, Sink, Summary,
+    End, Expect, Sink, SinkOptions, Summary, Written,
     file::{Output, hidden_prefix, plain, sync_folder},
+    lost,
 };
 use crate::{
-    Error, Frame, Result, VideoInfo,
+    Error, Frame, Rational, Result, VideoInfo,
     path::{Numbered, parent},
+    source::TIMES,
 };
 
 /// Names in a folder without a pattern; numbers start at 0.
@@ -29,6 +32,10 @@ pub(super) struct PngSink {
     expect: Expect,
     place: Place,
     bytes: u64,
+    rate: Rational,
+    /// When each image is shown.
+    times: Vec<Duration>,
+    notes: Vec<String>,
 }
 
 enum Place {
@@ -41,7 +48,7 @@ enum Place {
 }
 
 impl PngSink {
-    pub(super) fn open(spec: &str, info: &VideoInfo) -> Result<Self> {
+    pub(super) fn open(spec: &str, info: &VideoInfo, options: &SinkOptions) -> Result<Self> {
         let expect = Expect::new(spec, info);
         let path = Path::new(spec);
         let as_folder = spec.ends_with('/') || path.is_dir();
@@ -63,6 +70,9 @@ impl PngSink {
             expect,
             place,
             bytes: 0,
+            rate: info.fps,
+            times: Vec::new(),
+            notes: lost(spec, info, options, false),
         })
     }
 
@@ -86,7 +96,7 @@ impl PngSink {
 }
 
 impl Sink for PngSink {
-    fn write_frame(&mut self, frame: &Frame) -> Result<()> {
+    fn write_frame(&mut self, frame: &Frame) -> Result<Written> {
         self.expect.check(frame)?;
         if matches!(self.place, Place::One(_)) && self.expect.frames > 0 {
             return Err(Error::OneImage {
@@ -97,14 +107,26 @@ impl Sink for PngSink {
             .write(frame)
             .map_err(|error| self.expect.write_error(error))?;
         self.expect.frames += 1;
-        Ok(())
+        self.times.push(frame.time);
+        Ok(Written::Kept)
     }
 
-    fn finish(self: Box<Self>) -> Result<Summary> {
+    fn finish(mut self: Box<Self>, end: End) -> Result<Summary> {
+        if let Some(first) = self.times.first_mut() {
+            *first = Duration::ZERO;
+        }
+        self.times.push(end.time);
+        let constant = (0..).zip(&self.times).all(|(i, &time)| {
+            let late = time.as_secs_f64() - self.rate.time(i).as_secs_f64();
+            (late * self.rate.to_f64()).abs() < 0.01
+        });
         let Self {
             expect,
             place,
             bytes,
+            times,
+            mut notes,
+            ..
         } = *self;
         expect.some()?;
         let path = match place {
@@ -124,15 +146,24 @@ impl Sink for PngSink {
                 let frames = expect.frames;
                 // Another process may have written there meanwhile.
                 refuse_occupied(&expect.name, &folder, &names, expect.name.ends_with('/'))?;
-                place_all(temporary, &folder, &names, frames)
+                if !constant {
+                    fs::write(temporary.path().join(TIMES), stamps(&times))
+                        .map_err(|error| expect.write_error(error))?;
+                    notes.push(format!(
+                        "the images have no constant rate; {TIMES} beside them has their times (mkvmerge --timestamps, or read the folder again)"
+                    ));
+                }
+                place_all(temporary, &folder, &names, frames, !constant)
                     .map_err(|error| expect.write_error(error))?;
                 folder
             }
         };
         Ok(Summary {
             frames: expect.frames,
+            repeated: 0,
             bytes,
             path,
+            notes,
         })
     }
 }
@@ -170,7 +201,8 @@ fn refuse_occupied(spec: &str, folder: &Path, names: &Numbered, whole: bool) -> 
     };
     for entry in entries {
         let entry = entry.map_err(failed)?;
-        if whole || names.matches(&entry.file_name().to_string_lossy()) {
+        let found = entry.file_name();
+        if whole || found == TIMES || names.matches(&found.to_string_lossy()) {
             return Err(Error::Occupied {
                 name: spec.to_owned(),
                 found: entry.path(),
@@ -181,7 +213,13 @@ fn refuse_occupied(spec: &str, folder: &Path, names: &Numbered, whole: bool) -> 
 }
 
 /// Moves the whole folder by one rename if the destination does not exist, otherwise image by image.
-fn place_all(from: TempDir, to: &Path, names: &Numbered, frames: u64) -> io::Result<()> {
+fn place_all(
+    from: TempDir,
+    to: &Path,
+    names: &Numbered,
+    frames: u64,
+    timed: bool,
+) -> io::Result<()> {
     sync_folder(from.path());
     if !to.exists() {
         fs::rename(from.path(), to)?;
@@ -191,8 +229,8 @@ fn place_all(from: TempDir, to: &Path, names: &Numbered, frames: u64) -> io::Res
         return Ok(());
     }
     let mut moved = Vec::new();
-    for number in 0..frames {
-        let name = names.name(number);
+    let images = (0..frames).map(|number| names.name(number));
+    for name in images.chain(timed.then(|| TIMES.to_owned())) {
         if let Err(error) = fs::rename(from.path().join(&name), to.join(&name)) {
             for path in &moved {
                 // On failure everything is removed again; the error names what cannot be removed.
@@ -204,6 +242,15 @@ fn place_all(from: TempDir, to: &Path, names: &Numbered, frames: u64) -> io::Res
     }
     sync_folder(to);
     Ok(())
+}
+
+/// Returns the file of times: milliseconds, as mkvmerge's format v2.
+fn stamps(times: &[Duration]) -> String {
+    let mut text = "# timestamp format v2\n".to_owned();
+    for time in times {
+        text.push_str(&format!("{:.3}\n", time.as_secs_f64() * 1e3));
+    }
+    text
 }
 
 fn encode(frame: &Frame) -> io::Result<Vec<u8>> {

@@ -4,8 +4,8 @@ use std::io;
 
 use y4m::{Colorspace, Encoder, EncoderBuilder, Error as Y4mError, Ratio, VendorExtensionString};
 
-use super::{Expect, Sink, SinkOptions, Summary, Y4mSampling, file::Output};
-use crate::{ColorMatrix, ColorRange, Frame, Result, VideoInfo, color::Converter};
+use super::{End, Expect, Sink, SinkOptions, Summary, Written, Y4mSampling, file::Output, lost};
+use crate::{ColorMatrix, ColorRange, Frame, Result, VideoInfo, color::Converter, timing::Slots};
 
 pub(super) struct Y4mSink {
     expect: Expect,
@@ -13,7 +13,11 @@ pub(super) struct Y4mSink {
     output: Shared,
     converter: Converter,
     subsample: bool,
+    /// The last frame.
     planes: [Vec<u8>; 3],
+    slots: Slots,
+    repeated: u64,
+    notes: Vec<String>,
 }
 
 /// The y4m crate owns its writer; this is a writer that can be taken back.
@@ -56,7 +60,7 @@ impl Y4mSink {
         let output = Shared(std::sync::Arc::new(std::sync::Mutex::new(Some(
             Output::create(spec)?,
         ))));
-        let rate = Ratio::new(info.fps.num() as usize, info.fps.den() as usize);
+        let rate = Ratio::new(info.grid.num() as usize, info.grid.den() as usize);
         let subsample = options.sampling == Y4mSampling::S420;
         let space = if subsample {
             Colorspace::C420jpeg
@@ -68,16 +72,18 @@ impl Y4mSink {
             ColorRange::Full => b"COLORRANGE=FULL",
         };
         let mut builder = EncoderBuilder::new(info.width as usize, info.height as usize, rate)
-            .with_colorspace(space);
+            .with_colorspace(space)
+            .with_pixel_aspect(Ratio::new(
+                info.pixel_aspect.num() as usize,
+                info.pixel_aspect.den() as usize,
+            ));
         if let Ok(tag) = VendorExtensionString::new(range.to_vec()) {
             builder = builder.append_vendor_extension(tag);
         }
         let encoder = builder
             .write_header(output.clone())
             .map_err(|error| expect.write_error(into_io(error)))?;
-        let matrix = options
-            .matrix
-            .unwrap_or_else(|| ColorMatrix::for_size(info.width, info.height));
+        let matrix = options.matrix.unwrap_or(ColorMatrix::Bt601);
         let converter = Converter::new(matrix, options.range);
         Ok(Self {
             expect,
@@ -86,26 +92,45 @@ impl Y4mSink {
             converter,
             subsample,
             planes: Default::default(),
+            slots: Slots::new(info.grid),
+            repeated: 0,
+            notes: lost(spec, info, options, true),
         })
+    }
+
+    /// Writes the last frame `times` times.
+    fn write_last(&mut self, times: u64) -> Result<()> {
+        let [luma, blue, red] = &self.planes;
+        for _ in 0..times {
+            self.encoder
+                .write_frame(&y4m::Frame::new([luma, blue, red], None))
+                .map_err(|error| self.expect.write_error(into_io(error)))?;
+            self.expect.frames += 1;
+        }
+        Ok(())
     }
 }
 
 impl Sink for Y4mSink {
-    fn write_frame(&mut self, frame: &Frame) -> Result<()> {
+    fn write_frame(&mut self, frame: &Frame) -> Result<Written> {
         self.expect.check(frame)?;
+        let (first, gap) = (self.expect.frames == 0, self.slots.place(frame.time));
+        self.repeated += gap;
+        if !first {
+            self.write_last(gap)?;
+        }
         let width = frame.width() as usize;
         self.converter
             .rgb_to_planes(frame.rgb(), width, self.subsample, &mut self.planes);
-        let [luma, blue, red] = &self.planes;
-        self.encoder
-            .write_frame(&y4m::Frame::new([luma, blue, red], None))
-            .map_err(|error| self.expect.write_error(into_io(error)))?;
-        self.expect.frames += 1;
-        Ok(())
+        self.write_last(if first { 1 + gap } else { 1 })?;
+        Ok(Written::Kept)
     }
 
-    fn finish(self: Box<Self>) -> Result<Summary> {
+    fn finish(mut self: Box<Self>, end: End) -> Result<Summary> {
         self.expect.some()?;
+        let rest = self.slots.end(end.time);
+        self.repeated += rest;
+        self.write_last(rest)?;
         let gone = || self.expect.write_error(io::ErrorKind::BrokenPipe.into());
         let output = self.output.take().ok_or_else(gone)?;
         let (bytes, path) = output
@@ -113,8 +138,10 @@ impl Sink for Y4mSink {
             .map_err(|error| self.expect.write_error(error))?;
         Ok(Summary {
             frames: self.expect.frames,
+            repeated: self.repeated,
             bytes,
             path,
+            notes: std::mem::take(&mut self.notes),
         })
     }
 }

@@ -61,9 +61,13 @@ impl FfmpegSource {
         if named && !spec.contains("://") {
             open_file(spec)?;
         }
-        let probed = named.then(|| probe(spec, &options.ffmpeg, &subject)).transpose()?;
+        let probed = named
+            .then(|| probe(spec, &options.ffmpeg, &subject))
+            .transpose()?;
         let mut notes = Vec::new();
-        let colour = probed.as_ref().map_or(Ok(None), |probed| colour(probed, options, &subject, &mut notes))?;
+        let colour = probed.as_ref().map_or(Ok(None), |probed| {
+            colour(probed, options, &subject, &mut notes)
+        })?;
         let command = command(spec, options, probed.as_ref(), colour, &subject)?;
         let process = Process::start(command, &subject)?;
         if let (Input::Once(head, rest), Some(pipe)) = (input, process.child().take_stdin()) {
@@ -89,7 +93,10 @@ impl FfmpegSource {
             (info.frames, info.sound, stated) = (probed.frames, probed.sound, probed.end);
             info.notes = probed.notes;
         } else {
-            notes.push("the input is a pipe, which is read once: its sound, if any, is not copied".to_owned());
+            notes.push(
+                "the input is a pipe, which is read once: its sound, if any, is not copied"
+                    .to_owned(),
+            );
         }
         info.notes.append(&mut notes);
         let mut source = Self {
@@ -121,7 +128,9 @@ impl FfmpegSource {
             }
             Ok(None) => self.end(),
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => self.end(),
-            Err(error) => Err(self.subject.failed(format!("its output cannot be read: {error}"))),
+            Err(error) => Err(self
+                .subject
+                .failed(format!("its output cannot be read: {error}"))),
         }
     }
 
@@ -130,18 +139,25 @@ impl FfmpegSource {
         let end = end.map_err(|error| self.subject.failed(error.to_string()))?;
         let mut damage = (!end.clean()).then(|| Damage {
             count: end.complaints.count.max(1),
-            first: if end.failed() { end.message() } else { end.complaints.first.clone().unwrap_or_default() },
+            first: if end.failed() {
+                end.message()
+            } else {
+                end.complaints.first.clone().unwrap_or_default()
+            },
         });
         if self.times.jumps > 0 {
             damage.get_or_insert_with(|| Damage {
                 count: self.times.jumps,
-                first: "times of frames leap by more than an hour; the leaps were left out".to_owned(),
+                first: "times of frames leap by more than an hour; the leaps were left out"
+                    .to_owned(),
             });
         }
         let last = self.times.last();
         self.ending = Some(Ending {
             // A damaged file may state an end that it does not have.
-            end: self.stated.filter(|&end| damage.is_none() && Some(end) > last),
+            end: self
+                .stated
+                .filter(|&end| damage.is_none() && Some(end) > last),
             cut: false,
             damage,
         });
@@ -198,10 +214,14 @@ fn command(
     match probed {
         Some(probed) => {
             command.args(["-nostdin", "-i"]).arg(argument(spec));
-            command.args(["-map", &format!("0:{}", probed.stream)]).stdin(Stdio::null());
+            command
+                .args(["-map", &format!("0:{}", probed.stream)])
+                .stdin(Stdio::null());
         }
         None => {
-            command.args(["-i", "pipe:0", "-map", "0:v:0"]).stdin(Stdio::piped());
+            command
+                .args(["-i", "pipe:0", "-map", "0:v:0"])
+                .stdin(Stdio::piped());
         }
     }
     if let Some(filter) = colour {
@@ -211,8 +231,19 @@ fn command(
     // Without this, times are rounded to the rate that ffmpeg guesses.
     command.args(["-enc_time_base", "1:1000000"]);
     command.args(["-sws_flags", "bicubic+accurate_rnd+full_chroma_int"]);
-    command.args(["-c:v", "rawvideo", "-pix_fmt", "rgb24", "-f", "nut", "-write_index", "0"]);
-    command.args(["-flush_packets", "1", "pipe:1"]).stdout(Stdio::piped());
+    command.args([
+        "-c:v",
+        "rawvideo",
+        "-pix_fmt",
+        "rgb24",
+        "-f",
+        "nut",
+        "-write_index",
+        "0",
+    ]);
+    command
+        .args(["-flush_packets", "1", "pipe:1"])
+        .stdout(Stdio::piped());
     Ok(command)
 }
 
@@ -230,7 +261,10 @@ fn colour(
         Transfer::Standard => return Ok(None),
     };
     let hdr = probed.transfer != Transfer::Standard;
-    if options.ffmpeg.has_filters(&["zscale", "tonemap"], subject)? {
+    if options
+        .ffmpeg
+        .has_filters(&["zscale", "tonemap"], subject)?
+    {
         notes.push(match hdr {
             true => format!("the input is {name}; it was tone-mapped to SDR (BT.709)"),
             false => format!("the input's colours are {name}; they were converted to BT.709"),
@@ -250,7 +284,9 @@ fn colour(
 
 /// Sends a stream to ffmpeg, which ends it when it has enough.
 fn feed(head: &[u8], mut rest: Box<dyn Read + Send>, mut pipe: ChildStdin) {
-    let sent = pipe.write_all(head).and_then(|()| io::copy(&mut rest, &mut pipe));
+    let sent = pipe
+        .write_all(head)
+        .and_then(|()| io::copy(&mut rest, &mut pipe));
     if let Err(error) = sent {
         tracing::debug!(%error, "the input was not sent to its end");
     }

@@ -3,19 +3,24 @@
 use std::{
     fs::File,
     io::{self, Seek},
+    time::Duration,
 };
 
 use gif::{ColorOutput, DecodeOptions, Decoder, DecodingError, DisposalMethod, MemoryLimit};
 
-use super::{Source, open_file, read_error};
-use crate::{Error, Frame, MAX_PIXELS, Rational, Result, VideoInfo, frame::checked_len};
+use super::{Ending, Source, open_file, read_error};
+use crate::{
+    Error, Frame, MAX_PIXELS, Rational, Result, VideoInfo,
+    frame::{checked_len, gcd},
+};
 
 const FORMAT: &str = "GIF";
 
-/// A GIF file. The rate is the average of the whole file; a delay of 0 or 1 hundredths is read as 10, as
-/// in browsers.
+/// A GIF file. A delay of 0 or 1 hundredths is read as 10, as in browsers.
 pub(super) struct GifSource {
     info: VideoInfo,
+    /// Of frames that have no constant rate, the hundredths of a second before each, and before the end.
+    starts: Option<Vec<u64>>,
     decoder: Decoder<File>,
     canvas: Canvas,
     next: u64,
@@ -26,21 +31,18 @@ impl GifSource {
     pub(super) fn open(name: &str) -> Result<Self> {
         let mut file = open_file(name)?;
         let scanned = file.try_clone().map_err(|error| read_error(name, error))?;
-        let (frames, fps) = scan(name, scanned)?;
+        let scanned = scan(name, scanned)?;
         file.rewind().map_err(|error| read_error(name, error))?;
         let decoder = decoder(name, file, false)?;
         let (width, height) = (decoder.width(), decoder.height());
         checked_len(name, width.into(), height.into())?;
-        let info = VideoInfo {
-            width: width.into(),
-            height: height.into(),
-            fps,
-            frames,
-            name: name.to_owned(),
-        };
+        let mut info = VideoInfo::new(name, width.into(), height.into(), scanned.fps);
+        (info.frames, info.grid) = (scanned.frames, scanned.grid);
+        info.variable = scanned.starts.is_some();
         let canvas = Canvas::new(info.width, info.height)?;
         Ok(Self {
             info,
+            starts: scanned.starts,
             decoder,
             canvas,
             next: 0,
@@ -70,7 +72,20 @@ impl GifSource {
         let mut frame = self.canvas.show(image, palette);
         frame.index = self.next;
         self.next += 1;
-        Ok(Some(frame))
+        Ok(Some(match self.start(frame.index) {
+            Some(time) => {
+                frame.time = time;
+                frame
+            }
+            None => frame.at_rate(self.info.fps),
+        }))
+    }
+
+    /// Returns the time of a frame, or of the end behind the last one, if the rate is not constant.
+    fn start(&self, index: u64) -> Option<Duration> {
+        let at = usize::try_from(index).ok()?;
+        let hundredths = self.starts.as_ref()?.get(at)?;
+        Some(Duration::from_millis(10 * hundredths))
     }
 }
 
@@ -87,6 +102,13 @@ impl Source for GifSource {
         self.ended = !matches!(frame, Ok(Some(_)));
         frame
     }
+
+    fn ending(&self) -> Ending {
+        Ending {
+            end: self.start(self.next),
+            ..Ending::default()
+        }
+    }
 }
 
 fn decoder(name: &str, file: File, skip_pixels: bool) -> Result<Decoder<File>> {
@@ -101,9 +123,17 @@ fn decoder(name: &str, file: File, skip_pixels: bool) -> Result<Decoder<File>> {
         .map_err(|error| fault(name, 0, error))
 }
 
+/// The frames and times of a file.
+struct Scanned {
+    frames: Option<u64>,
+    fps: Rational,
+    grid: Rational,
+    starts: Option<Vec<u64>>,
+}
+
 /// Counts the frames and their delays without decoding pixels. An error in the file is reported when it is
 /// read; the rate is then that of the frames before it.
-fn scan(name: &str, file: File) -> Result<(Option<u64>, Rational)> {
+fn scan(name: &str, file: File) -> Result<Scanned> {
     let mut decoder = decoder(name, file, true)?;
     let mut delays = Vec::new();
     let whole = loop {
@@ -117,28 +147,54 @@ fn scan(name: &str, file: File) -> Result<(Option<u64>, Rational)> {
             Err(_) => break false,
         }
     };
-    let fps = mean_rate(&delays).ok_or_else(|| Error::NoFrames {
+    let no_frames = || Error::NoFrames {
         name: name.to_owned(),
         format: FORMAT,
-    })?;
-    Ok((whole.then_some(delays.len() as u64), fps))
+    };
+    let frames = whole.then_some(delays.len() as u64);
+    if let Some(fps) = constant_rate(&delays) {
+        return Ok(Scanned {
+            frames,
+            fps,
+            grid: fps,
+            starts: None,
+        });
+    }
+    let mut starts = vec![0];
+    let mut total = 0;
+    for delay in &delays {
+        total += delay;
+        starts.push(total);
+    }
+    // The rate of which every delay is a multiple.
+    let unit = delays.iter().copied().fold(0, gcd);
+    let fps = Rational::new(100 * delays.len() as u64, total).ok_or_else(no_frames)?;
+    let grid = Rational::new(100, unit).ok_or_else(no_frames)?;
+    Ok(Scanned {
+        frames,
+        fps,
+        grid,
+        starts: Some(starts),
+    })
 }
 
-/// Returns the rate for delays in hundredths of a second; 10 if there are none. Delays are rounded, so a
-/// whole rate is used if it matches their sum to half a hundredth.
-fn mean_rate(delays: &[u64]) -> Option<Rational> {
+/// Returns the rate of delays in hundredths of a second if it is constant; 10 if there are none. Delays are rounded, so
+/// a whole rate is meant if every frame begins where it would begin at this rate.
+fn constant_rate(delays: &[u64]) -> Option<Rational> {
     let Some(&first) = delays.first() else {
         return Rational::whole(10);
     };
+    if delays.iter().all(|&delay| delay == first) {
+        return Rational::new(100, first);
+    }
     let (frames, total) = (100 * delays.len() as u64, delays.iter().sum::<u64>());
     let whole = (frames + total / 2) / total;
-    let even = delays.iter().all(|&delay| delay == first);
-    let meant = !even && (2 * frames).abs_diff(2 * total * whole) <= whole;
-    if meant {
-        Rational::new(whole, 1)
-    } else {
-        Rational::new(frames, total)
-    }
+    let mut start = 0;
+    let meant = delays.iter().enumerate().all(|(i, delay)| {
+        start += delay;
+        (start * whole).abs_diff(100 * (i as u64 + 1)) <= whole
+    });
+    meant.then(|| Rational::new(whole, 1)).flatten()
 }
 
 fn fault(name: &str, frame: u64, error: DecodingError) -> Error {

@@ -1,53 +1,68 @@
-//! PNG and JPEG: one image, a folder, or a pattern.
+//! Still images: one, a folder, or a pattern.
 
 use std::{
     fs, io,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use image::{DynamicImage, ImageDecoder, ImageError, ImageReader};
 
-use super::{Source, SourceOptions, open_file, read_error};
+use super::{Damage, Ending, Source, SourceOptions, open_file, read_error};
 use crate::{
     Error, Frame, Rational, Result, VideoInfo,
-    format::extension,
+    format::{IMAGES, extension},
     frame::checked_len,
     path::{Numbered, natural_key, parent},
 };
 
-const FORMAT: &str = "PNG or JPEG";
+const FORMAT: &str = "image";
+/// Formats, for messages.
+const FORMATS: &str = "PNG, JPEG, WebP, BMP, TIFF, TGA, QOI or PNM";
+/// The file beside images that says their times: milliseconds, a line for each image and one for the end, as mkvmerge's
+/// timestamp format v2.
+pub(crate) const TIMES: &str = "timestamps.txt";
 
 /// Images of one size, in the order of the numbers in their names. Transparency is composited over black,
-/// and the orientation of cameras is applied.
+/// and the orientation of cameras is applied. Damaged images are left out; the one before is shown in their place.
 pub(super) struct ImagesSource {
     info: VideoInfo,
     files: std::vec::IntoIter<PathBuf>,
     /// The first image, which is decoded for its size.
     first: Option<Frame>,
     next: u64,
+    /// Times of all images and of the end, if they have no constant rate.
+    times: Option<Vec<Duration>>,
+    damage: Option<Damage>,
 }
 
 impl ImagesSource {
     pub(super) fn open(spec: &str, options: &SourceOptions) -> Result<Self> {
         let files = files(spec)?;
-        let Some(first) = files.first() else {
+        let Some(path) = files.first() else {
             return Err(Error::NoImages {
                 name: spec.to_owned(),
-                formats: FORMAT,
+                formats: FORMATS,
             });
         };
-        let first = decode(first)?;
+        let first = decode(path)?;
         let fps = options.fps.or(Rational::whole(25));
         let fps = fps.ok_or_else(|| Error::BadOption {
             what: "a frame rate of 0".into(),
         })?;
-        let info = VideoInfo {
-            width: first.width(),
-            height: first.height(),
-            fps,
-            frames: Some(files.len() as u64),
-            name: spec.to_owned(),
+        let mut info = VideoInfo::new(spec, first.width(), first.height(), fps);
+        info.frames = Some(files.len() as u64);
+        info.notes.extend(gaps(&files));
+        let times = match options.fps {
+            None => times(parent(path), files.len(), &mut info),
+            Some(_) => None,
         };
+        if let Some(times) = &times {
+            let end = times.last().copied().unwrap_or_default();
+            let mean = Rational::new(1_000_000 * files.len() as u64, end.as_micros() as u64);
+            (info.fps, info.variable) = (mean.unwrap_or(fps), true);
+            info.grid = Rational::whole(60).unwrap_or(fps);
+        }
         let mut files = files.into_iter();
         files.next();
         Ok(Self {
@@ -55,28 +70,59 @@ impl ImagesSource {
             files,
             first: Some(first),
             next: 0,
+            times,
+            damage: None,
         })
     }
 
     fn read(&mut self) -> Result<Option<Frame>> {
-        let (mut frame, name) = match self.first.take() {
-            Some(first) => (first, String::new()),
-            None => match self.files.next() {
-                Some(path) => (decode(&path)?, path.display().to_string()),
-                None => return Ok(None),
-            },
-        };
-        if (frame.width(), frame.height()) != (self.info.width, self.info.height) {
-            return Err(Error::FrameSize {
-                name,
-                frame: self.next,
-                got: frame.size(),
-                want: format!("{}x{}", self.info.width, self.info.height),
-            });
+        loop {
+            let (frame, name) = match self.first.take() {
+                Some(first) => (Ok(first), String::new()),
+                None => match self.files.next() {
+                    Some(path) => (decode(&path), path.display().to_string()),
+                    None => return Ok(None),
+                },
+            };
+            let index = self.next;
+            self.next += 1;
+            let mut frame = match frame {
+                Ok(frame) => frame,
+                Err(
+                    error @ (Error::Truncated { .. }
+                    | Error::Malformed { .. }
+                    | Error::Empty { .. }),
+                ) => {
+                    let damage = self.damage.get_or_insert_with(|| Damage {
+                        count: 0,
+                        first: error.to_string(),
+                    });
+                    damage.count += 1;
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            if (frame.width(), frame.height()) != (self.info.width, self.info.height) {
+                return Err(Error::FrameSize {
+                    name,
+                    frame: index,
+                    got: frame.size(),
+                    want: format!("{}x{}", self.info.width, self.info.height),
+                });
+            }
+            frame.index = index;
+            frame.time = self.time(index);
+            return Ok(Some(frame));
         }
-        frame.index = self.next;
-        self.next += 1;
-        Ok(Some(frame))
+    }
+
+    /// Returns the time of an image, or of the end.
+    fn time(&self, index: u64) -> Duration {
+        let stated = self
+            .times
+            .as_ref()
+            .and_then(|times| times.get(index as usize));
+        stated.copied().unwrap_or_else(|| self.info.fps.time(index))
     }
 }
 
@@ -92,6 +138,62 @@ impl Source for ImagesSource {
         }
         frame
     }
+
+    fn ending(&self) -> Ending {
+        Ending {
+            end: Some(self.time(self.next)),
+            cut: false,
+            damage: self.damage.clone(),
+        }
+    }
+}
+
+/// Reads the times beside the images of a folder. A file that does not fit them is said and left.
+fn times(folder: &Path, images: usize, info: &mut VideoInfo) -> Option<Vec<Duration>> {
+    let text = fs::read_to_string(folder.join(TIMES)).ok()?;
+    let lines = text
+        .lines()
+        .filter(|line| !line.trim().is_empty() && !line.starts_with('#'));
+    let times: Option<Vec<Duration>> = lines
+        .map(|line| Duration::try_from_secs_f64(line.trim().parse::<f64>().ok()? / 1e3).ok())
+        .collect();
+    let fits =
+        |times: &Vec<Duration>| times.len() == images + 1 && times.windows(2).all(|w| w[0] < w[1]);
+    let times = times.filter(fits);
+    if times.is_none() {
+        info.notes.push(format!(
+            "{TIMES} in the folder was not used: it must have {} increasing times in milliseconds, one for each image and one for the end",
+            images + 1
+        ));
+    }
+    times
+}
+
+/// Returns a note on numbers that are missing in the names of the images.
+fn gaps(files: &[PathBuf]) -> Option<String> {
+    let name = |path: &PathBuf| path.file_stem().map(|n| n.to_string_lossy().into_owned());
+    let numbers: Option<Vec<(String, u64)>> = files.iter().map(|f| number(&name(f)?)).collect();
+    let numbers = numbers?;
+    let (first, last) = (numbers.first()?, numbers.last()?);
+    let one_name = numbers.iter().all(|(before, _)| *before == first.0);
+    let span = last.1.checked_sub(first.1)?.checked_add(1)?;
+    let missing = span.checked_sub(numbers.len() as u64)?;
+    if !one_name || missing == 0 {
+        return None;
+    }
+    let after = numbers.windows(2).find(|w| w[1].1 > w[0].1 + 1)?;
+    Some(format!(
+        "{missing} of the images {} to {} are missing, the first is {}: the images around a gap follow each other",
+        first.1,
+        last.1,
+        after[0].1 + 1
+    ))
+}
+
+/// Returns the text before the last number of a name, and the number.
+fn number(name: &str) -> Option<(String, u64)> {
+    let before = name.trim_end_matches(|c: char| c.is_ascii_digit());
+    Some((before.to_owned(), name[before.len()..].parse().ok()?))
 }
 
 /// Returns the files of `spec`, in order.
@@ -104,12 +206,7 @@ fn files(spec: &str) -> Result<Vec<PathBuf>> {
     let mut found = if path.is_dir() {
         list(path, spec)?
             .into_iter()
-            .filter(|file| {
-                matches!(
-                    extension(&file.to_string_lossy()).as_str(),
-                    "png" | "jpg" | "jpeg"
-                )
-            })
+            .filter(|file| IMAGES.contains(&extension(&file.to_string_lossy()).as_str()))
             .collect()
     } else if let Some(pattern) = Numbered::parse(path) {
         let folder = parent(path);
@@ -130,7 +227,7 @@ fn files(spec: &str) -> Result<Vec<PathBuf>> {
         })?;
         matches
             .filter_map(std::result::Result::ok)
-            .filter(|file| file.is_file())
+            .filter(|file| file.is_file() && !is_hidden(file))
             .collect()
     } else {
         return Err(Error::NotFound {
@@ -152,11 +249,17 @@ fn list(folder: &Path, spec: &str) -> Result<Vec<PathBuf>> {
     Ok(entries
         .into_iter()
         .map(|entry| entry.path())
-        .filter(|path| path.is_file())
+        .filter(|path| path.is_file() && !is_hidden(path))
         .collect())
 }
 
-/// Decodes one file as PNG or JPEG by its content, not its extension.
+/// Whether a file is hidden: `.name`, or `._name`, which macOS puts beside files on foreign disks.
+fn is_hidden(path: &Path) -> bool {
+    path.file_name()
+        .is_some_and(|name| name.to_string_lossy().starts_with('.'))
+}
+
+/// Decodes one file by its content, or by its extension where the content has no mark.
 fn decode(path: &Path) -> Result<Frame> {
     let name = path.display().to_string();
     let file = open_file(&name)?;

@@ -1,8 +1,8 @@
 //! Sources that limit another source to a number of frames or to real time.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use super::Source;
+use super::{Ending, Source};
 use crate::{Frame, Result, VideoInfo};
 
 /// Limits `inner` to `frames` and to its frame rate, as requested.
@@ -19,11 +19,11 @@ pub(super) fn wrap(
         (Some(have), Some(want)) => Some(have.min(want)),
         (have, want) => have.or(want),
     };
-    let left = frames.unwrap_or(u64::MAX);
     Box::new(LimitedSource {
         inner,
         info,
-        left,
+        left: frames.unwrap_or(u64::MAX),
+        cut: false,
         realtime,
         started: None,
     })
@@ -33,6 +33,8 @@ struct LimitedSource {
     inner: Box<dyn Source + Send>,
     info: VideoInfo,
     left: u64,
+    /// Whether the limit ended the stream.
+    cut: bool,
     realtime: bool,
     started: Option<Instant>,
 }
@@ -44,18 +46,27 @@ impl Source for LimitedSource {
 
     fn next_frame(&mut self) -> Result<Option<Frame>> {
         if self.left == 0 {
+            self.cut = true;
             return Ok(None);
         }
         let Some(frame) = self.inner.next_frame()? else {
-            self.left = 0;
             return Ok(None);
         };
         self.left -= 1;
         if self.realtime {
-            let due = Duration::from_secs_f64(frame.index as f64 / self.info.fps.to_f64());
             let started = *self.started.get_or_insert_with(Instant::now);
-            std::thread::sleep(due.saturating_sub(started.elapsed()));
+            std::thread::sleep(frame.time.saturating_sub(started.elapsed()));
         }
         Ok(Some(frame))
+    }
+
+    fn ending(&self) -> Ending {
+        match self.cut {
+            true => Ending {
+                cut: true,
+                ..Ending::default()
+            },
+            false => self.inner.ending(),
+        }
     }
 }

@@ -31,13 +31,8 @@ impl Scene {
         let fps = fps.ok_or_else(|| Error::BadOption {
             what: "a frame rate of 0".into(),
         })?;
-        let info = VideoInfo {
-            width,
-            height,
-            fps,
-            frames: options.frames,
-            name: "scene".to_owned(),
-        };
+        let mut info = VideoInfo::new("scene", width, height, fps);
+        info.frames = options.frames;
         Ok(Self {
             info,
             frames: options.frames,
@@ -51,7 +46,8 @@ impl Scene {
     /// # Errors
     /// None for a size that [`Scene::new`] accepted.
     pub fn render(&self, index: u64) -> Result<Frame> {
-        let mut frame = Frame::new(self.info.width, self.info.height, index)?;
+        let mut frame =
+            Frame::new(self.info.width, self.info.height, index)?.at_rate(self.info.fps);
         // Time in seconds; it wraps after 9 hours, before f32 would lose the motion.
         let wrapped = (index % (1 << 20)) as f64;
         let view = View {

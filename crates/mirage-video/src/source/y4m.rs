@@ -21,12 +21,17 @@ const FORMAT: &str = "y4m";
 /// Longest header line that the y4m crate reads.
 const HEADER_LIMIT: u64 = 1024;
 
-/// Opens a file, or standard input for `-`.
+/// Opens a stream.
+pub(super) fn open_stream(
+    name: &str,
+    reader: impl Read + Send + 'static,
+    options: &SourceOptions,
+) -> Result<Box<dyn Source + Send>> {
+    Ok(Box::new(Y4mSource::new(name, reader, None, options)?))
+}
+
+/// Opens a file.
 pub(super) fn open(spec: &str, options: &SourceOptions) -> Result<Box<dyn Source + Send>> {
-    if spec == "-" {
-        let source = Y4mSource::new("standard input", io::stdin(), None, options)?;
-        return Ok(Box::new(source));
-    }
     let file = open_file(spec)?;
     let metadata = file.metadata().map_err(|error| read_error(spec, error))?;
     let bytes = metadata.is_file().then_some(metadata.len());
@@ -73,7 +78,11 @@ impl<R: Read> Y4mSource<R> {
             .take(HEADER_LIMIT)
             .read_until(b'\n', &mut line)
             .map_err(|error| read_error(name, error))?;
-        let range = check_header(name, &line)?;
+        let Header {
+            range,
+            aspect,
+            interlaced,
+        } = check_header(name, &line)?;
         let header = line.len() as u64;
         let consumed = Arc::new(AtomicU64::new(0));
         let inner = Cursor::new(line).chain(reader);
@@ -84,6 +93,11 @@ impl<R: Read> Y4mSource<R> {
         .map_err(|error| fault(name, 0, error))?;
 
         let sampling = sampling(name, decoder.get_colorspace())?;
+        // What ffmpeg and OpenCV take where no tag says otherwise: luma alone is that of a picture, not of a video.
+        let range = range.unwrap_or(match sampling {
+            Sampling::Mono => ColorRange::Full,
+            _ => ColorRange::Limited,
+        });
         let (width, height) = (decoder.get_width(), decoder.get_height());
         let rate = decoder.get_framerate();
         // F0:0 means unknown; 25 is what ffmpeg takes then.
@@ -92,20 +106,20 @@ impl<R: Read> Y4mSource<R> {
             .or(Rational::whole(25));
         let fps = fps.ok_or_else(|| malformed(name, 0, "a frame rate of zero"))?;
         let (width, height) = (width as u32, height as u32);
-        let matrix = options
-            .matrix
-            .unwrap_or_else(|| ColorMatrix::for_size(width, height));
+        let matrix = options.matrix.unwrap_or(ColorMatrix::Bt601);
         let (columns, rows) = sampling.chroma_size(width as usize, height as usize);
         let frame = 6 + u64::from(width) * u64::from(height) + 2 * (columns * rows) as u64;
         let frames = bytes.map(|all| all.saturating_sub(header) / frame);
+        let mut info = VideoInfo::new(name, width, height, fps);
+        (info.frames, info.pixel_aspect) = (frames, aspect);
+        if interlaced {
+            info.notes.push(
+                "the video is interlaced and is read as whole frames; deinterlace it first with `ffmpeg -i IN -vf bwdif OUT`"
+                    .to_owned(),
+            );
+        }
         Ok(Self {
-            info: VideoInfo {
-                width,
-                height,
-                fps,
-                frames,
-                name: name.to_owned(),
-            },
+            info,
             decoder,
             consumed,
             sampling,
@@ -144,7 +158,7 @@ impl<R: Read> Y4mSource<R> {
             frame.rgb_mut(),
         );
         self.next += 1;
-        Ok(Some(frame))
+        Ok(Some(frame.at_rate(self.info.fps)))
     }
 }
 
@@ -163,9 +177,16 @@ impl<R: Read> Source for Y4mSource<R> {
     }
 }
 
-/// Checks the header line before the y4m crate multiplies its numbers, and reads the range, which that crate
-/// does not.
-fn check_header(name: &str, line: &[u8]) -> Result<ColorRange> {
+/// What the y4m crate does not read.
+struct Header {
+    /// `None` where no tag says it.
+    range: Option<ColorRange>,
+    aspect: Rational,
+    interlaced: bool,
+}
+
+/// Checks the header line before the y4m crate multiplies its numbers, and reads what that crate does not.
+fn check_header(name: &str, line: &[u8]) -> Result<Header> {
     if line.is_empty() {
         return Err(Error::Empty {
             name: name.to_owned(),
@@ -185,22 +206,27 @@ fn check_header(name: &str, line: &[u8]) -> Result<ColorRange> {
         return Err(malformed(name, 0, "the header line is not terminated"));
     }
     let (mut width, mut height) = (0, 0);
-    let mut range = ColorRange::Limited;
+    let (mut range, mut aspect, mut interlaced) = (None, Rational::ONE, false);
     for field in line[10..].trim_ascii_end().split(|&byte| byte == b' ') {
         let field = String::from_utf8_lossy(field);
         let number = |text: &str| text.parse().unwrap_or(0_u64);
         match (field.get(..1), field.get(1..)) {
             (Some("W"), Some(text)) => width = number(text),
             (Some("H"), Some(text)) => height = number(text),
-            (Some("X"), Some("COLORRANGE=FULL")) => range = ColorRange::Full,
-            (Some("I"), Some(order)) if !matches!(order, "p" | "?") => {
-                tracing::warn!(%name, "interlaced y4m is read as whole frames; deinterlace it first");
-            }
+            (Some("X"), Some("COLORRANGE=FULL")) => range = Some(ColorRange::Full),
+            (Some("X"), Some("COLORRANGE=LIMITED")) => range = Some(ColorRange::Limited),
+            // 0:0 means unknown.
+            (Some("A"), Some(text)) => aspect = Rational::parse(text).unwrap_or(Rational::ONE),
+            (Some("I"), Some(order)) => interlaced = !matches!(order, "p" | "?"),
             _ => {}
         }
     }
     checked_len(name, width, height)?;
-    Ok(range)
+    Ok(Header {
+        range,
+        aspect,
+        interlaced,
+    })
 }
 
 fn sampling(name: &str, colorspace: Colorspace) -> Result<Sampling> {
