@@ -15,6 +15,25 @@ pub(crate) const IMAGES: &[&str] = &[
 /// Bytes that are read to find out a format.
 const HEAD: u64 = 1 << 16;
 
+/// The format of an animated image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Animation {
+    /// APNG.
+    Png,
+    /// Animated WebP.
+    Webp,
+}
+
+impl Animation {
+    /// Returns the name, for messages.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Png => "animated PNG",
+            Self::Webp => "animated WebP",
+        }
+    }
+}
+
 /// The format of an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -25,6 +44,8 @@ pub enum SourceFormat {
     Y4m,
     /// GIF.
     Gif,
+    /// An animated image.
+    Animated(Animation),
     /// Still images: one, a folder, or a pattern.
     Images,
     /// Any other format, read by ffmpeg.
@@ -76,8 +97,10 @@ impl SourceFormat {
             _ if head.starts_with(b"GIF8") => Some(Self::Gif),
             // An animated PNG has a chunk of control before its pixels.
             _ if head.starts_with(b"\x89PNG") => match (found(b"acTL"), found(b"IDAT")) {
-                (Some(control), Some(pixels)) if control < pixels => Some(Self::Ffmpeg),
-                (Some(_), None) => Some(Self::Ffmpeg),
+                (Some(control), Some(pixels)) if control < pixels => {
+                    Some(Self::Animated(Animation::Png))
+                }
+                (Some(_), None) => Some(Self::Animated(Animation::Png)),
                 _ => Some(Self::Images),
             },
             // An animated WebP says so in the flags of its first chunk.
@@ -97,7 +120,11 @@ impl SourceFormat {
                 rest @ ..,
             ] => {
                 let animated = rest.starts_with(b"VP8X") && rest.get(8).is_some_and(|f| f & 2 != 0);
-                Some(if animated { Self::Ffmpeg } else { Self::Images })
+                Some(if animated {
+                    Self::Animated(Animation::Webp)
+                } else {
+                    Self::Images
+                })
             }
             _ if head.starts_with(b"\xff\xd8\xff") => Some(Self::Images),
             // An MP4 in a file called .gif, for example.
@@ -199,9 +226,12 @@ mod tests {
             ),
             (
                 b"\x89PNG\r\n\x1a\n....IHDR..acTL..IDAT",
-                Some(SourceFormat::Ffmpeg),
+                Some(SourceFormat::Animated(Animation::Png)),
             ),
-            (b"RIFF....WEBPVP8X....\x02", Some(SourceFormat::Ffmpeg)),
+            (
+                b"RIFF....WEBPVP8X....\x02",
+                Some(SourceFormat::Animated(Animation::Webp)),
+            ),
             (b"RIFF....WEBPVP8 ", Some(SourceFormat::Images)),
             (b"....ftypisom", Some(SourceFormat::Ffmpeg)),
             (b"unknown", None),

@@ -43,7 +43,7 @@ pub use color::{ColorMatrix, ColorRange};
 pub use error::{Error, Result};
 pub use ffmpeg::{FfmpegTools, kill_processes};
 pub use finite::check_finite;
-pub use format::{SinkFormat, SourceFormat};
+pub use format::{Animation, SinkFormat, SourceFormat};
 pub use frame::{Frame, MAX_PIXELS, MAX_SIDE, Rational, VideoInfo};
 pub use pipeline::{
     Accounting, OnFrameError, OnSourceError, Outcome, Pipeline, Policy, Progress, Recording, Span,

@@ -166,7 +166,7 @@ impl Shown<'_> {
         if let Some(s) = self.summary {
             let name = match self.args.output() {
                 "-" => "standard output".to_owned(),
-                _ => s.path.display().to_string(),
+                name => name.to_owned(),
             };
             facts.styled(
                 "output",

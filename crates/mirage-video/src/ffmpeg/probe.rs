@@ -10,9 +10,13 @@ use crate::{Error, Rational, Result, Sound};
 /// The fields that are asked for.
 const ENTRIES: &str = "stream=index,codec_type,codec_name,avg_frame_rate,r_frame_rate,nb_frames,duration,start_time,\
     field_order,color_transfer,color_primaries:stream_disposition=attached_pic:stream_tags=DURATION:\
-    format=start_time:chapter=id";
+    format=start_time,format_name:chapter=id";
 /// A base rate above this is a unit of stamps rather than a rate of frames.
 const MAX_BASE: f64 = 240.0;
+/// The number of frames whose times are looked at where the stated rate is not reliable.
+const SCANNED: usize = 300;
+/// Matroska rounds times to milliseconds.
+const ROUNDING: f64 = 0.001;
 /// The constant rate at which a stream whose own base rate is none is shown.
 const FALLBACK: u32 = 60;
 
@@ -59,6 +63,7 @@ struct Answer {
 #[serde(default)]
 struct Format {
     start_time: Option<String>,
+    format_name: String,
 }
 
 #[derive(Default, Deserialize)]
@@ -100,7 +105,86 @@ pub(crate) fn probe(spec: &str, tools: &FfmpegTools, subject: &Subject) -> Resul
     let text = output(command, subject)?;
     let answer: Answer = serde_json::from_str(&text)
         .map_err(|error| subject.failed(format!("ffprobe's answer cannot be read: {error}")))?;
-    read(&answer, spec, subject)
+    let mut probed = read(&answer, spec, subject)?;
+    // Matroska states one rate, whatever the times of its frames are.
+    if answer.format.format_name.starts_with("matroska") && !spec.contains("://") {
+        let times = first_times(spec, probed.stream, tools, subject)?;
+        probed.correct(&times);
+    }
+    Ok(probed)
+}
+
+/// Reads the times of the first frames, in seconds and in order.
+fn first_times(
+    spec: &str,
+    stream: u32,
+    tools: &FfmpegTools,
+    subject: &Subject,
+) -> Result<Vec<f64>> {
+    let mut command = Command::new(&tools.ffprobe);
+    command.args(["-v", "error", "-select_streams", &stream.to_string()]);
+    command.args([
+        "-read_intervals",
+        &format!("%+#{SCANNED}"),
+        "-show_entries",
+        "packet=pts_time",
+    ]);
+    command
+        .args(["-of", "csv=print_section=0"])
+        .arg(argument(spec));
+    let text = output(command, subject)?;
+    let mut times: Vec<f64> = text
+        .lines()
+        .filter_map(|line| seconds(line.split(',').next()))
+        .collect();
+    times.sort_by(f64::total_cmp);
+    Ok(times)
+}
+
+impl Probe {
+    /// Replaces the stated rate if the first frames have another one.
+    fn correct(&mut self, times: &[f64]) {
+        // Behind the last frame in the sample others may be missing, which are stored later than they are shown.
+        let shown = &times[..times.len() * 9 / 10];
+        let stated = 1.0 / self.fps.to_f64();
+        let gaps: Vec<f64> = shown.windows(2).map(|w| w[1] - w[0]).collect();
+        let strays = |gap: &&f64| (**gap - stated).abs() > 0.25 * stated + ROUNDING;
+        if self.variable || gaps.iter().filter(strays).count() == 0 {
+            return;
+        }
+        self.variable = true;
+        let mut steps: Vec<f64> = gaps.into_iter().filter(|&gap| gap > ROUNDING).collect();
+        steps.sort_by(f64::total_cmp);
+        // The tenth part of all gaps may be shorter than the usual step.
+        if let Some(step) = steps.get(steps.len() / 10) {
+            self.grid = nearest_rate(1.0 / step.min(stated));
+        }
+    }
+}
+
+/// Returns the usual rate nearest to `rate`, or the next whole one.
+fn nearest_rate(rate: f64) -> Rational {
+    const USUAL: [&str; 9] = [
+        "24000/1001",
+        "24",
+        "25",
+        "30000/1001",
+        "30",
+        "50",
+        "60000/1001",
+        "60",
+        "120",
+    ];
+    let usual = USUAL.into_iter().filter_map(Rational::parse);
+    let near = usual.min_by(|a, b| {
+        (a.to_f64() - rate)
+            .abs()
+            .total_cmp(&(b.to_f64() - rate).abs())
+    });
+    let whole = Rational::whole((rate.ceil() as u32).clamp(1, MAX_BASE as u32));
+    near.filter(|near| (near.to_f64() / rate - 1.0).abs() < 0.03)
+        .or(whole)
+        .unwrap_or(Rational::ONE)
 }
 
 fn read(answer: &Answer, spec: &str, subject: &Subject) -> Result<Probe> {
@@ -289,6 +373,25 @@ mod tests {
         );
         assert_eq!(rates("24/1", "1000/1", ""), want("24", true, "60"));
         assert_eq!(rates("0/0", "25/1", ""), want("25", true, "25"));
+    }
+
+    #[test]
+    fn times_correct_the_rate_of_matroska() {
+        let of = |times: &[f64]| {
+            let mut probe = video(r#""avg_frame_rate": "12/1", "r_frame_rate": "12/1""#).unwrap();
+            probe.correct(times);
+            (probe.variable, probe.grid.to_string())
+        };
+        let constant: Vec<f64> = (0..100)
+            .map(|i| (f64::from(i) * 1000.0 / 12.0).round() / 1e3)
+            .collect();
+        assert_eq!(of(&constant), (false, "12".to_owned()));
+        let bursts: Vec<f64> = (0..60)
+            .chain(240..300)
+            .map(|i| (f64::from(i) / 30.0 * 1e3).round() / 1e3)
+            .collect();
+        assert_eq!(of(&bursts), (true, "30".to_owned()));
+        assert_eq!(of(&[]), (false, "12".to_owned()));
     }
 
     #[test]

@@ -78,8 +78,20 @@ pub(super) struct FfmpegSink {
     notes: Vec<String>,
 }
 
-/// Ticks a second of a variable rate: common rates divide it, and every encoder can count in it.
+/// Ticks a second, at most; the largest time base of MPEG-4 is 65535.
 const TICKS: u32 = 60_000;
+
+/// Returns the unit of times: a multiple of the rate, so that its frames have exact times, and short, so that others
+/// have them too.
+fn tick(rate: Rational, encoder: &str) -> Rational {
+    let whole = Rational::whole(TICKS).unwrap_or(rate);
+    let times = (f64::from(TICKS) / rate.to_f64()).floor().max(1.0) as u64;
+    let multiple = Rational::new(u64::from(rate.num()) * times, rate.den().into());
+    match multiple {
+        Some(multiple) if encoder != "mpeg4" || multiple.num() <= TICKS => multiple,
+        _ => whole,
+    }
+}
 
 impl FfmpegSink {
     pub(super) fn open(
@@ -97,10 +109,7 @@ impl FfmpegSink {
         let path = final_path(spec);
         let temporary = temporary(&path, spec)?;
         let mut command = Command::new(&options.ffmpeg.ffmpeg);
-        let tick = match info.variable {
-            true => Rational::whole(TICKS).unwrap_or(info.fps),
-            false => info.fps,
-        };
+        let tick = tick(info.fps, encoder.0);
         let mut notes = info
             .sound
             .iter()
@@ -112,9 +121,6 @@ impl FfmpegSink {
         command.args(options.ffmpeg.keep_times(&subject)?);
         command.args(["-enc_time_base", &format!("{}:{}", tick.den(), tick.num())]);
         command.args(["-c:v", encoder.0]).args(encoder.1);
-        if info.variable && format == SinkFormat::Mp4 {
-            command.args(["-video_track_timescale", &TICKS.to_string()]);
-        }
         command.args(format.muxer());
         command
             .arg("-y")

@@ -105,15 +105,21 @@ pub(super) fn final_path(spec: &str) -> PathBuf {
     fs::canonicalize(spec).unwrap_or_else(|_| spec.into())
 }
 
-/// A temporary file in the folder of `path`, removed when dropped.
-pub(super) fn temporary(path: &Path, spec: &str) -> Result<NamedTempFile> {
+/// Returns the folder of `path`, which must exist.
+pub(super) fn existing_parent<'a>(path: &'a Path, spec: &str) -> Result<&'a Path> {
     let folder = parent(path);
-    if !folder.is_dir() {
-        return Err(Error::NoFolder {
+    match folder.is_dir() {
+        true => Ok(folder),
+        false => Err(Error::NoFolder {
             name: spec.to_owned(),
             folder: folder.to_owned(),
-        });
+        }),
     }
+}
+
+/// A temporary file in the folder of `path`, removed when dropped.
+pub(super) fn temporary(path: &Path, spec: &str) -> Result<NamedTempFile> {
+    let folder = existing_parent(path, spec)?;
     let mut builder = Builder::new();
     let prefix = hidden_prefix(path);
     builder.prefix(&prefix).suffix(".part");

@@ -16,7 +16,7 @@ use tempfile::TempDir;
 
 use super::{
     End, Expect, Sink, SinkOptions, Summary, Written,
-    file::{Output, hidden_prefix, plain, sync_folder},
+    file::{Output, existing_parent, hidden_prefix, plain, sync_folder},
     lost,
 };
 use crate::{
@@ -177,7 +177,7 @@ fn many(spec: &str, folder: &Path, names: Numbered, whole: bool) -> Result<Place
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
     let temporary = builder
-        .tempdir_in(parent(folder))
+        .tempdir_in(existing_parent(folder, spec)?)
         .map_err(|error| Error::Create {
             name: spec.to_owned(),
             source: plain(error),

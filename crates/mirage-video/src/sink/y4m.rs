@@ -5,7 +5,9 @@ use std::io;
 use y4m::{Colorspace, Encoder, EncoderBuilder, Error as Y4mError, Ratio, VendorExtensionString};
 
 use super::{End, Expect, Sink, SinkOptions, Summary, Written, Y4mSampling, file::Output, lost};
-use crate::{ColorMatrix, ColorRange, Frame, Result, VideoInfo, color::Converter, timing::Slots};
+use crate::{
+    ColorMatrix, ColorRange, Frame, Rational, Result, VideoInfo, color::Converter, timing::Slots,
+};
 
 pub(super) struct Y4mSink {
     expect: Expect,
@@ -17,6 +19,8 @@ pub(super) struct Y4mSink {
     planes: [Vec<u8>; 3],
     slots: Slots,
     repeated: u64,
+    merged: u64,
+    rate: Rational,
     notes: Vec<String>,
 }
 
@@ -94,6 +98,8 @@ impl Y4mSink {
             planes: Default::default(),
             slots: Slots::new(info.grid),
             repeated: 0,
+            merged: 0,
+            rate: info.grid,
             notes: lost(spec, info, options, true),
         })
     }
@@ -114,7 +120,11 @@ impl Y4mSink {
 impl Sink for Y4mSink {
     fn write_frame(&mut self, frame: &Frame) -> Result<Written> {
         self.expect.check(frame)?;
-        let (first, gap) = (self.expect.frames == 0, self.slots.place(frame.time));
+        let first = self.expect.frames == 0;
+        let Some(gap) = self.slots.place(frame.time) else {
+            self.merged += 1;
+            return Ok(Written::Merged);
+        };
         self.repeated += gap;
         if !first {
             self.write_last(gap)?;
@@ -131,6 +141,12 @@ impl Sink for Y4mSink {
         let rest = self.slots.end(end.time);
         self.repeated += rest;
         self.write_last(rest)?;
+        if self.merged > 0 {
+            self.notes.push(format!(
+                "y4m has a constant rate, {} frames a second: {} frames that came faster were left out, the duration is kept",
+                self.rate, self.merged
+            ));
+        }
         let gone = || self.expect.write_error(io::ErrorKind::BrokenPipe.into());
         let output = self.output.take().ok_or_else(gone)?;
         let (bytes, path) = output

@@ -16,8 +16,9 @@ use crate::{
     timing::Times,
 };
 
-/// HDR to SDR: to linear light at 100 cd/m², to the primaries of BT.709, and by a curve that keeps highlights.
-const TONE_MAP: &str = "zscale=t=linear:npl=100,format=gbrpf32le,zscale=p=bt709,tonemap=tonemap=hable:desat=0,\
+/// HDR to SDR: to linear light at 100 cd/m², to the primaries of BT.709, and by a curve that keeps
+/// usual light as it is and compresses highlights.
+const TONE_MAP: &str = "zscale=t=linear:npl=100,format=gbrpf32le,zscale=p=bt709,tonemap=tonemap=mobius:param=0.5:desat=0,\
     zscale=t=bt709,format=gbrp";
 /// Colours of BT.2020 to those of BT.709.
 const NARROW: &str = "zscale=t=linear,format=gbrpf32le,zscale=p=bt709,zscale=t=bt709,format=gbrp";
@@ -100,7 +101,7 @@ impl FfmpegSource {
         }
         info.notes.append(&mut notes);
         let mut source = Self {
-            times: Times::new(info.fps, info.variable),
+            times: Times::new(info.grid),
             info,
             subject,
             process,

@@ -8,9 +8,14 @@ use std::{
 
 use image::{DynamicImage, ImageDecoder, ImageError, ImageReader};
 
-use super::{Damage, Ending, Source, SourceOptions, open_file, read_error};
+use super::{
+    Damage, Ending, Source, SourceOptions,
+    animated::AnimatedSource,
+    ffmpeg::{self, FfmpegSource},
+    open_file, read_error,
+};
 use crate::{
-    Error, Frame, Rational, Result, VideoInfo,
+    Error, Frame, Rational, Result, SourceFormat, VideoInfo,
     format::{IMAGES, extension},
     frame::checked_len,
     path::{Numbered, natural_key, parent},
@@ -23,9 +28,21 @@ const FORMATS: &str = "PNG, JPEG, WebP, BMP, TIFF, TGA, QOI or PNM";
 /// timestamp format v2.
 pub(crate) const TIMES: &str = "timestamps.txt";
 
+/// Opens an image, a folder or a pattern. Of a single image that is animated, all frames are read.
+pub(super) fn open(spec: &str, options: &SourceOptions) -> Result<Box<dyn Source + Send>> {
+    let files = files(spec)?;
+    if let [file] = files.as_slice()
+        && let name = file.to_string_lossy()
+        && let SourceFormat::Animated(kind) = SourceFormat::detect(&name)
+    {
+        return Ok(Box::new(AnimatedSource::open(&name, kind)?));
+    }
+    Ok(Box::new(ImagesSource::open(spec, files, options)?))
+}
+
 /// Images of one size, in the order of the numbers in their names. Transparency is composited over black,
 /// and the orientation of cameras is applied. Damaged images are left out; the one before is shown in their place.
-pub(super) struct ImagesSource {
+struct ImagesSource {
     info: VideoInfo,
     files: std::vec::IntoIter<PathBuf>,
     /// The first image, which is decoded for its size.
@@ -34,18 +51,18 @@ pub(super) struct ImagesSource {
     /// Times of all images and of the end, if they have no constant rate.
     times: Option<Vec<Duration>>,
     damage: Option<Damage>,
+    options: SourceOptions,
 }
 
 impl ImagesSource {
-    pub(super) fn open(spec: &str, options: &SourceOptions) -> Result<Self> {
-        let files = files(spec)?;
+    fn open(spec: &str, files: Vec<PathBuf>, options: &SourceOptions) -> Result<Self> {
         let Some(path) = files.first() else {
             return Err(Error::NoImages {
                 name: spec.to_owned(),
                 formats: FORMATS,
             });
         };
-        let first = decode(path)?;
+        let first = decode(path, options)?;
         let fps = options.fps.or(Rational::whole(25));
         let fps = fps.ok_or_else(|| Error::BadOption {
             what: "a frame rate of 0".into(),
@@ -53,6 +70,19 @@ impl ImagesSource {
         let mut info = VideoInfo::new(spec, first.width(), first.height(), fps);
         info.frames = Some(files.len() as u64);
         info.notes.extend(gaps(&files));
+        let animated = files.iter().filter(|file| {
+            matches!(
+                SourceFormat::detect(&file.to_string_lossy()),
+                SourceFormat::Animated(_)
+            )
+        });
+        let animated = animated.count();
+        if animated > 0 {
+            info.notes.push(format!(
+                "{animated} of the {} images are animated; only the first frame of each is read",
+                files.len()
+            ));
+        }
         let times = match options.fps {
             None => times(parent(path), files.len(), &mut info),
             Some(_) => None,
@@ -72,6 +102,7 @@ impl ImagesSource {
             next: 0,
             times,
             damage: None,
+            options: options.clone(),
         })
     }
 
@@ -80,7 +111,7 @@ impl ImagesSource {
             let (frame, name) = match self.first.take() {
                 Some(first) => (Ok(first), String::new()),
                 None => match self.files.next() {
-                    Some(path) => (decode(&path), path.display().to_string()),
+                    Some(path) => (decode(&path, &self.options), path.display().to_string()),
                     None => return Ok(None),
                 },
             };
@@ -260,7 +291,7 @@ fn is_hidden(path: &Path) -> bool {
 }
 
 /// Decodes one file by its content, or by its extension where the content has no mark.
-fn decode(path: &Path) -> Result<Frame> {
+fn decode(path: &Path, options: &SourceOptions) -> Result<Frame> {
     let name = path.display().to_string();
     let file = open_file(&name)?;
     let decoded = (|| {
@@ -285,11 +316,20 @@ fn decode(path: &Path) -> Result<Frame> {
             width: width.into(),
             height: height.into(),
         }),
+        // Rare kinds, such as a TIFF of YCbCr, for which ffmpeg may have a decoder.
+        Err(ImageError::Unsupported(why)) => {
+            let input = ffmpeg::Input::Named;
+            let frame = FfmpegSource::open(&name, options, input).and_then(|mut f| f.next_frame());
+            match frame {
+                Ok(Some(frame)) => Ok(frame),
+                _ => Err(fault(name, ImageError::Unsupported(why))),
+            }
+        }
         Err(error) => Err(fault(name, error)),
     }
 }
 
-fn over_black(image: DynamicImage) -> Vec<u8> {
+pub(super) fn over_black(image: DynamicImage) -> Vec<u8> {
     if !image.color().has_alpha() {
         return image.into_rgb8().into_raw();
     }

@@ -1,5 +1,6 @@
 //! Sources of frames.
 
+mod animated;
 mod ffmpeg;
 mod gif;
 mod images;
@@ -110,7 +111,8 @@ pub fn open_source(spec: &str, options: &SourceOptions) -> Result<Box<dyn Source
             SourceFormat::Scene => Box::new(Scene::new(options)?),
             SourceFormat::Y4m => y4m::open(spec, options)?,
             SourceFormat::Gif => Box::new(gif::GifSource::open(spec)?),
-            SourceFormat::Images => Box::new(images::ImagesSource::open(spec, options)?),
+            SourceFormat::Animated(kind) => Box::new(animated::AnimatedSource::open(spec, kind)?),
+            SourceFormat::Images => images::open(spec, options)?,
             SourceFormat::Ffmpeg => {
                 let input = ffmpeg::Input::Named;
                 Box::new(ffmpeg::FfmpegSource::open(spec, options, input)?)

@@ -30,8 +30,9 @@ pub(crate) fn resized_aspect(info: &VideoInfo, width: u32, height: u32) -> Ratio
     let num = u64::from(aspect.num()) * u64::from(info.width) * u64::from(height);
     let den = u64::from(aspect.den()) * u64::from(info.height) * u64::from(width);
     let found = Rational::new(num, den).unwrap_or(Rational::ONE);
-    // A size is a whole number of pixels.
-    if (found.to_f64() - 1.0).abs() < 0.01 {
+    // A size is a whole number of pixels, and an even one.
+    let rounding = 0.01_f64.max(1.0 / f64::from(width.min(height)));
+    if (found.to_f64() - 1.0).abs() <= rounding {
         Rational::ONE
     } else {
         found

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use mirage_video::{Error, SinkOptions, SourceOptions, open_source};
+use mirage_video::{Damage, Error, SinkOptions, SourceOptions, open_source};
 use tempfile::tempdir;
 
 use crate::support::{Dice, read_all, read_error, scene, write_file};
@@ -27,7 +27,7 @@ fn missing_files_and_patterns() {
 #[test]
 fn empty_files_and_folders() {
     let folder = tempdir().unwrap();
-    assert!(matches!(read_error(folder.path()), Error::Empty { .. }));
+    assert!(matches!(read_error(folder.path()), Error::NoImages { .. }));
     for name in NAMES {
         let path = folder.path().join(name);
         fs::write(&path, []).unwrap();
@@ -86,7 +86,7 @@ fn y4m_headers_that_lie() {
     assert!(read_error(&path).to_string().contains("not terminated"));
 }
 
-/// Cut at every length, a file gives the whole frames before the cut and then says that it is cut,
+/// Cut at every length, a file gives the whole frames before the cut and then says that it is damaged,
 /// or, exactly at a frame's end, ends cleanly.
 #[test]
 fn truncation_is_never_a_clean_end() {
@@ -100,11 +100,20 @@ fn truncation_is_never_a_clean_end() {
         let mut clean = 0;
         for length in 1..bytes.len() {
             fs::write(&cut, &bytes[..length]).unwrap();
-            let (given, error) = read_part(&cut);
+            let (given, error, damage) = read_part(&cut);
             assert!(given <= 4);
             match error {
-                None => clean += 1,
-                Some(Error::Truncated { frame, .. }) => assert_eq!(frame, given, "{name} {length}"),
+                None => match damage {
+                    None => clean += 1,
+                    Some(damage) => {
+                        let after = format!("after {given} complete frames");
+                        assert!(damage.first.contains(&after), "{name} {length}: {damage:?}");
+                        assert!(given > 0 && damage.count == 1);
+                    }
+                },
+                Some(Error::Truncated { frame, .. }) => {
+                    assert_eq!((frame, given), (0, 0), "{name} {length}");
+                }
                 Some(Error::NoFrames { .. }) => assert_eq!(given, 0),
                 Some(error) => panic!("{name} at {length}: {error}"),
             }
@@ -151,9 +160,9 @@ fn flipped_bytes_never_panic() {
                 bytes[at] = dice.below(256) as u8;
             }
             fs::write(&path, bytes).unwrap();
-            let (given, error) = read_part(&path);
+            let (given, error, damage) = read_part(&path);
             assert!(given < 10_000);
-            faults += usize::from(error.is_some());
+            faults += usize::from(error.is_some() || damage.is_some());
         }
     }
     assert!(faults > 100, "the damage was seen: {faults}");
@@ -172,11 +181,69 @@ fn images_of_different_sizes() {
     );
 }
 
+/// A damaged image in a folder is left out, and the others keep their places.
+#[test]
+fn a_damaged_image_costs_itself_alone() {
+    let folder = tempdir().unwrap();
+    let frames = folder.path().join("frames/");
+    write_file(&frames, &scene(8, 8, 4), &SinkOptions::default()).unwrap();
+    let third = frames.join("000002.png");
+    let bytes = fs::read(&third).unwrap();
+    fs::write(&third, &bytes[..bytes.len() / 2]).unwrap();
+    fs::write(frames.join("._000000.png"), "of another system").unwrap();
+    let mut source = open_source(frames.to_str().unwrap(), &SourceOptions::default()).unwrap();
+    let back = read_all(source.as_mut()).unwrap();
+    let places: Vec<u64> = back.iter().map(|frame| frame.index).collect();
+    assert_eq!(places, [0, 1, 3]);
+    let fps = source.info().fps;
+    assert_eq!(back[2].time, fps.time(3));
+    let ending = source.ending();
+    assert_eq!(ending.end, Some(fps.time(4)));
+    let damage = ending.damage.unwrap();
+    assert_eq!(damage.count, 1);
+    assert!(damage.first.contains("000002.png"), "{damage:?}");
+}
+
+#[test]
+fn missing_numbers_are_said() {
+    let folder = tempdir().unwrap();
+    let options = SinkOptions::default();
+    for number in [1, 2, 4, 5, 6, 9] {
+        let path = folder.path().join(format!("{number:04}.png"));
+        write_file(&path, &scene(8, 8, 1), &options).unwrap();
+    }
+    let (info, frames) = crate::support::read_file(folder.path()).unwrap();
+    assert_eq!(frames.len(), 6);
+    let [note] = info.notes.as_slice() else {
+        panic!("{:?}", info.notes)
+    };
+    assert!(
+        note.starts_with("3 of the images 1 to 9 are missing, the first is 3"),
+        "{note}"
+    );
+}
+
+/// The content of a file decides, not its name.
+#[test]
+fn names_may_be_wrong() {
+    let folder = tempdir().unwrap();
+    let frames = scene(16, 8, 3);
+    let (gif, y4m) = (folder.path().join("a.gif"), folder.path().join("b.y4m"));
+    write_file(&gif, &frames, &SinkOptions::default()).unwrap();
+    write_file(&y4m, &frames, &SinkOptions::default()).unwrap();
+    for (from, to) in [(&gif, "gif.y4m"), (&y4m, "y4m.png"), (&gif, "gif.mp4")] {
+        let to = folder.path().join(to);
+        fs::copy(from, &to).unwrap();
+        let (_, back) = crate::support::read_file(&to).unwrap();
+        assert_eq!(back.len(), 3, "{}", to.display());
+    }
+}
+
 /// Frames given before the end or the error. Real frames of the stated size, all of them.
-fn read_part(path: &Path) -> (u64, Option<Error>) {
+fn read_part(path: &Path) -> (u64, Option<Error>, Option<Damage>) {
     let mut source = match open_source(path.to_str().unwrap(), &SourceOptions::default()) {
         Ok(source) => source,
-        Err(error) => return (0, Some(error)),
+        Err(error) => return (0, Some(error), None),
     };
     let (width, height) = (source.info().width, source.info().height);
     let mut given = 0;
@@ -189,14 +256,14 @@ fn read_part(path: &Path) -> (u64, Option<Error>) {
                 );
                 given += 1;
             }
-            Ok(None) => return (given, None),
+            Ok(None) => return (given, None, source.ending().damage),
             Err(error) => {
                 let rest = read_all(source.as_mut());
                 assert!(
                     matches!(rest, Ok(frames) if frames.is_empty()),
                     "it ends at an error"
                 );
-                return (given, Some(error));
+                return (given, Some(error), None);
             }
         }
     }

@@ -105,4 +105,12 @@ fn the_rate_is_the_mean_of_the_delays() {
     // As browsers: too short a delay is a tenth of a second.
     write(&path, &[patch(0, 4, 1, keep, 0), patch(0, 4, 2, keep, 1)]);
     assert_eq!(read_file(&path).unwrap().0.fps.to_f64(), 10.0);
+    // Delays that mean no constant rate are times.
+    let delays = [10, 10, 10, 300];
+    write(&path, &delays.map(|delay| patch(0, 4, 1, keep, delay)));
+    let (info, frames) = read_file(&path).unwrap();
+    assert!(info.variable);
+    assert_eq!((info.grid.to_f64(), frames.len()), (10.0, 4));
+    let times: Vec<u128> = frames.iter().map(|frame| frame.time.as_millis()).collect();
+    assert_eq!(times, [0, 100, 200, 300]);
 }

@@ -12,4 +12,5 @@ mod recording;
 mod round_trips;
 mod scene;
 mod support;
+mod times;
 mod y4m_reading;

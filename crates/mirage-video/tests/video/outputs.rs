@@ -5,7 +5,7 @@ use std::fs;
 use mirage_video::{Error, SinkFormat, SinkOptions, open_sink};
 use tempfile::tempdir;
 
-use crate::support::{info, names, read_file, scene, write_file};
+use crate::support::{after, info, names, read_file, scene, write_file};
 
 const NAMES: [&str; 4] = ["out.y4m", "out.gif", "out.png", "out/"];
 
@@ -20,7 +20,7 @@ fn nothing_has_the_final_name_before_the_end_and_nothing_else_after() {
         let meanwhile = names(folder.path());
         assert_eq!(meanwhile.len(), 1, "{meanwhile:?}");
         assert!(meanwhile[0].starts_with(".out") && meanwhile[0].ends_with(".part"));
-        assert_eq!(sink.finish().unwrap().path.to_str().unwrap(), path);
+        assert_eq!(sink.finish(after(1)).unwrap().path.to_str().unwrap(), path);
         assert_eq!(names(folder.path()), [name.trim_end_matches('/')]);
     }
 }
@@ -37,7 +37,7 @@ fn an_aborted_a_dropped_and_an_empty_sink_leave_what_was_there() {
         sink.abort();
         drop(open().unwrap());
         assert!(matches!(
-            open().unwrap().finish(),
+            open().unwrap().finish(after(0)),
             Err(Error::NothingWritten { .. })
         ));
         assert_eq!(fs::read(&path).unwrap(), b"old");
@@ -121,7 +121,7 @@ fn outputs_that_cannot_be() {
     assert!(!message.contains(".part"), "{message}");
     for name in ["no/out.gif", "no/out.y4m", "no/x/out/", "no/x/%d.png"] {
         assert!(
-            matches!(open(name, &info(8, 6), &options), Error::Create { .. }),
+            matches!(open(name, &info(8, 6), &options), Error::NoFolder { .. }),
             "{name}"
         );
     }

@@ -6,12 +6,13 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use mirage_video::{
-    Error, Frame, OnFrameError, OnSourceError, Outcome, Pipeline, Policy, Result, Sink,
-    SinkOptions, Source, SourceOptions, Summary, VideoInfo, open_sink, open_source,
+    End, Error, Frame, OnFrameError, OnSourceError, Outcome, Pipeline, Policy, Result, Sink,
+    SinkOptions, Source, SourceOptions, Summary, VideoInfo, Written, open_sink, open_source,
 };
 use tempfile::tempdir;
 
@@ -59,6 +60,7 @@ struct Seen {
     finished: Arc<AtomicBool>,
     fail_at: Option<u64>,
     panic_at: Option<u64>,
+    end: Arc<Mutex<Option<End>>>,
 }
 
 impl Seen {
@@ -76,7 +78,7 @@ impl Seen {
 }
 
 impl Sink for Seen {
-    fn write_frame(&mut self, frame: &Frame) -> Result<()> {
+    fn write_frame(&mut self, frame: &Frame) -> Result<Written> {
         assert_ne!(
             Some(frame.index),
             self.panic_at,
@@ -91,10 +93,11 @@ impl Sink for Seen {
             });
         }
         self.frames.lock().unwrap().push(frame.index);
-        Ok(())
+        Ok(Written::Kept)
     }
 
-    fn finish(self: Box<Self>) -> Result<Summary> {
+    fn finish(self: Box<Self>, end: End) -> Result<Summary> {
+        *self.end.lock().unwrap() = Some(end);
         self.finished.store(true, Ordering::SeqCst);
         let frames = self.indices().len() as u64;
         if frames == 0 {
@@ -104,8 +107,10 @@ impl Sink for Seen {
         }
         Ok(Summary {
             frames,
+            repeated: 0,
             bytes: 0,
             path: "seen".into(),
+            notes: Vec::new(),
         })
     }
 }
@@ -437,4 +442,35 @@ fn a_wrong_size_from_the_processor() {
         Err(Error::FrameSize { .. })
     ));
     assert!(names(folder.path()).is_empty());
+}
+
+fn timed(milliseconds: &'static [u64]) -> Box<dyn Source + Send> {
+    scripted(move |index| {
+        let time = milliseconds.get(index as usize);
+        Ok(time.map(|&time| {
+            let mut frame = frame(index);
+            frame.time = Duration::from_millis(time);
+            frame
+        }))
+    })
+}
+
+/// The end of the output is that of the input, also when the last frames failed.
+#[test]
+fn the_output_ends_where_the_input_does() {
+    let nominal = info(2, 2).fps.time(1);
+    let seen = Seen::default();
+    let pipeline = Pipeline {
+        on_frame_error: OnFrameError::Continue,
+        ..Pipeline::default()
+    };
+    let failing = |frame: Frame| match frame.index {
+        0..=1 => Ok(frame),
+        _ => Err(io::Error::other("no")),
+    };
+    let outcome = pipeline.run(timed(&[0, 100, 250, 900]), seen.sink(), failing, |_| ());
+    assert_eq!(accounts(&outcome), (2, 0, 2));
+    let end = seen.end.lock().unwrap().unwrap();
+    assert_eq!(end.time, Duration::from_millis(900) + nominal);
+    assert!(!end.cut);
 }

@@ -133,12 +133,18 @@ fn a_gif_keeps_its_rate() {
     ] {
         let mut info = crate::support::info(4, 4);
         info.fps = mirage_video::Rational::new(fps.0, fps.1).unwrap();
+        info.grid = info.fps;
         let options = SinkOptions::default();
         let mut sink = mirage_video::open_sink(path.to_str().unwrap(), &info, &options).unwrap();
-        for frame in scene(4, 4, 60) {
+        for mut frame in scene(4, 4, 60) {
+            frame.time = info.fps.time(frame.index);
             sink.write_frame(&frame).unwrap();
         }
-        sink.finish().unwrap();
+        let end = mirage_video::End {
+            time: info.fps.time(60),
+            cut: false,
+        };
+        sink.finish(end).unwrap();
         let got = read_file(&path).unwrap().0.fps.to_f64();
         assert!((got - want).abs() < 0.05 * want / 10.0, "{fps:?}: {got}");
     }

@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use mirage_video::{
-    Error, Frame, Rational, Result, Source, SourceOptions, Summary, VideoInfo, open_source,
+    End, Error, Frame, Rational, Result, Source, SourceOptions, Summary, VideoInfo, open_source,
 };
 
 /// Frames of the built-in scene at a small size.
@@ -17,13 +17,7 @@ pub(crate) fn scene(width: u32, height: u32, frames: u64) -> Vec<Frame> {
 }
 
 pub(crate) fn info(width: u32, height: u32) -> VideoInfo {
-    VideoInfo {
-        width,
-        height,
-        fps: Rational::whole(24).unwrap(),
-        frames: None,
-        name: "test".into(),
-    }
+    VideoInfo::new("test", width, height, Rational::whole(24).unwrap())
 }
 
 pub(crate) fn read_all(source: &mut dyn Source) -> Result<Vec<Frame>> {
@@ -65,7 +59,15 @@ pub(crate) fn write_file(
     for frame in frames {
         sink.write_frame(frame)?;
     }
-    sink.finish()
+    sink.finish(after(frames.len() as u64))
+}
+
+/// The end of a stream of so many frames at the rate of [`info`].
+pub(crate) fn after(frames: u64) -> End {
+    End {
+        time: info(1, 1).fps.time(frames),
+        cut: false,
+    }
 }
 
 /// Names in a folder, hidden ones too, sorted.

@@ -48,7 +48,7 @@ fn mono_is_grey() {
     let path = folder.path().join("in.y4m");
     std::fs::write(&path, flat("W3 H2 F25:1 Cmono", 0, [126, 0, 0])).unwrap();
     let grey = read_file(&path).unwrap().1[0].pixel(1, 1).unwrap();
-    assert_eq!(grey, [128; 3]);
+    assert_eq!(grey, [126; 3]);
 }
 
 #[test]
@@ -99,4 +99,44 @@ fn an_unknown_rate_is_25_or_the_option() {
     };
     let source = open_source(path.to_str().unwrap(), &options).unwrap();
     assert_eq!(Some(source.info().fps), fps);
+}
+
+#[test]
+fn the_shape_of_pixels_and_luma_alone() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("in.y4m");
+    std::fs::write(&path, flat("W3 H2 F25:1 A16:11 C444", 6, [81, 90, 240])).unwrap();
+    assert_eq!(
+        read_file(&path).unwrap().0.pixel_aspect.to_string(),
+        "16/11"
+    );
+    let square = SourceOptions {
+        square_pixels: true,
+        ..Default::default()
+    };
+    let source = open_source(path.to_str().unwrap(), &square).unwrap();
+    assert_eq!((source.info().width, source.info().height), (4, 2));
+    assert!(source.info().is_square());
+    // As ffmpeg and OpenCV read it: luma without a tag is that of a picture.
+    let mut mono = b"YUV4MPEG2 W3 H2 F25:1 Cmono\nFRAME\n".to_vec();
+    mono.extend([16; 6]);
+    std::fs::write(&path, mono).unwrap();
+    assert_eq!(read_file(&path).unwrap().1[0].pixel(0, 0), Some([16; 3]));
+}
+
+/// BT.601 at every size, as ffmpeg and OpenCV read a file without a tag.
+#[test]
+fn large_files_have_the_matrix_of_small_ones() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("in.y4m");
+    let mut bytes = b"YUV4MPEG2 W1280 H720 F25:1 C444\nFRAME\n".to_vec();
+    for value in [81, 90, 240] {
+        bytes.resize(bytes.len() + 1280 * 720, value);
+    }
+    std::fs::write(&path, bytes).unwrap();
+    let [red, green, blue] = read_file(&path).unwrap().1[0].pixel(5, 5).unwrap();
+    assert!(
+        red >= 253 && green <= 2 && blue <= 2,
+        "{red} {green} {blue}"
+    );
 }
