@@ -58,6 +58,13 @@ impl<T: Default + Send + 'static> Preparing<T> {
     }
 }
 
+/// After an error of the preparation, what is held is dropped with it: the handler keeps its own reference for ever.
+impl<T> Drop for Preparing<T> {
+    fn drop(&mut self) {
+        drop(lock(&self.held).take());
+    }
+}
+
 fn lock<T>(held: &Mutex<Option<T>>) -> MutexGuard<'_, Option<T>> {
     held.lock().unwrap_or_else(PoisonError::into_inner)
 }

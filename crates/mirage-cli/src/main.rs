@@ -29,6 +29,7 @@ mod progress;
 #[cfg(test)]
 mod reference;
 mod run;
+mod same_file;
 mod table;
 mod threads;
 mod tune;

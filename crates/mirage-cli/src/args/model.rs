@@ -1,12 +1,15 @@
 //! `--model`, `--set`, `--weights` and `--seed`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use clap::Args;
 use mirage_model::{AnyModel, ModelConfig, ModelError, WeightLayout, build, outline};
 
-use crate::error::{CliError, Ending, Result};
+use crate::{
+    error::{CliError, Ending, Result},
+    same_file::Files,
+};
 
 /// The model and its weights.
 #[derive(Args, Clone, Debug)]
@@ -27,6 +30,14 @@ pub(crate) struct ModelArgs {
 }
 
 impl ModelArgs {
+    /// Returns the files that these arguments name, to be read.
+    pub(crate) fn files(&self) -> Files {
+        let config = Path::new(&self.model);
+        Files::default()
+            .read("--model", config.is_file().then_some(config))
+            .read("--weights", self.weights.as_ref())
+    }
+
     /// Returns the configuration.
     pub(crate) fn config(&self) -> Result<ModelConfig> {
         let config = ModelConfig::load(&self.model).map_err(|e| match e {

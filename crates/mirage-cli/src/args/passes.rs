@@ -1,6 +1,6 @@
 //! `--passes` and `--pipeline`.
 
-use std::io::ErrorKind;
+use std::{io::ErrorKind, path::Path};
 
 use clap::Args;
 use mirage_pass::{PipelineSpec, Plan, Registry, Reproducer, plan, plan_in_order};
@@ -37,6 +37,12 @@ impl PassArgs {
     }
 
     /// Returns the passes as requested.
+    /// Returns the file of --pipeline; `None` for a named pipeline.
+    pub(crate) fn pipeline_file(&self) -> Option<&Path> {
+        let path = self.pipeline.as_deref().map(Path::new)?;
+        path.is_file().then_some(path)
+    }
+
     pub(crate) fn spec(&self) -> Result<PipelineSpec> {
         let Some(name) = &self.pipeline else {
             return self

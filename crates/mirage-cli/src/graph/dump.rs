@@ -88,6 +88,10 @@ impl DumpArgs {
         };
         let passes = Some(&self.passes);
         let job = Request::new(&self.model, &frame, passes, &self.backend).resolve(&registry)?;
+        self.model
+            .files()
+            .write("--output", self.output.as_ref())
+            .check()?;
         let file = self.output.as_deref().map(AtomicFile::create).transpose()?;
 
         let Captured { mut graph, .. } = match self.forward {

@@ -16,6 +16,7 @@ use crate::{
     error::{CliError, Ending, Result},
     file::AtomicFile,
     output::Stream,
+    same_file::Files,
     table::{Align, Rows, bold, dim, text},
     units,
 };
@@ -109,6 +110,12 @@ impl RunArgs {
             Some(path) => tensors::read(path).failure()?,
             None => Vec::new(),
         };
+        Files::default()
+            .read("the graph", Some(&self.file))
+            .read("--inputs", self.inputs.as_ref())
+            .read("--pipeline", self.passes.pipeline_file())
+            .write("--output", self.output.as_ref())
+            .check()?;
         let file = self.output.as_deref().map(AtomicFile::create).transpose()?;
         let name = Graph::name(&graph).to_owned();
         let run = GraphRun {

@@ -76,6 +76,12 @@ impl InferArgs {
         let passes = Some(&self.passes);
         let job = Request::new(&self.model, &frame, passes, &self.backend).resolve(&registry)?;
 
+        self.model
+            .files()
+            .read("--inputs", Some(&self.inputs))
+            .read("--pipeline", self.passes.pipeline_file())
+            .write("--output", Some(&self.output))
+            .check()?;
         let given = tensors::read(&self.inputs).failure()?;
         let file = AtomicFile::create(&self.output)?;
         let model = job.model()?;

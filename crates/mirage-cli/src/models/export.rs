@@ -53,6 +53,10 @@ impl ExportArgs {
     pub(super) fn run(&self) -> Result<()> {
         let config = self.model.config()?;
         let name = self.output.display().to_string();
+        self.model
+            .files()
+            .write("--output", Some(&self.output))
+            .check()?;
         if self.output.exists() && !self.output.is_file() {
             return Err(CliError::failure(format!(
                 "cannot create {name}: it is not a regular file; give --output the name of a new or existing file"

@@ -37,24 +37,14 @@ impl Outputs {
                 path.display()
             )));
         }
-        let named = [
-            ("--html", &args.html),
-            ("--roofline", &args.roofline),
-            ("--memory", &args.memory),
-            ("--trace", &args.trace),
-        ];
-        let named: Vec<(&str, &Path)> = named
-            .into_iter()
-            .filter_map(|(flag, path)| Some((flag, path.as_deref()?)))
-            .collect();
-        for (i, (flag, path)) in named.iter().enumerate() {
-            if let Some((other, _)) = named[..i].iter().find(|(_, p)| p == path) {
-                return Err(CliError::usage(format!(
-                    "{other} and {flag} are the same file, {}; give each another name",
-                    path.display()
-                )));
-            }
-        }
+        args.model
+            .files()
+            .read("--pipeline", args.passes.pipeline_file())
+            .write("--html", args.html.as_ref())
+            .write("--roofline", args.roofline.as_ref())
+            .write("--memory", args.memory.as_ref())
+            .write("--trace", args.trace.as_ref())
+            .check()?;
         let file = |path: &Option<_>| path.as_deref().map(AtomicFile::create).transpose();
         Ok(Outputs {
             html: file(&args.html)?,

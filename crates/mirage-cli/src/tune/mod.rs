@@ -60,6 +60,10 @@ impl TuneArgs {
     pub(crate) fn run(&self, quiet_log: bool) -> Result<()> {
         let registry = Registry::linked().failure()?;
         let job = Request::new(&self.model, &self.frame, None, &self.backend).resolve(&registry)?;
+        self.model
+            .files()
+            .write("--output", self.output.as_ref())
+            .check()?;
         let output = self.output.as_deref().map(AtomicFile::create).transpose()?;
         let console = Console::new(Progress::new(quiet_log))?;
         let options = TuneOptions {

@@ -2,6 +2,8 @@
 
 // The helpers are tests too; clippy sees that only of `#[test]` functions.
 #![allow(clippy::unwrap_used)]
+// Tests that need ffmpeg say where they were skipped.
+#![allow(clippy::print_stderr)]
 
 mod bad_input;
 mod bad_line;
@@ -24,3 +26,4 @@ mod support;
 mod tables;
 mod tch;
 mod tune;
+mod video;

@@ -112,6 +112,39 @@ impl<'a> Suite<'a> {
         of(graph).max(of(&planned(graph)))
     }
 
+    /// Names the result that differs most, for messages of failures.
+    pub fn worst_result(
+        &self,
+        graph: &Graph,
+        params: &Params,
+        inputs: &[Tensor],
+        states: &[Tensor],
+    ) -> String {
+        let want = interp::run(graph, params, inputs, states).unwrap();
+        let names: Vec<String> = graph
+            .outputs()
+            .iter()
+            .map(|p| format!("output {}", p.name))
+            .collect();
+        let of = |graph: &Graph, how: &str| {
+            let mut executable = compile(self.backend, graph, params).unwrap();
+            let got = execute(executable.as_mut(), inputs, states).unwrap();
+            let pairs = got
+                .outputs
+                .iter()
+                .zip(&want.outputs)
+                .chain(got.states.iter().zip(&want.states));
+            let differences = pairs.enumerate().map(|(i, (got, want))| {
+                let name = names.get(i).cloned();
+                let name = name.unwrap_or_else(|| format!("state {}", i - names.len()));
+                (name, Difference::between(got, want).unwrap())
+            });
+            let worst = differences.max_by(|a, b| a.1.max_rel.total_cmp(&b.1.max_rel));
+            worst.map_or_else(String::new, |(name, d)| format!("{how}: {name}, {d:?}"))
+        };
+        [of(graph, "without a plan"), of(&planned(graph), "planned")].join("; ")
+    }
+
     /// Checks that the graph on noise agrees with its definition within `bound`, which results of zeros do not.
     pub fn agrees(&self, graph: &Graph, bound: f64) {
         let (params, inputs) = noisy(graph);

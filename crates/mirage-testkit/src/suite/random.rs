@@ -22,7 +22,8 @@ fn property(suite: &Suite<'_>, seeds: Range<u64>, options: &Options, bound: f64)
         let g = generate(seed, options).unwrap();
         let d = suite.difference(&g.graph, &g.params, &g.inputs, &g.states);
         if d.max_rel.is_nan() || d.max_abs.is_nan() || d.max_rel.min(d.max_abs / 2.0) > bound {
-            failures.push(format!("seed {seed}: {d:?}\n{}", g.graph));
+            let worst = suite.worst_result(&g.graph, &g.params, &g.inputs, &g.states);
+            failures.push(format!("seed {seed}: {d:?}; {worst}\n{}", g.graph));
         }
     }
     assert!(

@@ -7,9 +7,10 @@ use mirage_bench::render::{Table, csv, markdown};
 use serde::Serialize;
 
 use crate::{
-    error::{CliError, Ending, Result},
+    error::{Ending, Result},
     file::AtomicFile,
     output::{Stream, json},
+    same_file::Files,
 };
 
 #[derive(Args, Clone, Debug)]
@@ -38,14 +39,10 @@ pub(super) struct Outputs<'a> {
 
 impl OutputArgs {
     pub(super) fn begin(&self) -> Result<Outputs<'_>> {
-        if let (Some(save), Some(csv)) = (&self.save, &self.csv)
-            && save == csv
-        {
-            return Err(CliError::usage(format!(
-                "--save and --csv are the same file, {}; give each another name",
-                save.display()
-            )));
-        }
+        Files::default()
+            .write("--save", self.save.as_ref())
+            .write("--csv", self.csv.as_ref())
+            .check()?;
         let begin = |path: &Option<PathBuf>| path.as_deref().map(AtomicFile::create).transpose();
         Ok(Outputs {
             args: self,
