@@ -64,10 +64,10 @@ fn outputs_that_cannot_be() {
     let place = Place::new();
     place
         .small(&["--output", "no/such/folder/out.gif"])
-        .fails(1, &["no/such/folder/out.gif", "folder exists"]);
+        .fails(1, &["no/such/folder/out.gif", "there is no folder"]);
     place
         .small(&["--report", "no/report.json"])
-        .fails(1, &["no/report.json", "folder exists"]);
+        .fails(1, &["no/report.json", "there is no folder"]);
     assert!(place.files().is_empty());
     fs::create_dir(place.path("there")).unwrap();
     place

@@ -81,7 +81,7 @@ fn a_wrong_command_line_is_told_what_is_right() {
         (&["run", "--output", "out.xyz"], &["out.xyz", ".gif"]),
         (
             &["run", "--output", "o.y4m", "--report", "o.y4m"],
-            &["--report o.y4m", "--output o.y4m", "same file"],
+            &["--report", "--output", "o.y4m", "same file"],
         ),
         (
             &["run", "--output", "o.y4m", "--report", "./o.y4m"],

@@ -169,7 +169,7 @@ fn files_that_are_no_tensors() {
     place.write("in.safetensors", &whole[..whole.len() - 10]);
     infer(&place, &["--output", "o"]).fails(1, &["in.safetensors", "not a valid safetensors file"]);
     place.write("in.safetensors", &whole);
-    infer(&place, &["--output", "no/folder/o"]).fails(1, &["no/folder/o", "folder exists"]);
+    infer(&place, &["--output", "no/folder/o"]).fails(1, &["no/folder/o", "there is no folder"]);
     infer(&place, &["--output", "o", "--size", "32x32"])
         .fails(1, &["`sample` is f32[1, 3, 16, 16]", "[1, 3, 32, 32]"]);
     assert_eq!(place.files(), ["in.safetensors"]);
