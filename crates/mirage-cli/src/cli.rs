@@ -3,7 +3,7 @@
 use std::{num::NonZeroU16, process::ExitCode};
 
 use clap::{
-    Args, CommandFactory, Parser, Subcommand, ValueEnum,
+    Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum,
     error::{ContextKind, ContextValue, ErrorKind},
 };
 use tracing_subscriber::EnvFilter;
@@ -14,6 +14,7 @@ use crate::{
     completions::CompletionsArgs,
     doctor::DoctorArgs,
     error::{CliError, Result, print_error},
+    files::Files,
     graph::GraphArgs,
     infer::InferArgs,
     man::ManArgs,
@@ -111,6 +112,17 @@ enum Command {
 }
 
 impl Cli {
+    /// Parses the command line of this process. Values of options may be negative numbers, so that one out of its range is
+    /// refused by the option's name, and not as an unknown flag.
+    ///
+    /// # Errors
+    /// Help, the version, or what is wrong with the command line.
+    pub(crate) fn of_process() -> std::result::Result<Self, clap::Error> {
+        let mut command = with_negative_numbers(Cli::command());
+        let matches = command.try_get_matches_from_mut(std::env::args_os())?;
+        Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+    }
+
     /// Sets the number of threads if `--threads` is given. Must be called first.
     pub(crate) fn use_threads(&self) {
         if let Some(threads) = self.global.threads {
@@ -121,6 +133,8 @@ impl Cli {
     /// Runs the command.
     pub(crate) fn run(&self) -> Result<()> {
         self.global.apply()?;
+        let plugins = self.global.plugins.files();
+        self.command.files().and(plugins).claim()?;
         if self.command.uses_plugins() {
             self.global.plugins.load()?;
         }
@@ -144,6 +158,27 @@ impl Cli {
 }
 
 impl Command {
+    /// Every file that the command reads and writes.
+    fn files(&self) -> Files {
+        match self {
+            Command::Run(args) => args.files(),
+            Command::Infer(args) => args.files(),
+            Command::Bench(args) => args.files(),
+            Command::Tune(args) => args.files(),
+            Command::Profile(args) => args.files(),
+            Command::Parity(args) => args.files(),
+            Command::Models(args) => args.files(),
+            Command::Graph(args) => args.files(),
+            // These write no file, or into a folder of their own.
+            Command::Passes(_)
+            | Command::Backends(_)
+            | Command::Plugins(_)
+            | Command::Doctor(_)
+            | Command::Completions(_)
+            | Command::Man(_) => Files::default(),
+        }
+    }
+
     /// Whether the command uses passes or backends. `plugins` loads them itself, to report each file.
     fn uses_plugins(&self) -> bool {
         !matches!(
@@ -174,6 +209,18 @@ impl Global {
             .try_init();
         Ok(())
     }
+}
+
+/// Allows negative numbers as values of every option of a command and its subcommands.
+fn with_negative_numbers(command: clap::Command) -> clap::Command {
+    let command = command.mut_args(|arg| {
+        let takes_a_value = arg.get_action().takes_values() && !arg.is_positional();
+        match takes_a_value {
+            true => arg.allow_negative_numbers(true),
+            false => arg,
+        }
+    });
+    command.mut_subcommands(with_negative_numbers)
 }
 
 /// Prints clap's answer to a command line that runs nothing: help and version as they are, an error
@@ -217,6 +264,9 @@ fn plain_reason(line: &str) -> String {
     let Some((head, reason)) = line.rsplit_once("': ") else {
         return line.to_owned();
     };
+    if let Some(refused) = negative(head, reason) {
+        return refused;
+    }
     let plain = match reason {
         "invalid digit found in string" | "cannot parse integer from empty string" => {
             "expected a whole number of at least 0".to_owned()
@@ -232,6 +282,25 @@ fn plain_reason(line: &str) -> String {
         },
     };
     format!("{head}': {plain}")
+}
+
+/// `--seed must be 0 or more, got -1` for a negative number where none is possible.
+fn negative(head: &str, reason: &str) -> Option<String> {
+    let (value, option) = head
+        .strip_prefix("invalid value '")?
+        .split_once("' for '")?;
+    let number: i128 = value.parse().ok()?;
+    let is_range = reason.contains(" is not in ");
+    let is_natural = reason == "invalid digit found in string";
+    if number >= 0 || !(is_range || is_natural) {
+        return None;
+    }
+    let flag = option.split_whitespace().next()?;
+    let must = match reason.split_once(" is not in ") {
+        Some((_, range)) => expected_range(range).replace("expected ", ""),
+        None => "0 or more".to_owned(),
+    };
+    Some(format!("{flag} must be {must}, got {value}"))
 }
 
 /// `expected 1 to 100` for clap's `1..=100`; without the upper bound if it is that of the type.

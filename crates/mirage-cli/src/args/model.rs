@@ -4,9 +4,12 @@ use std::path::PathBuf;
 
 use burn::tensor::Device;
 use clap::Args;
-use mirage_model::{AnyModel, ModelConfig, ModelError, WeightLayout, build, outline};
+use mirage_model::{AnyModel, ModelConfig, ModelError, WeightLayout, build, outline, presets};
 
-use crate::error::{CliError, Ending, Result};
+use crate::{
+    error::{CliError, Ending, Result},
+    files::Files,
+};
 
 /// The model and its weights.
 #[derive(Args, Clone, Debug)]
@@ -18,7 +21,8 @@ pub(crate) struct ModelArgs {
     /// Override a value of the model's configuration, such as network.channels=24; repeatable
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
-    /// Load trained weights [default: untrained weights, which leave the picture nearly unchanged]
+    /// Load trained weights: a safetensors file, or the folder or .safetensors.index.json of a sharded
+    /// one [default: untrained weights, which leave the picture nearly unchanged]
     #[arg(long, value_name = "FILE.safetensors")]
     pub(crate) weights: Option<PathBuf>,
     /// Seed of untrained weights, noise and the test scene
@@ -27,6 +31,14 @@ pub(crate) struct ModelArgs {
 }
 
 impl ModelArgs {
+    /// The files that are read.
+    pub(crate) fn files(&self) -> Files {
+        let is_preset = presets().iter().any(|preset| preset.name == self.model);
+        Files::default()
+            .reads("--model", (!is_preset).then_some(&self.model))
+            .reads("--weights", self.weights.as_ref())
+    }
+
     /// Returns the configuration.
     pub(crate) fn config(&self) -> Result<ModelConfig> {
         let config = ModelConfig::load(&self.model).map_err(|e| match e {

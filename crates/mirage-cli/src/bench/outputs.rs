@@ -6,7 +6,7 @@ use mirage_bench::{ledger::Ledger, render};
 
 use super::BenchArgs;
 use crate::{
-    error::{CliError, Ending, Result},
+    error::{Ending, Result},
     file::AtomicFile,
 };
 
@@ -20,23 +20,6 @@ pub(super) struct Outputs {
 
 impl Outputs {
     pub(super) fn claim(args: &BenchArgs) -> Result<Self> {
-        let asked = [
-            ("--save", &args.save),
-            ("--csv", &args.csv),
-            ("--html", &args.html),
-        ];
-        let asked: Vec<(&str, &PathBuf)> = asked
-            .into_iter()
-            .filter_map(|(flag, path)| Some((flag, path.as_ref()?)))
-            .collect();
-        for (i, (flag, path)) in asked.iter().enumerate() {
-            if let Some((other, _)) = asked[..i].iter().find(|(_, p)| p == path) {
-                return Err(CliError::usage(format!(
-                    "{other} and {flag} are the same file, {0}; give each another name",
-                    path.display()
-                )));
-            }
-        }
         let create = |path: &Option<PathBuf>| path.as_deref().map(AtomicFile::create).transpose();
         Ok(Outputs {
             json: create(&args.save)?,

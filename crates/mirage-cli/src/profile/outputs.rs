@@ -31,29 +31,15 @@ impl Outputs {
     /// Checks the names and that the folders can be written.
     pub(super) fn create(args: &ProfileArgs) -> Result<Self> {
         let form = args.memory.as_deref().map(memory_form).transpose()?;
-        if let Some(path) = args.roofline.as_deref().filter(|p| extension(p) != "svg") {
+        if let Some(path) = args
+            .roofline
+            .as_deref()
+            .filter(|p| !is_stdout(p) && extension(p) != "svg")
+        {
             return Err(CliError::usage(format!(
                 "--roofline {}: the name must end in .svg",
                 path.display()
             )));
-        }
-        let named = [
-            ("--html", &args.html),
-            ("--roofline", &args.roofline),
-            ("--memory", &args.memory),
-            ("--trace", &args.trace),
-        ];
-        let named: Vec<(&str, &Path)> = named
-            .into_iter()
-            .filter_map(|(flag, path)| Some((flag, path.as_deref()?)))
-            .collect();
-        for (i, (flag, path)) in named.iter().enumerate() {
-            if let Some((other, _)) = named[..i].iter().find(|(_, p)| p == path) {
-                return Err(CliError::usage(format!(
-                    "{other} and {flag} are the same file, {}; give each another name",
-                    path.display()
-                )));
-            }
         }
         let file = |path: &Option<_>| path.as_deref().map(AtomicFile::create).transpose();
         Ok(Outputs {
@@ -95,12 +81,17 @@ impl Outputs {
 fn memory_form(path: &Path) -> Result<MemoryForm> {
     match extension(path).as_str() {
         "json" => Ok(MemoryForm::Json),
+        _ if is_stdout(path) => Ok(MemoryForm::Json),
         "svg" => Ok(MemoryForm::Svg),
         _ => Err(CliError::usage(format!(
             "--memory {}: the name must end in .json (data) or .svg (chart)",
             path.display()
         ))),
     }
+}
+
+fn is_stdout(path: &Path) -> bool {
+    path == Path::new("-")
 }
 
 fn extension(path: &Path) -> String {

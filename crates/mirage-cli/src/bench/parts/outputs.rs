@@ -7,8 +7,9 @@ use mirage_bench::render::{Table, csv, markdown};
 use serde::Serialize;
 
 use crate::{
-    error::{CliError, Ending, Result},
+    error::{Ending, Result},
     file::AtomicFile,
+    files::Files,
     output::{Stream, json},
 };
 
@@ -37,15 +38,14 @@ pub(super) struct Outputs<'a> {
 }
 
 impl OutputArgs {
+    /// The files that are written.
+    pub(super) fn files(&self) -> Files {
+        Files::default()
+            .writes("--save", self.save.as_ref())
+            .writes("--csv", self.csv.as_ref())
+    }
+
     pub(super) fn begin(&self) -> Result<Outputs<'_>> {
-        if let (Some(save), Some(csv)) = (&self.save, &self.csv)
-            && save == csv
-        {
-            return Err(CliError::usage(format!(
-                "--save and --csv are the same file, {}; give each another name",
-                save.display()
-            )));
-        }
         let begin = |path: &Option<PathBuf>| path.as_deref().map(AtomicFile::create).transpose();
         Ok(Outputs {
             args: self,
