@@ -240,6 +240,7 @@ pub(crate) fn answer(answer: &clap::Error) -> ExitCode {
             let mut line = summary(&answer.render().to_string());
             if answer.kind() == ErrorKind::ValueValidation {
                 line = plain_reason(&line);
+                line = negative(answer).unwrap_or(line);
             }
             line.push_str(&nearest_command(answer).unwrap_or_default());
             print_error(&format!("{line} (see --help)"));
@@ -264,9 +265,6 @@ fn plain_reason(line: &str) -> String {
     let Some((head, reason)) = line.rsplit_once("': ") else {
         return line.to_owned();
     };
-    if let Some(refused) = negative(head, reason) {
-        return refused;
-    }
     let plain = match reason {
         "invalid digit found in string" | "cannot parse integer from empty string" => {
             "expected a whole number of at least 0".to_owned()
@@ -284,23 +282,35 @@ fn plain_reason(line: &str) -> String {
     format!("{head}': {plain}")
 }
 
-/// `--seed must be 0 or more, got -1` for a negative number where none is possible.
-fn negative(head: &str, reason: &str) -> Option<String> {
-    let (value, option) = head
-        .strip_prefix("invalid value '")?
-        .split_once("' for '")?;
-    let number: i128 = value.parse().ok()?;
-    let is_range = reason.contains(" is not in ");
-    let is_natural = reason == "invalid digit found in string";
-    if number >= 0 || !(is_range || is_natural) {
+/// `--seed must be 0 or more, got -1`, for a negative number where none is possible.
+fn negative(answer: &clap::Error) -> Option<String> {
+    let text = |kind| match answer.get(kind)? {
+        ContextValue::String(text) => Some(text.as_str()),
+        _ => None,
+    };
+    let (option, value) = (
+        text(ContextKind::InvalidArg)?,
+        text(ContextKind::InvalidValue)?,
+    );
+    if value.parse::<i128>().ok()? >= 0 {
         return None;
     }
     let flag = option.split_whitespace().next()?;
-    let must = match reason.split_once(" is not in ") {
-        Some((_, range)) => expected_range(range).replace("expected ", ""),
-        None => "0 or more".to_owned(),
+    // Only the parser knows the least number: what it says of 0 tells.
+    let with_zero = std::env::args().map(|argument| match argument.strip_suffix(value) {
+        Some("") => "0".to_owned(),
+        Some(before) if before == format!("{flag}=") => format!("{before}0"),
+        _ => argument,
+    });
+    let range = match Cli::command().try_get_matches_from(with_zero) {
+        Err(zero) if zero.get(ContextKind::InvalidArg) == answer.get(ContextKind::InvalidArg) => {
+            let reason = plain_reason(&summary(&zero.render().to_string()));
+            let (_, range) = reason.rsplit_once(": expected ")?;
+            range.replace("a whole number above 0", "above 0")
+        }
+        _ => "0 or more".to_owned(),
     };
-    Some(format!("{flag} must be {must}, got {value}"))
+    Some(format!("{flag} must be {range}, got {value}"))
 }
 
 /// `expected 1 to 100` for clap's `1..=100`; without the upper bound if it is that of the type.

@@ -39,7 +39,7 @@ pub enum StreamError {
     #[error(transparent)]
     Video(#[from] mirage_video::Error),
     /// The output of the network is not finite.
-    #[error("frame {frame}: the output of the model is not finite: {count}")]
+    #[error("the output of the model is not finite: {count}")]
     NotFinite {
         /// The frame's number.
         frame: u64,

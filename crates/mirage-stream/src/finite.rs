@@ -74,7 +74,7 @@ impl fmt::Display for NotFinite {
 /// The first node whose values are too large for each kind of number, by a run of the reference interpreter in f64.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ranges {
-    /// NaN or infinite in f64, so at any precision.
+    /// NaN or infinite in f64, so at any precision; `None` if the results are finite in f64.
     pub not_finite: Option<String>,
     /// Beyond the range of f32.
     pub beyond_f32: Option<String>,
@@ -100,8 +100,12 @@ impl Ranges {
         }
         let values = crate::parity::in_order(graph, inputs)?;
         let mut found = Ranges::default();
+        let (mut nan, mut infinite) = (None, None);
+        // Operations that no layer has, such as those of a norm, stand after the layer before them.
+        let mut last = String::new();
         let run = interp::run_values(graph, &captured.params, &values, &[], |id, outputs| {
             let node = graph.node(id);
+            let path = node.path.to_string();
             let floats = outputs.iter().filter_map(|t| match t.elements() {
                 Elements::Float(values) => Some(values),
                 _ => None,
@@ -109,21 +113,34 @@ impl Ranges {
             for value in floats.flatten() {
                 let place = || {
                     let op = node.op.name();
-                    match node.path.to_string() {
-                        path if path.is_empty() => format!("the operation {op}"),
-                        path => format!("`{path}` ({op})"),
+                    match (path.is_empty(), last.is_empty()) {
+                        (false, _) => format!("`{path}` ({op})"),
+                        (true, false) => format!("the operation {op} after `{last}`"),
+                        (true, true) => format!("the operation {op}"),
                     }
                 };
-                if !value.is_finite() {
-                    found.not_finite.get_or_insert_with(place);
+                if value.is_nan() {
+                    nan.get_or_insert_with(place);
+                } else if value.is_infinite() {
+                    // A constant may be infinite on purpose, as in a mask of attention.
+                    if !node.inputs.is_empty() {
+                        infinite.get_or_insert_with(place);
+                    }
                 } else if value.abs() > f64::from(f32::MAX) {
                     found.beyond_f32.get_or_insert_with(place);
                 } else if value.abs() > MAX_F16 {
                     found.beyond_f16.get_or_insert_with(place);
                 }
             }
+            if !path.is_empty() {
+                last = path;
+            }
         });
-        run.map_err(BackendError::from)?;
+        let run = run.map_err(BackendError::from)?;
+        let mut results = run.outputs.iter().chain(&run.states);
+        if results.any(|tensor| NotFinite::of(tensor).any()) {
+            found.not_finite = nan.or(infinite);
+        }
         Ok(Some(found))
     }
 
