@@ -3,7 +3,7 @@
 use std::{num::NonZeroU16, process::ExitCode};
 
 use clap::{
-    Args, CommandFactory, Parser, Subcommand, ValueEnum,
+    Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum,
     error::{ContextKind, ContextValue, ErrorKind},
 };
 use tracing_subscriber::EnvFilter;
@@ -14,6 +14,7 @@ use crate::{
     completions::CompletionsArgs,
     doctor::DoctorArgs,
     error::{CliError, Result, print_error},
+    files::Files,
     graph::GraphArgs,
     infer::InferArgs,
     man::ManArgs,
@@ -111,6 +112,17 @@ enum Command {
 }
 
 impl Cli {
+    /// Parses the command line of this process. Values of options may be negative numbers, so that one out of its range is
+    /// refused by the option's name, and not as an unknown flag.
+    ///
+    /// # Errors
+    /// Help, the version, or what is wrong with the command line.
+    pub(crate) fn of_process() -> std::result::Result<Self, clap::Error> {
+        let mut command = with_negative_numbers(Cli::command());
+        let matches = command.try_get_matches_from_mut(std::env::args_os())?;
+        Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+    }
+
     /// Sets the number of threads if `--threads` is given. Must be called first.
     pub(crate) fn use_threads(&self) {
         if let Some(threads) = self.global.threads {
@@ -121,6 +133,8 @@ impl Cli {
     /// Runs the command.
     pub(crate) fn run(&self) -> Result<()> {
         self.global.apply()?;
+        let plugins = self.global.plugins.files();
+        self.command.files().and(plugins).claim()?;
         if self.command.uses_plugins() {
             self.global.plugins.load()?;
         }
@@ -144,6 +158,27 @@ impl Cli {
 }
 
 impl Command {
+    /// Every file that the command reads and writes.
+    fn files(&self) -> Files {
+        match self {
+            Command::Run(args) => args.files(),
+            Command::Infer(args) => args.files(),
+            Command::Bench(args) => args.files(),
+            Command::Tune(args) => args.files(),
+            Command::Profile(args) => args.files(),
+            Command::Parity(args) => args.files(),
+            Command::Models(args) => args.files(),
+            Command::Graph(args) => args.files(),
+            // These write no file, or into a folder of their own.
+            Command::Passes(_)
+            | Command::Backends(_)
+            | Command::Plugins(_)
+            | Command::Doctor(_)
+            | Command::Completions(_)
+            | Command::Man(_) => Files::default(),
+        }
+    }
+
     /// Whether the command uses passes or backends. `plugins` loads them itself, to report each file.
     fn uses_plugins(&self) -> bool {
         !matches!(
@@ -176,6 +211,18 @@ impl Global {
     }
 }
 
+/// Allows negative numbers as values of every option of a command and its subcommands.
+fn with_negative_numbers(command: clap::Command) -> clap::Command {
+    let command = command.mut_args(|arg| {
+        let takes_a_value = arg.get_action().takes_values() && !arg.is_positional();
+        match takes_a_value {
+            true => arg.allow_negative_numbers(true),
+            false => arg,
+        }
+    });
+    command.mut_subcommands(with_negative_numbers)
+}
+
 /// Prints clap's answer to a command line that runs nothing: help and version as they are, an error
 /// as one line. Returns the exit code.
 pub(crate) fn answer(answer: &clap::Error) -> ExitCode {
@@ -193,6 +240,7 @@ pub(crate) fn answer(answer: &clap::Error) -> ExitCode {
             let mut line = summary(&answer.render().to_string());
             if answer.kind() == ErrorKind::ValueValidation {
                 line = plain_reason(&line);
+                line = negative(answer).unwrap_or(line);
             }
             line.push_str(&nearest_command(answer).unwrap_or_default());
             print_error(&format!("{line} (see --help)"));
@@ -232,6 +280,37 @@ fn plain_reason(line: &str) -> String {
         },
     };
     format!("{head}': {plain}")
+}
+
+/// `--seed must be 0 or more, got -1`, for a negative number where none is possible.
+fn negative(answer: &clap::Error) -> Option<String> {
+    let text = |kind| match answer.get(kind)? {
+        ContextValue::String(text) => Some(text.as_str()),
+        _ => None,
+    };
+    let (option, value) = (
+        text(ContextKind::InvalidArg)?,
+        text(ContextKind::InvalidValue)?,
+    );
+    if value.parse::<i128>().ok()? >= 0 {
+        return None;
+    }
+    let flag = option.split_whitespace().next()?;
+    // Only the parser knows the least number: what it says of 0 tells.
+    let with_zero = std::env::args().map(|argument| match argument.strip_suffix(value) {
+        Some("") => "0".to_owned(),
+        Some(before) if before == format!("{flag}=") => format!("{before}0"),
+        _ => argument,
+    });
+    let range = match Cli::command().try_get_matches_from(with_zero) {
+        Err(zero) if zero.get(ContextKind::InvalidArg) == answer.get(ContextKind::InvalidArg) => {
+            let reason = plain_reason(&summary(&zero.render().to_string()));
+            let (_, range) = reason.rsplit_once(": expected ")?;
+            range.replace("a whole number above 0", "above 0")
+        }
+        _ => "0 or more".to_owned(),
+    };
+    Some(format!("{flag} must be {range}, got {value}"))
 }
 
 /// `expected 1 to 100` for clap's `1..=100`; without the upper bound if it is that of the type.

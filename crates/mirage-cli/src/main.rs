@@ -14,6 +14,7 @@ mod completions;
 mod doctor;
 mod error;
 mod file;
+mod files;
 mod graph;
 mod infer;
 mod interrupt;
@@ -29,15 +30,12 @@ mod progress;
 #[cfg(test)]
 mod reference;
 mod run;
-mod same_file;
 mod table;
 mod threads;
 mod tune;
 mod units;
 
 use std::process::ExitCode;
-
-use clap::Parser;
 
 // A linked backend registers itself.
 use mirage_backend_cpu as _;
@@ -51,7 +49,7 @@ static HEAP: mirage_lab::heap::Heap = mirage_lab::heap::Heap;
 
 fn main() -> ExitCode {
     mirage_passes::link();
-    let cli = match cli::Cli::try_parse() {
+    let cli = match cli::Cli::of_process() {
         Ok(cli) => cli,
         Err(answer) => return cli::answer(&answer),
     };

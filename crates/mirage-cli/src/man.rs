@@ -1,6 +1,6 @@
 //! `mirage man`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, CommandFactory};
 
@@ -26,7 +26,7 @@ pub(crate) struct ManArgs {
 
 impl ManArgs {
     pub(crate) fn run(&self) -> Result<()> {
-        let Some(folder) = &self.folder else {
+        let Some(folder) = self.folder.as_ref().filter(|f| *f != Path::new("-")) else {
             let mut page = Vec::new();
             clap_mangen::Man::new(Cli::command())
                 .render(&mut page)

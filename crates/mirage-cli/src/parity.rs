@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use mirage_backend::{Backend, backends};
 use mirage_bench::render::{self, Column, Table};
 use mirage_lab::parity::{Case, Precision, Reference, Row, Set, compare};
-use mirage_model::{ModelConfig, ModelError, Size};
+use mirage_model::{ModelConfig, ModelError, Size, presets};
 use mirage_pass::Registry;
 use serde::Serialize;
 
@@ -14,6 +14,7 @@ use crate::{
     args::{SizeArg, usable},
     error::{CliError, Ending, Result},
     file::AtomicFile,
+    files::Files,
     output::{Stream, json},
     progress::Progress,
     table::ruled,
@@ -111,6 +112,17 @@ struct Report<'a> {
 }
 
 impl ParityArgs {
+    /// The files that are read and written.
+    pub(crate) fn files(&self) -> Files {
+        let is_file = |name: &&String| presets().iter().all(|preset| preset.name != **name);
+        let models = self.model.iter().filter(is_file);
+        models
+            .fold(Files::default(), |files, name| {
+                files.reads("--model", Some(name))
+            })
+            .writes("--save", self.save.as_ref())
+    }
+
     pub(crate) fn run(&self, quiet_log: bool) -> Result<()> {
         let registry = Registry::linked().failure()?;
         let (backends, sets) = (self.backends()?, self.sets(&registry)?);

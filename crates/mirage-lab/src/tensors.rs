@@ -3,7 +3,8 @@
 use std::{borrow::Cow, collections::HashMap, path::Path};
 
 use mirage_ir::{DType, TensorData};
-use safetensors::{Dtype, SafeTensors, View};
+use mirage_model::TensorFile;
+use safetensors::{Dtype, View};
 
 /// An error of reading or writing a file of tensors.
 #[derive(Debug, thiserror::Error)]
@@ -19,29 +20,23 @@ type Result<T> = std::result::Result<T, TensorFileError>;
 pub fn read(path: &Path) -> Result<Vec<(String, TensorData)>> {
     let name = path.display();
     let fail = |why: String| TensorFileError(format!("{name}: {why}"));
-    let bytes = std::fs::read(path).map_err(|e| {
-        TensorFileError(format!(
-            "cannot read {name}: {e}; expected a safetensors file"
-        ))
-    })?;
-    if bytes.is_empty() {
-        return Err(fail(
-            "the file is empty; expected a safetensors file".to_owned(),
-        ));
-    }
-    let file = SafeTensors::deserialize(&bytes)
-        .map_err(|e| fail(format!("not a valid safetensors file, or truncated: {e}")))?;
-    let mut tensors = Vec::with_capacity(file.len());
-    for (name, view) in file.iter() {
-        let dtype = ir_dtype(view.dtype()).ok_or_else(|| {
+    let file = TensorFile::open(path)
+        .map_err(|why| TensorFileError(format!("cannot read {name}: {why}")))?;
+    let mut tensors = Vec::with_capacity(file.entries().len());
+    for entry in file.entries() {
+        let name = &entry.name;
+        let dtype = ir_dtype(entry.dtype).ok_or_else(|| {
             fail(format!(
-                "tensor `{name}` has the unsupported dtype {}",
-                view.dtype()
+                "tensor `{name}` has the unsupported dtype {:?}; remove it, or convert it to a float or integer dtype",
+                entry.dtype
             ))
         })?;
-        let data = TensorData::new(dtype, view.shape(), view.data().to_vec());
+        let bytes = file
+            .read(entry)
+            .map_err(|e| fail(format!("tensor `{name}` cannot be read: {e}")))?;
+        let data = TensorData::new(dtype, entry.shape.clone(), bytes);
         tensors.push((
-            name.to_owned(),
+            name.clone(),
             data.map_err(|e| fail(format!("tensor `{name}`: {e}")))?,
         ));
     }

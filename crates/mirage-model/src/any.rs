@@ -26,6 +26,8 @@ pub struct AnyModel {
     network: Network,
     weights: Weights,
     trained: bool,
+    /// See [`AnyModel::weight_notes`].
+    notes: Vec<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -111,6 +113,7 @@ impl AnyModel {
             network,
             trained: matches!(weights, Weights::Loaded(_)),
             weights,
+            notes: Vec::new(),
         };
         match model.weights.clone() {
             Weights::Seeded(seed) => map_network!(model, network => seeded(network, seed)),
@@ -126,6 +129,11 @@ impl AnyModel {
         &self.config
     }
 
+    /// Returns the device of the first parameter.
+    pub(crate) fn first_device(&self) -> Device {
+        self.devices().into_iter().next().unwrap_or_default()
+    }
+
     /// Whether weights were loaded from a file.
     #[must_use]
     pub fn is_trained(&self) -> bool {
@@ -136,11 +144,19 @@ impl AnyModel {
         each!(&self.network, network => network)
     }
 
-    /// Returns this model with the weights of a file, whose data it keeps.
-    pub(crate) fn into_loaded(self, device: &Device) -> Self {
+    /// Returns what was done to the weights of a file to load them, a line each: a prefix removed from the names, tensors
+    /// left out. Copies by [`Module::valid`] have none.
+    #[must_use]
+    pub fn weight_notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// Returns this model with the weights of a file, whose data it keeps, and the notes on loading them.
+    pub(crate) fn into_loaded(self, device: &Device, notes: Vec<String>) -> Self {
         let config = self.config.clone();
         let kept = each!(self.network, network => keep(network));
-        Self::make(&config, device, Weights::Loaded(kept))
+        let loaded = Self::make(&config, device, Weights::Loaded(kept));
+        Self { notes, ..loaded }
     }
 }
 

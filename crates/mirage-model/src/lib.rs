@@ -40,4 +40,4 @@ pub use network::{LiveStreamUNet, StressNetwork};
 pub use parameters::{ParameterInfo, named_parameters, parameter_count};
 pub use stream_model::{FrameFormat, StepInput, StepOutput, StreamModel};
 pub use tensor::{AnyTensor, NamedTensors, TensorSpec};
-pub use weights::{Misfit, WeightLayout};
+pub use weights::{Misfit, TensorEntry, TensorFile, WeightLayout};

@@ -39,6 +39,11 @@ pub enum StreamError {
     #[error(transparent)]
     Video(#[from] mirage_video::Error),
     /// The output of the network is not finite.
-    #[error("{0}; if a pass lowers precision, try without fp16, or use bf16 instead")]
-    NotFinite(mirage_video::Error),
+    #[error("the output of the model is not finite: {count}")]
+    NotFinite {
+        /// The frame's number.
+        frame: u64,
+        /// The number of such elements.
+        count: crate::NotFinite,
+    },
 }

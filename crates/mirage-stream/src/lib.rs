@@ -9,6 +9,7 @@
 
 mod compare;
 mod error;
+mod finite;
 mod live;
 mod memory;
 mod noise;
@@ -23,6 +24,7 @@ mod trace;
 
 pub use compare::{Comparison, compare};
 pub use error::StreamError;
+pub use finite::{NotFinite, Ranges};
 pub use live::{LiveOptions, LiveOutcome, StageTimes, run_live};
 pub use mirage_stats::{Percentiles, Ratio};
 pub use noise::{Noise, NoisePolicy};

@@ -3,7 +3,7 @@
 use mirage_backend::{Backend, BackendError, Executable};
 use mirage_capture::Captured;
 use mirage_ir::{
-    TensorData,
+    Graph, TensorData,
     interp::{self, Difference, Tensor},
 };
 use mirage_model::AnyModel;
@@ -50,13 +50,18 @@ pub fn parity_inputs(
 /// # Errors
 /// If an input is missing or the interpreter fails.
 pub fn by_definition(captured: &Captured, inputs: &[Named]) -> Result<Vec<Tensor>, StreamError> {
-    let setting = |e: mirage_ir::OpError| StreamError::Setting(e.to_string());
-    let ports = captured.graph.inputs().iter();
-    let values: Result<Vec<Tensor>, StreamError> = ports
-        .map(|p| Tensor::from_data(find(inputs, &p.name)?).map_err(setting))
-        .collect();
-    let run = interp::run(&captured.graph, &captured.params, &values?, &[]);
+    let values = in_order(&captured.graph, inputs)?;
+    let run = interp::run(&captured.graph, &captured.params, &values, &[]);
     Ok(run.map_err(BackendError::from)?.outputs)
+}
+
+/// The inputs of a graph in its order, for the interpreter.
+pub(crate) fn in_order(graph: &Graph, inputs: &[Named]) -> Result<Vec<Tensor>, StreamError> {
+    let setting = |e: mirage_ir::OpError| StreamError::Setting(e.to_string());
+    let ports = graph.inputs().iter();
+    ports
+        .map(|p| Tensor::from_data(find(inputs, &p.name)?).map_err(setting))
+        .collect()
 }
 
 /// The outputs of one execution.

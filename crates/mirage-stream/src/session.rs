@@ -5,13 +5,15 @@ mod ports;
 
 use std::time::{Duration, Instant};
 
-use mirage_backend::{Executable, NodeClock};
+use mirage_backend::{Buffer, Executable, NodeClock, PortInfo};
 use mirage_ir::TensorData;
 use mirage_model::FrameFormat;
-use mirage_video::{Frame, check_finite};
+use mirage_video::Frame;
 
 use self::ports::{Inputs, Outputs};
-use crate::{FrameTrace, Noise, NoisePolicy, StreamError, program::PREVIOUS, trace::Lap};
+use crate::{
+    FrameTrace, Named, Noise, NoisePolicy, NotFinite, StreamError, program::PREVIOUS, trace::Lap,
+};
 
 /// A stream that runs: an executable of a frame program, its noise, and the buffers of what enters and
 /// leaves it.
@@ -128,6 +130,18 @@ impl Session {
         Ok(elements::to_f32(&self.executable.export_state(PREVIOUS)?))
     }
 
+    /// The inputs of the last execution by name, downloaded.
+    ///
+    /// # Errors
+    /// What the backend says.
+    pub fn last_inputs(&self) -> Result<Vec<Named>, StreamError> {
+        let ports = self.executable.inputs().iter().zip(&self.inputs.buffers);
+        let download = |(port, buffer): (&PortInfo, &Buffer)| {
+            Ok((port.name.to_string(), self.executable.download(buffer)?))
+        };
+        ports.map(download).collect()
+    }
+
     /// How long the execution for a picture takes, without the way to the device and back. The states
     /// move on.
     ///
@@ -233,7 +247,13 @@ impl Session {
             return Ok(());
         }
         let output = self.previous()?;
-        check_finite(index, &output).map_err(StreamError::NotFinite)?;
+        let count = NotFinite::count(output.iter().map(|v| f64::from(*v)));
+        if count.any() {
+            return Err(StreamError::NotFinite {
+                frame: index,
+                count,
+            });
+        }
         Err(StreamError::Setting(format!(
             "frame {index}: the output is finite, but its values are so large that their mean is not"
         )))

@@ -23,6 +23,7 @@ pub struct Stream {
     report: PipelineReport,
     compile_time: Duration,
     resizer: Resizer,
+    notes: Vec<String>,
 }
 
 /// The settings for compiling a captured program.
@@ -46,7 +47,10 @@ impl Stream {
         manager: Manager<'_>,
         on_event: &mut (dyn FnMut(Event<'_>) + '_),
     ) -> Result<Self, Error> {
-        let (captured, model) = job.capture()?;
+        let model = job.model()?;
+        let captured = job.capture_from(&model)?;
+        let (facts, notes) = (ModelFacts::of(&model), model.weight_notes().to_vec());
+        drop(model);
         let target = Target {
             model: &job.config.name,
             plan: &job.plan,
@@ -55,7 +59,9 @@ impl Stream {
             seed: job.seed,
             noise: job.noise,
         };
-        Stream::compile(captured, model, &target, manager, on_event)
+        let mut stream = Stream::compile(captured, facts, &target, manager, on_event)?;
+        stream.notes.splice(0..0, notes);
+        Ok(stream)
     }
 
     pub(crate) fn compile(
@@ -91,7 +97,9 @@ impl Stream {
         on_event(Event::Compiled {
             time: prepared.compile_time,
         });
+        let notes = prepared.executable.notes().to_vec();
         Ok(Stream {
+            notes,
             session: Session::new(prepared.executable, target.seed, target.noise)?,
             model,
             graph: prepared.graph,
@@ -190,9 +198,10 @@ impl Stream {
         self.session.executable().memory()
     }
 
-    /// Returns the backend's notes, such as on fallbacks, a line each.
+    /// Returns notes, a line each: what was done to a weight file to load it, then those of the backend, such as on
+    /// fallbacks.
     pub fn notes(&self) -> &[String] {
-        self.session.executable().notes()
+        &self.notes
     }
 
     /// Returns the session, for live runs, comparisons and profiles by [`mirage_stream`].

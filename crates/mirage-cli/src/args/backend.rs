@@ -13,8 +13,26 @@ pub(crate) struct BackendArgs {
     #[arg(long, value_name = "NAME", default_value = "cpu")]
     pub(crate) backend: String,
     /// The index of the backend's device
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = device)]
     pub(crate) device: usize,
+}
+
+/// Parses the index of a device.
+fn device(text: &str) -> std::result::Result<usize, String> {
+    text.parse().map_err(|e: std::num::ParseIntError| {
+        let (name, index) = text.split_once(':').unwrap_or((text, "0"));
+        let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic());
+        match is_name {
+            false => e.to_string(),
+            true => {
+                let name = if name == "gpu" { "cuda" } else { name };
+                let index = index.parse().unwrap_or(0_usize);
+                format!(
+                    "a device is the index of one of a backend's devices (mirage backends lists them); write --backend {name} --device {index}"
+                )
+            }
+        }
+    })
 }
 
 impl BackendArgs {
@@ -80,6 +98,18 @@ fn unknown(name: &str) -> String {
             "backend `{name}` is not built into this program, and no loaded plugin provides it: {how}"
         );
     }
-    let advice = mirage_suggest::advice(name, backends().iter().map(|b| b.info().name));
-    format!("unknown backend `{name}`: {advice}; load a backend of a plugin with --plugin FILE")
+    let known = || backends().into_iter().map(|b| b.info().name);
+    let advice = match mirage_suggest::nearest(name, known()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!(
+            "this program has {}.",
+            known()
+                .map(|n| format!("`{n}`"))
+                .collect::<Vec<_>>()
+                .join(", ")
+        ),
+    };
+    format!(
+        "unknown backend `{name}`: {advice} Others are plugins, loaded with --plugin FILE: `cuda` for NVIDIA cards (docs/expert/graphics-cards.md), `tch` for libtorch (docs/expert/libtorch.md)"
+    )
 }

@@ -13,5 +13,5 @@ pub(crate) use frame::{FrameArgs, frame_size, plan_trajectory};
 pub(crate) use job::Request;
 pub(crate) use limits::LimitsArgs;
 pub(crate) use model::ModelArgs;
-pub(crate) use passes::PassArgs;
+pub(crate) use passes::{PassArgs, lowering};
 pub(crate) use values::{SizeArg, percent, rate, time};

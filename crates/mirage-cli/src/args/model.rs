@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use clap::Args;
-use mirage_model::{AnyModel, ModelConfig, ModelError, WeightLayout, build, outline};
+use mirage_model::{AnyModel, ModelConfig, ModelError, WeightLayout, build, outline, presets};
 
 use crate::{
     error::{CliError, Ending, Result},
-    same_file::Files,
+    files::Files,
 };
 
 /// The model and its weights.
@@ -21,7 +21,8 @@ pub(crate) struct ModelArgs {
     /// Override a value of the model's configuration, such as network.channels=24; repeatable
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
-    /// Load trained weights [default: untrained weights, which leave the picture nearly unchanged]
+    /// Load trained weights: a safetensors file, or the folder or .safetensors.index.json of a sharded
+    /// one [default: untrained weights, which leave the picture nearly unchanged]
     #[arg(long, value_name = "FILE.safetensors")]
     pub(crate) weights: Option<PathBuf>,
     /// Seed of untrained weights, noise and the test scene
@@ -30,12 +31,15 @@ pub(crate) struct ModelArgs {
 }
 
 impl ModelArgs {
-    /// Returns the files that these arguments name, to be read.
+    /// The files that are read.
     pub(crate) fn files(&self) -> Files {
-        let config = Path::new(&self.model);
-        Files::default()
-            .read("--model", config.is_file().then_some(config))
-            .read("--weights", self.weights.as_ref())
+        let is_preset = presets().iter().any(|preset| preset.name == self.model);
+        let files = Files::default()
+            .reads("--model", (!is_preset).then_some(&self.model))
+            .reads("--weights", self.weights.as_ref());
+        let shards = self.weights.as_deref().map(shards).unwrap_or_default();
+        let add = |files: Files, shard| files.reads("--weights", Some(shard));
+        shards.into_iter().fold(files, add)
     }
 
     /// Returns the configuration.
@@ -61,4 +65,26 @@ impl ModelArgs {
         }
         Ok(model)
     }
+}
+
+/// Returns the files beside the index, or in the folder, of a sharded checkpoint; none for a single file.
+fn shards(weights: &Path) -> Vec<PathBuf> {
+    let folder = match weights.parent() {
+        _ if weights.is_dir() => weights,
+        Some(folder) if weights.extension().is_some_and(|e| e == "json") => {
+            if folder == Path::new("") {
+                Path::new(".")
+            } else {
+                folder
+            }
+        }
+        _ => return Vec::new(),
+    };
+    let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let is_part = |path: &PathBuf| {
+        path.extension()
+            .is_some_and(|e| e == "safetensors" || e == "json")
+            && path.is_file()
+    };
+    files.map(|file| file.path()).filter(is_part).collect()
 }

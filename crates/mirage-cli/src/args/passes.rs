@@ -1,12 +1,15 @@
 //! `--passes` and `--pipeline`.
 
-use std::{io::ErrorKind, path::Path};
+use std::io::ErrorKind;
 
 use clap::Args;
-use mirage_pass::{PipelineSpec, Plan, Registry, Reproducer, plan, plan_in_order};
+use mirage_pass::{Numerics, PipelineSpec, Plan, Registry, Reproducer, plan, plan_in_order};
 use mirage_passes::pipelines::{PIPELINES, find};
 
-use crate::error::{CliError, Ending, Result};
+use crate::{
+    error::{CliError, Ending, Result},
+    files::Files,
+};
 
 /// The passes to run.
 #[derive(Args, Clone, Debug)]
@@ -31,18 +34,18 @@ pub(crate) struct PassArgs {
 }
 
 impl PassArgs {
+    /// The file that is read.
+    pub(crate) fn files(&self) -> Files {
+        let file = self.pipeline.as_ref().filter(|name| find(name).is_none());
+        Files::default().reads("--pipeline", file)
+    }
+
     /// Returns whether exactly the named passes run, in their order.
     pub(crate) fn keeps_order(&self) -> bool {
         self.keep_order
     }
 
     /// Returns the passes as requested.
-    /// Returns the file of --pipeline; `None` for a named pipeline.
-    pub(crate) fn pipeline_file(&self) -> Option<&Path> {
-        let path = self.pipeline.as_deref().map(Path::new)?;
-        path.is_file().then_some(path)
-    }
-
     pub(crate) fn spec(&self) -> Result<PipelineSpec> {
         let Some(name) = &self.pipeline else {
             return self
@@ -82,4 +85,20 @@ impl PassArgs {
         }
         .usage()
     }
+}
+
+/// Returns the requested passes that lower precision.
+pub(crate) fn lowering(asked: &PipelineSpec) -> Vec<&str> {
+    let registry = Registry::linked().ok();
+    let lowers = |name: &str| {
+        let pass = registry.as_ref().and_then(|registry| registry.get(name));
+        pass.is_some_and(|pass| {
+            matches!(
+                pass.info().numerics,
+                Numerics::LowersPrecision { .. } | Numerics::Lossy { .. }
+            )
+        })
+    };
+    let names = asked.passes.iter().map(|pass| pass.name());
+    names.filter(|name| lowers(name)).collect()
 }

@@ -6,7 +6,10 @@ use clap::Args;
 use mirage_lab::ledger::Worker;
 
 use super::BenchCommand;
-use crate::args::{BackendArgs, FrameArgs, LimitsArgs, ModelArgs, PassArgs, percent, time};
+use crate::{
+    args::{BackendArgs, FrameArgs, LimitsArgs, ModelArgs, PassArgs, percent, time},
+    files::Files,
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -89,4 +92,27 @@ pub(crate) struct BenchArgs {
     pub(super) backend: BackendArgs,
     #[command(flatten)]
     pub(super) limits: LimitsArgs,
+}
+
+impl BenchArgs {
+    /// The files that are read and written.
+    pub(crate) fn files(&self) -> Files {
+        match &self.command {
+            Some(command) => command.files(),
+            // A worker's parent has checked them, and reads its standard output.
+            None if self.worker.is_some() => Files::default(),
+            None => {
+                let compared = self.compare.iter();
+                compared
+                    .fold(Files::default(), |files, file| {
+                        files.reads("--compare", Some(file))
+                    })
+                    .and(self.model.files())
+                    .and(self.passes.files())
+                    .writes("--save", self.save.as_ref())
+                    .writes("--csv", self.csv.as_ref())
+                    .writes("--html", self.html.as_ref())
+            }
+        }
+    }
 }

@@ -13,6 +13,7 @@ use super::show::ruled;
 use crate::{
     error::{CliError, Ending, Result},
     file::AtomicFile,
+    files::Files,
     output::Stream,
 };
 
@@ -34,6 +35,13 @@ pub(super) struct HistoryArgs {
 }
 
 impl HistoryArgs {
+    /// The files that are read and written.
+    pub(super) fn files(&self) -> Files {
+        Files::default()
+            .reads_in("FOLDER", &self.folder, "*.json")
+            .writes("--html", self.html.as_ref())
+    }
+
     pub(super) fn run(&self) -> Result<()> {
         let files = read_folder(&self.folder).failure()?;
         let page = self.html.as_deref().map(AtomicFile::create).transpose()?;

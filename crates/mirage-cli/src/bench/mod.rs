@@ -16,6 +16,7 @@ pub(crate) use self::arguments::BenchArgs;
 use self::{compare::CompareArgs, history::HistoryArgs, outputs::Outputs, show::columns};
 use crate::{
     error::{CliError, Result},
+    files::Files,
     output::Stream,
     progress::{Console, Progress},
 };
@@ -29,6 +30,18 @@ enum BenchCommand {
     Compare(CompareArgs),
     /// Show the saved ledgers of a folder over time, versions and machines
     History(HistoryArgs),
+}
+
+impl BenchCommand {
+    /// The files that are read and written.
+    fn files(&self) -> Files {
+        match self {
+            BenchCommand::Part(part) => part.files(),
+            // It writes none.
+            BenchCommand::Compare(_) => Files::default(),
+            BenchCommand::History(args) => args.files(),
+        }
+    }
 }
 
 impl BenchArgs {

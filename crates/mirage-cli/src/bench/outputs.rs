@@ -20,18 +20,6 @@ pub(super) struct Outputs {
 
 impl Outputs {
     pub(super) fn claim(args: &BenchArgs) -> Result<Self> {
-        let mut files = args
-            .model
-            .files()
-            .read("--pipeline", args.passes.pipeline_file());
-        for ledger in &args.compare {
-            files = files.read("--compare", Some(ledger));
-        }
-        files
-            .write("--save", args.save.as_ref())
-            .write("--csv", args.csv.as_ref())
-            .write("--html", args.html.as_ref())
-            .check()?;
         let create = |path: &Option<PathBuf>| path.as_deref().map(AtomicFile::create).transpose();
         Ok(Outputs {
             json: create(&args.save)?,

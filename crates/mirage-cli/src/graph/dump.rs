@@ -1,6 +1,6 @@
 //! `mirage graph dump`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use mirage_capture::Captured;
@@ -13,7 +13,7 @@ use crate::{
     args::{BackendArgs, FrameArgs, ModelArgs, PassArgs, Request, SizeArg},
     error::{CliError, Ending, Result},
     file::AtomicFile,
-    output::emit_bytes,
+    files::Files,
 };
 
 const EXAMPLES: &str = "\
@@ -75,6 +75,14 @@ pub(super) struct DumpArgs {
 }
 
 impl DumpArgs {
+    /// The files that are read and written.
+    pub(super) fn files(&self) -> Files {
+        Files::default()
+            .and(self.model.files())
+            .and(self.passes.files())
+            .writes("--output", self.output.as_ref())
+    }
+
     pub(super) fn run(&self) -> Result<()> {
         if self.stable_ids && self.format != Format::Text {
             return Err(CliError::usage(
@@ -88,11 +96,11 @@ impl DumpArgs {
         };
         let passes = Some(&self.passes);
         let job = Request::new(&self.model, &frame, passes, &self.backend).resolve(&registry)?;
-        self.model
-            .files()
-            .write("--output", self.output.as_ref())
-            .check()?;
-        let file = self.output.as_deref().map(AtomicFile::create).transpose()?;
+        let output = self.output.as_deref().unwrap_or(Path::new("-"));
+        let file = match self.format {
+            Format::Text => AtomicFile::create(output)?,
+            Format::Wire => AtomicFile::create_binary(output)?,
+        };
 
         let Captured { mut graph, .. } = match self.forward {
             true => capture_forward(&job.model()?, 1, job.size).failure()?,
@@ -104,11 +112,7 @@ impl DumpArgs {
                 .failure()?
                 .0;
         }
-        let content = self.format.write(&graph, self.stable_ids);
-        match file {
-            Some(file) => file.finish(&content),
-            None => emit_bytes(&content),
-        }
+        file.finish(&self.format.write(&graph, self.stable_ids))
     }
 }
 

@@ -7,7 +7,7 @@ mod stable;
 
 use clap::{Args, Subcommand};
 
-use crate::error::Result;
+use crate::{error::Result, files::Files};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -34,6 +34,15 @@ enum Action {
 }
 
 impl GraphArgs {
+    /// The files that are read and written.
+    pub(crate) fn files(&self) -> Files {
+        match &self.action {
+            Action::Dump(args) => args.files(),
+            Action::Show(_) => Files::default(),
+            Action::Run(args) => args.files(),
+        }
+    }
+
     pub(crate) fn run(&self) -> Result<()> {
         match &self.action {
             Action::Dump(args) => args.run(),

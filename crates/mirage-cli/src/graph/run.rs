@@ -6,6 +6,7 @@ use clap::Args;
 use mirage_ir::{DType, Graph};
 use mirage_lab::{
     graph_file::{GraphFile, GraphResult, GraphRun},
+    infer::not_finite,
     tensors,
 };
 use mirage_pass::Registry;
@@ -15,8 +16,8 @@ use crate::{
     args::{BackendArgs, PassArgs},
     error::{CliError, Ending, Result},
     file::AtomicFile,
+    files::Files,
     output::Stream,
-    same_file::Files,
     table::{Align, Rows, bold, dim, text},
     units,
 };
@@ -99,6 +100,15 @@ struct OutputJson {
 }
 
 impl RunArgs {
+    /// The files that are read and written.
+    pub(super) fn files(&self) -> Files {
+        Files::default()
+            .reads("FILE", Some(&self.file))
+            .reads("--inputs", self.inputs.as_ref())
+            .and(self.passes.files())
+            .writes("--output", self.output.as_ref())
+    }
+
     pub(super) fn run(&self) -> Result<()> {
         let registry = Registry::linked().failure()?;
         let GraphFile { graph, passes } = GraphFile::read(&self.file)?;
@@ -110,14 +120,13 @@ impl RunArgs {
             Some(path) => tensors::read(path).failure()?,
             None => Vec::new(),
         };
-        Files::default()
-            .read("the graph", Some(&self.file))
-            .read("--inputs", self.inputs.as_ref())
-            .read("--pipeline", self.passes.pipeline_file())
-            .write("--output", self.output.as_ref())
-            .check()?;
-        let file = self.output.as_deref().map(AtomicFile::create).transpose()?;
+        let file = self
+            .output
+            .as_deref()
+            .map(AtomicFile::create_binary)
+            .transpose()?;
         let name = Graph::name(&graph).to_owned();
+        let given_not_finite = not_finite(&given).failure()?;
         let run = GraphRun {
             plan: &plan,
             backend,
@@ -128,6 +137,15 @@ impl RunArgs {
             check: self.check,
         };
         let result = run.run(graph)?;
+        if let Some(found) = not_finite(&result.forward.outputs).failure()? {
+            let why = given_not_finite.map_or(String::new(), |given| {
+                format!("; the input is not finite either: {given}")
+            });
+            return Err(CliError::failure(format!(
+                "{}: the result is not finite: {found}{why}; nothing was written",
+                self.file.display()
+            )));
+        }
         if let Some(file) = file {
             let bytes = tensors::write(&result.forward.outputs, &name).failure()?;
             file.finish(&bytes)?;

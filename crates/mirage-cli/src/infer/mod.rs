@@ -8,18 +8,20 @@ use std::path::PathBuf;
 use clap::Args;
 use mirage_ir::TensorData;
 use mirage_lab::{
-    infer::{by_definition, check, on_backend, picture_shape},
+    Job,
+    infer::{by_definition, check, not_finite, on_backend, picture_shape},
     tensors,
 };
 use mirage_model::Size;
 use mirage_pass::{Manager, Registry};
-use mirage_stream::{SamplerConfig, capture_forward};
+use mirage_stream::{Named, Ranges, SamplerConfig, capture_forward};
 
 use self::{repeats::Repeats, report::InferJson};
 use crate::{
-    args::{BackendArgs, FrameArgs, ModelArgs, PassArgs, Request, SizeArg},
+    args::{BackendArgs, FrameArgs, ModelArgs, PassArgs, Request, SizeArg, lowering},
     error::{CliError, Ending, Result},
     file::AtomicFile,
+    files::Files,
     output::Stream,
 };
 
@@ -67,6 +69,15 @@ pub(crate) struct InferArgs {
 }
 
 impl InferArgs {
+    /// The files that are read and written.
+    pub(crate) fn files(&self) -> Files {
+        Files::default()
+            .reads("--inputs", Some(&self.inputs))
+            .and(self.model.files())
+            .and(self.passes.files())
+            .writes("--output", Some(&self.output))
+    }
+
     pub(crate) fn run(&self) -> Result<()> {
         let registry = Registry::linked().failure()?;
         let frame = FrameArgs {
@@ -76,14 +87,8 @@ impl InferArgs {
         let passes = Some(&self.passes);
         let job = Request::new(&self.model, &frame, passes, &self.backend).resolve(&registry)?;
 
-        self.model
-            .files()
-            .read("--inputs", Some(&self.inputs))
-            .read("--pipeline", self.passes.pipeline_file())
-            .write("--output", Some(&self.output))
-            .check()?;
         let given = tensors::read(&self.inputs).failure()?;
-        let file = AtomicFile::create(&self.output)?;
+        let file = AtomicFile::create_binary(&self.output)?;
         let model = job.model()?;
         let (batch, size) = self.shape(&given, model.picture_input(), job.size);
         let specs = model
@@ -95,6 +100,7 @@ impl InferArgs {
         })?;
         let captured = capture_forward(&model, batch, size).failure()?;
         let trained = model.is_trained();
+        let notes = model.weight_notes().to_vec();
         drop(model);
 
         let mut forward = if self.reference {
@@ -108,6 +114,10 @@ impl InferArgs {
             drop(captured);
             on_backend(prepared, job.backend, &inputs)?
         };
+        forward.notes.splice(0..0, notes);
+        if let Some(found) = not_finite(&forward.outputs).failure()? {
+            return Err(self.refused(&found, &job, &inputs, (batch, size)));
+        }
         let model = &job.config.name;
         file.finish(&tensors::write(&forward.outputs, model).failure()?)?;
         let again = match &mut forward.again {
@@ -120,6 +130,34 @@ impl InferArgs {
             true => Stream::Stdout.emit_json(&result),
             false => Stream::Stdout.emit(&result.text(&forward)),
         }
+    }
+
+    /// Returns the error of outputs that are not finite; `found` has their counts.
+    fn refused(
+        &self,
+        found: &str,
+        job: &Job,
+        inputs: &[Named],
+        (batch, size): (usize, Size),
+    ) -> CliError {
+        let ranges = || -> Result<Option<Ranges>> {
+            let model = job.model()?;
+            let captured = capture_forward(&model, batch, size).failure()?;
+            drop(model);
+            Ok(Ranges::find(&captured, inputs)?)
+        };
+        let why = match not_finite(inputs) {
+            Ok(Some(given)) => format!("the input is not finite either: {given}"),
+            _ => match ranges() {
+                Ok(Some(ranges)) => ranges.explain(&lowering(&job.asked)),
+                Ok(None) => "the model is too large to find the layer".to_owned(),
+                Err(e) => format!("the layer was not found: {e}"),
+            },
+        };
+        CliError::failure(format!(
+            "the result is not finite: {found}; {why}; nothing was written to {}",
+            self.output.display()
+        ))
     }
 
     /// Returns batch and size: as requested, otherwise those of the picture among the inputs.

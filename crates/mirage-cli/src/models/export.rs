@@ -3,14 +3,15 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use mirage_model::{WeightLayout, named_parameters, parameter_count};
+use mirage_model::{AnyModel, WeightLayout, named_parameters, parameter_count};
 use serde::Serialize;
 
 use crate::{
     args::ModelArgs,
     error::{CliError, Ending, Result},
     file::AtomicFile,
-    output::Stream,
+    files::Files,
+    output::{Stream, emit_file},
     units,
 };
 
@@ -50,34 +51,40 @@ struct ExportJson {
 }
 
 impl ExportArgs {
+    /// The files that are read and written.
+    pub(super) fn files(&self) -> Files {
+        self.model.files().writes("--output", Some(&self.output))
+    }
+
     pub(super) fn run(&self) -> Result<()> {
         let config = self.model.config()?;
         let name = self.output.display().to_string();
-        self.model
-            .files()
-            .write("--output", Some(&self.output))
-            .check()?;
-        if self.output.exists() && !self.output.is_file() {
+        if name != "-" && self.output.exists() && !self.output.is_file() {
             return Err(CliError::failure(format!(
                 "cannot create {name}: it is not a regular file; give --output the name of a new or existing file"
             )));
         }
         // Fails before weights are initialised or read if the folder cannot be written.
-        drop(AtomicFile::create(&self.output)?);
+        let is_stdout = AtomicFile::create_binary(&self.output)?.is_stdout();
         let model = self.model.build(&config)?;
         let layout = match self.layout {
             Layout::Pytorch => WeightLayout::PyTorch,
             Layout::Burn => WeightLayout::Burn,
         };
-        model.save_weights(&self.output, layout).failure()?;
-        let size = std::fs::metadata(&self.output);
+        let size = match is_stdout {
+            true => to_stdout(&model, layout)?,
+            false => {
+                model.save_weights(&self.output, layout).failure()?;
+                std::fs::metadata(&self.output).failure()?.len()
+            }
+        };
         self.tell(&ExportJson {
             model: config.name.clone(),
             trained: model.is_trained(),
             layout: self.layout,
             tensors: named_parameters(&model).len(),
             parameters: parameter_count(&model),
-            bytes: size.failure()?.len(),
+            bytes: size,
             output: name,
         })
     }
@@ -100,4 +107,12 @@ impl ExportArgs {
             units::bytes(written.bytes)
         ))
     }
+}
+
+/// Writes the weights to standard output, through a temporary file, and returns their size in bytes.
+fn to_stdout(model: &AnyModel, layout: WeightLayout) -> Result<u64> {
+    let folder = tempfile::tempdir().failure()?;
+    let path = folder.path().join("weights.safetensors");
+    model.save_weights(&path, layout).failure()?;
+    emit_file(&path)
 }

@@ -14,6 +14,7 @@ use serde::Serialize;
 use crate::{
     args::ModelArgs,
     error::{Ending, Result},
+    files::Files,
     output::Stream,
     table::{Align, Facts, Rows, bold, text},
     units,
@@ -107,6 +108,14 @@ struct ParameterJson {
 }
 
 impl ModelsArgs {
+    /// The files that are read and written.
+    pub(crate) fn files(&self) -> Files {
+        match &self.action {
+            Some(Action::Export(args)) => args.files(),
+            _ => Files::default(),
+        }
+    }
+
     pub(crate) fn run(&self) -> Result<()> {
         match &self.action {
             None => list(&self.list),

@@ -5,7 +5,10 @@ use std::{path::PathBuf, time::Duration};
 use clap::Args;
 use mirage_plugin::host::{self, LoadAttempt, Search};
 
-use crate::error::{CliError, Result, warn};
+use crate::{
+    error::{CliError, Result, warn},
+    files::Files,
+};
 
 /// The plugins to load.
 #[derive(Args, Clone, Debug)]
@@ -33,6 +36,14 @@ fn seconds(text: &str) -> std::result::Result<Duration, String> {
 }
 
 impl PluginArgs {
+    /// The files that are read.
+    pub(crate) fn files(&self) -> Files {
+        let files = self.files.iter();
+        files.fold(Files::default(), |files, file| {
+            files.reads("--plugin", Some(file))
+        })
+    }
+
     /// Returns where to search for plugins.
     pub(super) fn search(&self) -> Search {
         let mut search = Search::of_process(self.files.clone());

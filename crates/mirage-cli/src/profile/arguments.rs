@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum, builder::RangedU64ValueParser, value_parser};
 use mirage_bench::profile::Sort;
 
-use crate::args::{BackendArgs, FrameArgs, LimitsArgs, ModelArgs, PassArgs};
+use crate::{
+    args::{BackendArgs, FrameArgs, LimitsArgs, ModelArgs, PassArgs},
+    files::Files,
+};
 
 /// The maximum number of frames of a profile, which is held in memory.
 const MOST_FRAMES: u64 = 2000;
@@ -119,5 +122,18 @@ impl SortArg {
             SortArg::Memory => Sort::Memory,
             SortArg::Name => Sort::Name,
         }
+    }
+}
+
+impl ProfileArgs {
+    /// The files that are read and written.
+    pub(crate) fn files(&self) -> Files {
+        Files::default()
+            .and(self.model.files())
+            .and(self.passes.files())
+            .writes("--html", self.html.as_ref())
+            .writes("--roofline", self.roofline.as_ref())
+            .writes("--memory", self.memory.as_ref())
+            .writes("--trace", self.trace.as_ref())
     }
 }

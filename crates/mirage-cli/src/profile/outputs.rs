@@ -31,20 +31,16 @@ impl Outputs {
     /// Checks the names and that the folders can be written.
     pub(super) fn create(args: &ProfileArgs) -> Result<Self> {
         let form = args.memory.as_deref().map(memory_form).transpose()?;
-        if let Some(path) = args.roofline.as_deref().filter(|p| extension(p) != "svg") {
+        if let Some(path) = args
+            .roofline
+            .as_deref()
+            .filter(|p| !is_stdout(p) && extension(p) != "svg")
+        {
             return Err(CliError::usage(format!(
                 "--roofline {}: the name must end in .svg",
                 path.display()
             )));
         }
-        args.model
-            .files()
-            .read("--pipeline", args.passes.pipeline_file())
-            .write("--html", args.html.as_ref())
-            .write("--roofline", args.roofline.as_ref())
-            .write("--memory", args.memory.as_ref())
-            .write("--trace", args.trace.as_ref())
-            .check()?;
         let file = |path: &Option<_>| path.as_deref().map(AtomicFile::create).transpose();
         Ok(Outputs {
             html: file(&args.html)?,
@@ -85,12 +81,17 @@ impl Outputs {
 fn memory_form(path: &Path) -> Result<MemoryForm> {
     match extension(path).as_str() {
         "json" => Ok(MemoryForm::Json),
+        _ if is_stdout(path) => Ok(MemoryForm::Json),
         "svg" => Ok(MemoryForm::Svg),
         _ => Err(CliError::usage(format!(
             "--memory {}: the name must end in .json (data) or .svg (chart)",
             path.display()
         ))),
     }
+}
+
+fn is_stdout(path: &Path) -> bool {
+    path == Path::new("-")
 }
 
 fn extension(path: &Path) -> String {

@@ -12,7 +12,10 @@ use mirage_video::{
     SourceOptions,
 };
 
-use crate::args::{BackendArgs, ModelArgs, PassArgs, SizeArg, rate};
+use crate::{
+    args::{BackendArgs, ModelArgs, PassArgs, SizeArg, rate},
+    files::Files,
+};
 
 const AFTER_HELP: &str = "\
 Decodes a video, runs every frame through the model and encodes the result. Then runs the first
@@ -187,6 +190,22 @@ pub(super) enum NoiseArg {
 }
 
 impl RunArgs {
+    /// The files that are read and written.
+    pub(crate) fn files(&self) -> Files {
+        Files::default()
+            .reads_video("--input", self.input())
+            .and(self.model.files())
+            .and(self.passes.files())
+            .writes_video("--output", self.output())
+            .writes("--report", self.report.as_ref())
+            .writes_in("--dump-dir", self.dump_dir.as_deref(), "[0-9][0-9]*-*.txt")
+            .writes_in(
+                "--reproducers",
+                self.reproducers.as_deref(),
+                "[0-9][0-9]*-*.toml",
+            )
+    }
+
     /// Returns the input.
     pub(super) fn input(&self) -> &str {
         self.input_path.as_ref().unwrap_or(&self.input)

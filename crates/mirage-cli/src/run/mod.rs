@@ -2,6 +2,7 @@
 
 mod advice;
 mod arguments;
+mod not_finite;
 mod pass_table;
 mod ready;
 mod report;
@@ -59,7 +60,7 @@ impl RunArgs {
         let mut outcome = outcome?;
         if outcome.summary.is_none() {
             return Err(match outcome.error {
-                Some(error) => error.into(),
+                Some(error) => not_finite::explained(error, &job, program.session_mut()),
                 None => interrupted(self.output()),
             });
         }
@@ -72,12 +73,7 @@ impl RunArgs {
         if let Some(file) = report_file {
             file.finish(output::json(&report)?.as_bytes())?;
         }
-        // Standard output may carry the video.
-        let stream = if self.output() == "-" {
-            Stream::Stderr
-        } else {
-            Stream::Stdout
-        };
+        let stream = Stream::Stdout;
         if self.json {
             stream.emit_json(&report)?;
         } else {

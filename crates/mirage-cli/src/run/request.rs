@@ -24,7 +24,6 @@ pub(super) struct Request {
 
 impl Request {
     pub(super) fn resolve(args: &RunArgs) -> Result<Self> {
-        check_files(args)?;
         let registry = Registry::linked().failure()?;
         let request = JobRequest {
             model: &args.model,
@@ -49,17 +48,4 @@ impl Request {
             source,
         })
     }
-}
-
-/// Refuses an output that would replace what is read.
-fn check_files(args: &RunArgs) -> Result<()> {
-    let input = args.input();
-    let is_file = !matches!(input, "scene" | "-") && !input.contains("://");
-    args.model
-        .files()
-        .read("--input", is_file.then_some(input))
-        .read("--pipeline", args.passes.pipeline_file())
-        .write("--output", Some(args.output()))
-        .write("--report", args.report.as_ref())
-        .check()
 }

@@ -2,7 +2,10 @@
 
 mod show;
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use clap::Args;
 use mirage_lab::tune::{Bound, Report, TuneOptions, tune};
@@ -12,6 +15,7 @@ use crate::{
     args::{BackendArgs, FrameArgs, ModelArgs, Request, time},
     error::{Ending, Result},
     file::AtomicFile,
+    files::Files,
     output::Stream,
     progress::{Console, Progress},
 };
@@ -57,13 +61,14 @@ pub(crate) struct TuneArgs {
 }
 
 impl TuneArgs {
+    /// The files that are read and written.
+    pub(crate) fn files(&self) -> Files {
+        self.model.files().writes("--output", self.output.as_ref())
+    }
+
     pub(crate) fn run(&self, quiet_log: bool) -> Result<()> {
         let registry = Registry::linked().failure()?;
         let job = Request::new(&self.model, &self.frame, None, &self.backend).resolve(&registry)?;
-        self.model
-            .files()
-            .write("--output", self.output.as_ref())
-            .check()?;
         let output = self.output.as_deref().map(AtomicFile::create).transpose()?;
         let console = Console::new(Progress::new(quiet_log))?;
         let options = TuneOptions {
@@ -95,7 +100,7 @@ impl TuneArgs {
             },
             show::table(report)
         );
-        if let Some(path) = &self.output {
+        if let Some(path) = self.output.as_ref().filter(|path| *path != Path::new("-")) {
             out.push_str(&format!(
                 "\nmirage run --model {} --pipeline {}\n",
                 self.model.model,

@@ -118,7 +118,7 @@ fn weights_of_another_width() {
     ];
     let ended = place.small(&flags);
     let first = "unets.0.enc1.conv_layers.0.weight (network [32, 4, 3, 3], file [16, 4, 3, 3])";
-    ended.fails(1, &["do not fit", "of another shape or type", first, ", …"]);
+    ended.fails(1, &["do not fit", "of another shape: ", first, ", …"]);
     assert_eq!(ended.stderr.matches("(network").count(), 10);
     let count: usize = ended
         .stderr

@@ -60,7 +60,60 @@ fn a_wrong_command_line_is_told_what_is_right() {
             &["run", "--backend", "cpuu"],
             &["unknown backend `cpuu`", "`cpu`"],
         ),
+        (
+            &["run", "--backend", "gpu"],
+            &[
+                "unknown backend `gpu`",
+                "`cpu`",
+                "`cuda`",
+                "`tch`",
+                "--plugin",
+            ],
+        ),
         (&["run", "--device", "7"], &["no device 7"]),
+        (
+            &["run", "--device", "cuda:1"],
+            &[
+                "index of one of a backend's devices",
+                "--backend cuda --device 1",
+            ],
+        ),
+        (&["run", "--device", "gpu"], &["--backend cuda --device 0"]),
+        (
+            &["run", "--device", "-1"],
+            &["--device must be 0 or more, got -1"],
+        ),
+        (
+            &["run", "--seed", "-1"],
+            &["--seed must be 0 or more, got -1"],
+        ),
+        (&["run", "--seed=-1"], &["--seed must be 0 or more, got -1"]),
+        (
+            &["bench", "attention", "--seed", "-3"],
+            &["--seed must be 0 or more, got -3"],
+        ),
+        (
+            &["run", "--frames", "-1"],
+            &["--frames must be 1 or more, got -1"],
+        ),
+        (&["run", "--eta", "-1"], &["--eta must be 0 to 1, got -1"]),
+        (
+            &["run", "--strength", "-0.5"],
+            &["--strength must be above 0", "got -0.5"],
+        ),
+        (
+            &["run", "--model", "sd-turbo"],
+            &[
+                "unknown model `sd-turbo`",
+                "diffusers",
+                "not supported",
+                "lsd-tiny",
+            ],
+        ),
+        (
+            &["run", "--model", "stabilityai/sdxl-turbo"],
+            &["diffusers", "lsd-tiny"],
+        ),
         (&["run", "--size", "0x0"], &["0x0", "--size", "above 0"]),
         (&["run", "--size", "64"], &["WIDTHxHEIGHT"]),
         (&["run", "--size", "30x30"], &["multiples of 4", "32x32"]),

@@ -52,6 +52,13 @@ impl Inputs {
             .push((name.into(), Dtype::F32, shape.to_vec(), bytes));
     }
 
+    /// With a NaN as the first element of a tensor.
+    pub(crate) fn with_nan(mut self, name: &str) -> Self {
+        let tensor = self.0.iter_mut().find(|(n, ..)| n == name).unwrap();
+        tensor.3[..4].copy_from_slice(&f32::NAN.to_le_bytes());
+        self
+    }
+
     pub(crate) fn write(&self, place: &Place, name: &str) {
         let views = self.0.iter().map(|(name, dtype, shape, bytes)| {
             (name, TensorView::new(*dtype, shape.clone(), bytes).unwrap())
@@ -163,11 +170,11 @@ fn files_that_are_no_tensors() {
     place.write("in.safetensors", "");
     infer(&place, &["--output", "o"]).fails(1, &["in.safetensors", "empty"]);
     place.write("in.safetensors", [255; 400]);
-    infer(&place, &["--output", "o"]).fails(1, &["in.safetensors", "not a valid safetensors file"]);
+    infer(&place, &["--output", "o"]).fails(1, &["in.safetensors", "not safetensors"]);
     Inputs::new(&place, 16).write(&place, "in.safetensors");
     let whole = fs::read(place.path("in.safetensors")).unwrap();
     place.write("in.safetensors", &whole[..whole.len() - 10]);
-    infer(&place, &["--output", "o"]).fails(1, &["in.safetensors", "not a valid safetensors file"]);
+    infer(&place, &["--output", "o"]).fails(1, &["in.safetensors", "truncated"]);
     place.write("in.safetensors", &whole);
     infer(&place, &["--output", "no/folder/o"]).fails(1, &["no/folder/o", "there is no folder"]);
     infer(&place, &["--output", "o", "--size", "32x32"])
@@ -245,4 +252,20 @@ fn passes_take_turns_with_another_program() {
     }
     let bytes = |name: &str| fs::read(place.path(name)).unwrap();
     assert_eq!(bytes("out.safetensors"), bytes("once.safetensors"));
+}
+
+#[test]
+fn a_picture_with_channels_last_is_told_what_to_do() {
+    let place = Place::new();
+    let bytes = vec![0; 4 * 64 * 64 * 3];
+    let picture = TensorView::new(Dtype::F32, vec![1, 64, 64, 3], &bytes).unwrap();
+    let file = safetensors::serialize([("sample", picture)], None).unwrap();
+    place.write("in.safetensors", file);
+    infer(&place, &["--output", "o"]).fails(
+        1,
+        &[
+            "`sample` is f32[1, 64, 64, 3]",
+            "f32[1, 3, 64, 64]: channels come first; permute it",
+        ],
+    );
 }

@@ -4,6 +4,6 @@ mod check;
 mod forward;
 
 pub use self::{
-    check::{check, picture_shape},
+    check::{check, not_finite, picture_shape},
     forward::{Again, Forward, HeldMemory, by_definition, on_backend},
 };

@@ -17,6 +17,17 @@ impl ModelConfig {
             return preset.config();
         }
         let path = Path::new(name_or_path);
+        let names = presets().iter().map(|preset| preset.name);
+        if is_of_diffusers(name_or_path) {
+            let names: Vec<&str> = names.collect();
+            return Err(ModelError::UnknownModel {
+                name: name_or_path.to_owned(),
+                hint: format!(
+                    "models of diffusers and of model hubs, such as Stable Diffusion, are not supported; expected one of {}",
+                    names.join(", ")
+                ),
+            });
+        }
         if path
             .extension()
             .is_some_and(|extension| extension == "toml")
@@ -24,7 +35,6 @@ impl ModelConfig {
         {
             return Self::from_path(path);
         }
-        let names = presets().iter().map(|preset| preset.name);
         Err(ModelError::UnknownModel {
             name: name_or_path.to_owned(),
             hint: mirage_suggest::advice(name_or_path, names),
@@ -75,6 +85,40 @@ impl ModelConfig {
             message: one_line(&error.to_string()),
         })
     }
+}
+
+/// Whether a name is that of a model of diffusers, as people know them: by a family, by `OWNER/NAME` of a model hub, or by
+/// the folder of one.
+fn is_of_diffusers(name: &str) -> bool {
+    let path = Path::new(name);
+    if path
+        .extension()
+        .is_some_and(|extension| extension == "toml")
+    {
+        return false;
+    }
+    if path.exists() {
+        return path.join("model_index.json").exists();
+    }
+    let name = name.to_ascii_lowercase();
+    let leaf = name.rsplit('/').next().unwrap_or(&name);
+    let families = [
+        "sd-",
+        "sd1",
+        "sd2",
+        "sd3",
+        "sdxl",
+        "stable-",
+        "stablediffusion",
+        "flux",
+        "pixart",
+        "lcm",
+        "dreamshaper",
+        "kandinsky",
+    ];
+    let is_hub =
+        name.split('/').count() == 2 && !name.starts_with(['.', '/']) && path.extension().is_none();
+    is_hub || families.iter().any(|family| leaf.starts_with(family))
 }
 
 /// Rejects keys that no preset of the same kind has. serde rejects them too, but without a suggestion.

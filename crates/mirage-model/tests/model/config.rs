@@ -190,7 +190,8 @@ fn an_unknown_model_gets_the_nearest_preset() {
         .expect_err("unknown")
         .to_string();
     assert!(
-        error.starts_with("unknown model `lsd-tinny`") && error.ends_with("did you mean `lsd-tiny`?"),
+        error.starts_with("unknown model `lsd-tinny`")
+            && error.ends_with("did you mean `lsd-tiny`?"),
         "{error}"
     );
     let error = ModelConfig::load("zzz").expect_err("unknown").to_string();

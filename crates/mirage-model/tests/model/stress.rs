@@ -147,7 +147,7 @@ fn a_checkpoint_of_another_width_is_refused_with_every_key() {
     assert_eq!(misfit.mismatched.len(), parameters - 2 - (4 * 6 - 1));
     let first = "unets.0.enc1.conv_layers.0.weight (network [32, 4, 3, 3], file [16, 4, 3, 3])";
     assert!(text.contains(first), "{text}");
-    let count = format!("{} of another shape or type: ", misfit.mismatched.len());
+    let count = format!("{} of another shape: ", misfit.mismatched.len());
     assert!(
         text.contains(&count) && text.ends_with(", …") && !text.contains('\n'),
         "{text}"

@@ -149,7 +149,7 @@ fn weights_of_another_network_are_listed_with_shapes() {
     assert!(misfit.mismatched.len() > 10);
     let mix = "input.weight (network [16, 9, 3, 3], file [32, 9, 3, 3])".to_owned();
     assert!(misfit.mismatched.contains(&mix), "{:?}", misfit.mismatched);
-    let wanted = format!("{} of another shape or type: ", misfit.mismatched.len());
+    let wanted = format!("{} of another shape: ", misfit.mismatched.len());
     assert!(text.contains(&wanted) && text.ends_with(", …"), "{text}");
     assert_eq!(text.matches("(network").count(), 10, "{text}");
 }

@@ -141,7 +141,7 @@ fn outputs_that_are_not_finite_are_an_error() {
         let mut session = session(&Affine::new(1.0, value), passes, 1);
         let mut picture = every_byte();
         let error = session.run(&mut picture).unwrap_err();
-        assert!(matches!(error, StreamError::NotFinite(_)), "{error}");
+        assert!(matches!(error, StreamError::NotFinite { .. }), "{error}");
         let message = error.to_string();
         assert!(message.contains("1152"), "{message}");
         assert_eq!(picture, every_byte(), "the picture is as it was");

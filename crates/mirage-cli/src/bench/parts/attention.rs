@@ -19,6 +19,7 @@ use crate::{
     args::{BackendArgs, time},
     bench::columns,
     error::{CliError, Result},
+    files::Files,
     interrupt::stop_on_interrupt,
     progress::Progress,
     units,
@@ -78,6 +79,11 @@ fn float(text: &str) -> std::result::Result<DType, String> {
 }
 
 impl AttentionArgs {
+    /// The files that are read and written.
+    pub(super) fn files(&self) -> Files {
+        self.output.files()
+    }
+
     pub(crate) fn run(&self, quiet_log: bool) -> Result<()> {
         let backend = self.backend.resolve()?;
         let mut dtypes: Vec<DType> = Vec::new();

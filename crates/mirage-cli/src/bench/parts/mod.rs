@@ -15,7 +15,10 @@ use std::{
 use clap::Subcommand;
 use mirage_lab::sweep::Setting;
 
-use crate::error::{CliError, Result};
+use crate::{
+    error::{CliError, Result},
+    files::Files,
+};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Part {
@@ -28,6 +31,15 @@ pub(crate) enum Part {
 }
 
 impl Part {
+    /// The files that are read and written.
+    pub(super) fn files(&self) -> Files {
+        match self {
+            Part::Ops(args) => args.files(),
+            Part::Attention(args) => args.files(),
+            Part::Resolution(args) => args.files(),
+        }
+    }
+
     pub(super) fn run(&self, quiet_log: bool) -> Result<()> {
         match self {
             Part::Ops(args) => args.run(quiet_log),

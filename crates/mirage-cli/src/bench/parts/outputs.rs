@@ -9,8 +9,8 @@ use serde::Serialize;
 use crate::{
     error::{Ending, Result},
     file::AtomicFile,
+    files::Files,
     output::{Stream, json},
-    same_file::Files,
 };
 
 #[derive(Args, Clone, Debug)]
@@ -38,11 +38,14 @@ pub(super) struct Outputs<'a> {
 }
 
 impl OutputArgs {
-    pub(super) fn begin(&self) -> Result<Outputs<'_>> {
+    /// The files that are written.
+    pub(super) fn files(&self) -> Files {
         Files::default()
-            .write("--save", self.save.as_ref())
-            .write("--csv", self.csv.as_ref())
-            .check()?;
+            .writes("--save", self.save.as_ref())
+            .writes("--csv", self.csv.as_ref())
+    }
+
+    pub(super) fn begin(&self) -> Result<Outputs<'_>> {
         let begin = |path: &Option<PathBuf>| path.as_deref().map(AtomicFile::create).transpose();
         Ok(Outputs {
             args: self,

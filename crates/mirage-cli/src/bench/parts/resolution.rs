@@ -19,6 +19,7 @@ use crate::{
     args::{BackendArgs, FrameArgs, ModelArgs, PassArgs, Request, time},
     bench::columns,
     error::{CliError, Ending, Result},
+    files::Files,
     interrupt::stop_on_interrupt,
     progress::Progress,
     units,
@@ -57,6 +58,14 @@ pub(crate) struct ResolutionArgs {
 }
 
 impl ResolutionArgs {
+    /// The files that are read and written.
+    pub(super) fn files(&self) -> Files {
+        Files::default()
+            .and(self.model.files())
+            .and(self.passes.files())
+            .and(self.output.files())
+    }
+
     pub(crate) fn run(&self, quiet_log: bool) -> Result<()> {
         let registry = Registry::linked().failure()?;
         let frame = FrameArgs {
