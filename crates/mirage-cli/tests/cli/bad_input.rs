@@ -36,7 +36,7 @@ fn videos_that_are_none() {
     place.write("nonsense.gif", [7; 5000]);
     fails_on(&place, "nonsense.gif", &["nonsense.gif"]);
     fs::create_dir(place.path("folder")).unwrap();
-    fails_on(&place, "folder", &["folder", "empty"]);
+    fails_on(&place, "folder", &["folder", "no images"]);
 }
 
 #[test]
@@ -71,10 +71,10 @@ fn outputs_that_cannot_be() {
     let place = Place::new();
     place
         .small(&["--output", "no/such/folder/out.gif"])
-        .fails(1, &["no/such/folder/out.gif", "folder exists"]);
+        .fails(1, &["no/such/folder/out.gif", "there is no folder no"]);
     place
         .small(&["--report", "no/report.json"])
-        .fails(1, &["no/report.json", "folder exists"]);
+        .fails(1, &["no/report.json", "there is no folder no"]);
     assert!(place.files().is_empty());
     fs::create_dir(place.path("there")).unwrap();
     place

@@ -198,7 +198,7 @@ fn bad_input_is_told_before_anything_is_measured() {
         let args = ["bench", part, "--csv", "missing/rows.csv"];
         place
             .run(args)
-            .fails(1, &["missing/rows.csv", "the folder exists"]);
+            .fails(1, &["missing/rows.csv", "there is no folder"]);
     }
     assert!(place.files().is_empty(), "{:?}", place.files());
 }

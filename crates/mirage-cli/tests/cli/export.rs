@@ -65,7 +65,7 @@ fn exported_weights_are_the_models_in_both_layouts() {
 fn an_export_that_cannot_be_leaves_what_was_there() {
     let place = Place::new();
     let export = |more: &[&str]| place.run(EXPORT.iter().chain(more));
-    export(&["--output", "no/folder/w"]).fails(1, &["no/folder/w", "folder exists"]);
+    export(&["--output", "no/folder/w"]).fails(1, &["no/folder/w", "there is no folder"]);
     fs::create_dir(place.path("folder")).unwrap();
     export(&["--output", "folder"]).fails(1, &["folder", "not a regular file"]);
     place.write("w.safetensors", "from before");

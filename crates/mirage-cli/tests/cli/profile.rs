@@ -391,7 +391,7 @@ fn what_cannot_be_is_told_and_leaves_nothing() {
         place.run(args.iter().chain(*flags)).fails(2, words);
     }
     for flag in ["--html", "--trace", "--roofline", "--memory"] {
-        let words = ["nowhere/out.svg", "check that the folder exists"];
+        let words = ["nowhere/out.svg", "there is no folder nowhere"];
         quick(&place, &[flag, "nowhere/out.svg"]).fails(1, &words);
     }
     // A file that could be written is not left where another cannot.

@@ -127,7 +127,7 @@ fn bad_overrides_say_what_is_meant() {
         ),
         (
             "size.width=62",
-            "cannot run at 62x64: both sides must be positive multiples of 4; the nearest size is 64x64",
+            "cannot run at 62x64: both sides must be multiples of 4 from 4 to 16384 (the network halves them 2 times); the nearest size is 64x64",
         ),
         ("size.height=0", "the nearest size is 64x4"),
     ];
@@ -190,7 +190,7 @@ fn an_unknown_model_gets_the_nearest_preset() {
         .expect_err("unknown")
         .to_string();
     assert!(
-        error.starts_with("unknown model `lsd-tinny`: did you mean `lsd-tiny`?"),
+        error.starts_with("unknown model `lsd-tinny` (neither a preset nor a .toml file): did you mean `lsd-tiny`?"),
         "{error}"
     );
     let error = ModelConfig::load("zzz").expect_err("unknown").to_string();

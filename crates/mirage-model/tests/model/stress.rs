@@ -198,8 +198,8 @@ fn wrong_numbers_are_refused_with_the_right_ones() {
         .to_string();
     assert_eq!(
         error,
-        "model `stress` cannot run at 72x64: both sides must be positive multiples of 16; the nearest size is 80x64 \
-         (the network halves the sides 4 times)"
+        "model `stress` cannot run at 72x64: both sides must be multiples of 16 from 16 to 16384 \
+         (the network halves them 4 times); the nearest size is 80x64"
     );
 }
 
