@@ -114,7 +114,7 @@ pub enum ModelError {
         /// The configuration's name.
         model: String,
         /// Missing, unused and mismatched keys.
-        misfit: Misfit,
+        misfit: Box<Misfit>,
     },
 
     /// Weights that could not be written; an existing file is unchanged.

@@ -1,6 +1,6 @@
 //! `--model`, `--set`, `--weights` and `--seed`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use clap::Args;
@@ -34,9 +34,12 @@ impl ModelArgs {
     /// The files that are read.
     pub(crate) fn files(&self) -> Files {
         let is_preset = presets().iter().any(|preset| preset.name == self.model);
-        Files::default()
+        let files = Files::default()
             .reads("--model", (!is_preset).then_some(&self.model))
-            .reads("--weights", self.weights.as_ref())
+            .reads("--weights", self.weights.as_ref());
+        let shards = self.weights.as_deref().map(shards).unwrap_or_default();
+        let add = |files: Files, shard| files.reads("--weights", Some(shard));
+        shards.into_iter().fold(files, add)
     }
 
     /// Returns the configuration.
@@ -62,4 +65,26 @@ impl ModelArgs {
         }
         Ok(model)
     }
+}
+
+/// Returns the files beside the index, or in the folder, of a sharded checkpoint; none for a single file.
+fn shards(weights: &Path) -> Vec<PathBuf> {
+    let folder = match weights.parent() {
+        _ if weights.is_dir() => weights,
+        Some(folder) if weights.extension().is_some_and(|e| e == "json") => {
+            if folder == Path::new("") {
+                Path::new(".")
+            } else {
+                folder
+            }
+        }
+        _ => return Vec::new(),
+    };
+    let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let is_part = |path: &PathBuf| {
+        path.extension()
+            .is_some_and(|e| e == "safetensors" || e == "json")
+            && path.is_file()
+    };
+    files.map(|file| file.path()).filter(is_part).collect()
 }

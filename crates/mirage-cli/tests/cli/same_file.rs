@@ -63,6 +63,17 @@ const REFUSED: &[(&str, &[&str])] = &[
         &["--output w.bin", "--weights folder/../w.bin"],
     ),
     (
+        "models export --weights shards --output shards/m-00001-of-00002.safetensors",
+        &[
+            "--output shards/m-00001-of-00002.safetensors",
+            "--weights shards/m-00001-of-00002.safetensors",
+        ],
+    ),
+    (
+        "run --weights shards/m.safetensors.index.json --report shards/m-00001-of-00002.safetensors",
+        &["--report shards/m-00001-of-00002.safetensors", "--weights"],
+    ),
+    (
         "models export --weights w.bin --output w.bin",
         &["--output w.bin", "--weights w.bin"],
     ),
@@ -125,7 +136,7 @@ const REFUSED: &[(&str, &[&str])] = &[
 #[test]
 fn every_command_refuses_a_file_twice() {
     let place = Place::new();
-    for folder in ["folder", "images", "dump", "ledgers"] {
+    for folder in ["folder", "images", "dump", "ledgers", "shards"] {
         fs::create_dir(place.path(folder)).unwrap();
     }
     let there = [
@@ -140,6 +151,8 @@ fn every_command_refuses_a_file_twice() {
         "images/0001.png",
         "dump/01-fuse.toml",
         "ledgers/a.json",
+        "shards/m-00001-of-00002.safetensors",
+        "shards/m.safetensors.index.json",
     ];
     for name in there {
         place.write(name, name);

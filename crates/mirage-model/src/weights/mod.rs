@@ -77,7 +77,7 @@ impl AnyModel {
             return Err(ModelError::WeightsMisfit {
                 path: path.to_owned(),
                 model: self.config().name.clone(),
-                misfit,
+                misfit: Box::new(misfit),
             });
         }
         let reading = Reading::new(checkpoint);
