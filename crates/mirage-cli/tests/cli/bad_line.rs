@@ -208,7 +208,7 @@ fn a_report_cannot_take_the_place_of_a_video() {
     place.y4m("in.y4m", 32, 32, 1);
     std::fs::create_dir(place.path("folder")).unwrap();
     let before = std::fs::read(place.path("in.y4m")).unwrap();
-    let words = ["--input in.y4m", "the same file", "another path"];
+    let words = ["--input in.y4m", "the same file", "another name"];
     let flags = ["--input", "in.y4m", "--report", "folder/../in.y4m"];
     place.small(&flags).fails(2, &words);
     #[cfg(unix)]
