@@ -321,7 +321,7 @@ fn color_arguments(
         ColorMatrix::Bt709 => ("bt709", "bt709"),
     };
     let filter = format!(
-        "scale=out_color_matrix={filter}:out_range=tv:flags=bicubic+accurate_rnd,format={pixels}"
+        "scale=out_color_matrix={filter}:out_range=tv:flags=bicubic+accurate_rnd,format={pixels},setparams=range=tv:colorspace={tag}:color_primaries={tag}:color_trc={tag}"
     );
     let tags = [
         "-colorspace",
