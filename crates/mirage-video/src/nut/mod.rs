@@ -71,6 +71,7 @@ mod tests {
         let mut reader = NutReader::new(&bytes[..]).unwrap().unwrap();
         assert_eq!((reader.width, reader.height), (3, 2));
         assert_eq!(reader.pixel_aspect, aspect);
+        assert_eq!(reader.rate, Some(info.fps));
         let mut data = vec![0; 18];
         for (i, &time) in times.iter().enumerate() {
             let want = Duration::from_nanos((time as u128 * 1_000_000_000 / 60_000) as u64);

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::{
-    CRC, FILE_ID, MAIN, RGB, START, STREAM, SYNCPOINT, codes::put, codes::put_bytes, flag,
+    CRC, FILE_ID, INFO, MAIN, RGB, START, STREAM, SYNCPOINT, codes::put, codes::put_bytes, flag,
 };
 use crate::{Rational, VideoInfo};
 
@@ -25,6 +25,7 @@ impl<W: Write> NutWriter<W> {
         let mut bytes = FILE_ID.to_vec();
         packet(&mut bytes, MAIN, &main_header(tick));
         packet(&mut bytes, STREAM, &stream_header(info));
+        packet(&mut bytes, INFO, &rate(info.grid));
         out.write_all(&bytes)?;
         Ok(Self { out, distance: 0 })
     }
@@ -93,6 +94,21 @@ fn stream_header(info: &VideoInfo) -> Vec<u8> {
     for value in [info.width, info.height, aspect.num(), aspect.den(), 0] {
         put(&mut body, value.into());
     }
+    body
+}
+
+/// States the rate, which ffmpeg otherwise guesses from the times of the first frames: it decides how long the last frame
+/// is.
+fn rate(fps: Rational) -> Vec<u8> {
+    let mut body = Vec::new();
+    // Stream 0 (plus 1), no chapter: id, start, length. One text.
+    for value in [1, 0, 0, 0, 1] {
+        put(&mut body, value);
+    }
+    put_bytes(&mut body, b"r_frame_rate");
+    // Type -1: UTF-8.
+    put(&mut body, 2);
+    put_bytes(&mut body, format!("{}/{}", fps.num(), fps.den()).as_bytes());
     body
 }
 

@@ -147,7 +147,7 @@ impl FfmpegSink {
             tools: options.ffmpeg.clone(),
             tick,
             next: 0,
-            rate: info.fps,
+            rate: info.grid,
             last: Vec::new(),
             sound,
             notes,

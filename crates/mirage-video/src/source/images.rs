@@ -91,7 +91,7 @@ impl ImagesSource {
             let end = times.last().copied().unwrap_or_default();
             let mean = Rational::new(1_000_000 * files.len() as u64, end.as_micros() as u64);
             (info.fps, info.variable) = (mean.unwrap_or(fps), true);
-            info.grid = Rational::whole(60).unwrap_or(fps);
+            info.grid = grid(times).unwrap_or(info.fps);
         }
         let mut files = files.into_iter();
         files.next();
@@ -198,6 +198,18 @@ fn times(folder: &Path, images: usize, info: &mut VideoInfo) -> Option<Vec<Durat
         ));
     }
     times
+}
+
+/// Returns the rate of the shortest time between two images, at most 240; whole if it is nearly so.
+fn grid(times: &[Duration]) -> Option<Rational> {
+    let gaps = times.windows(2).map(|w| w[1].saturating_sub(w[0]));
+    let rate = (1.0 / gaps.min()?.as_secs_f64()).min(240.0);
+    let whole = rate.round();
+    let near = whole >= 1.0 && (whole / rate - 1.0).abs() < 0.005;
+    match near {
+        true => Rational::whole(whole as u32),
+        false => Rational::new((rate * 1000.0).round() as u64, 1000),
+    }
 }
 
 /// Returns a note on numbers that are missing in the names of the images.
