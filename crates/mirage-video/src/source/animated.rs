@@ -30,7 +30,6 @@ pub(super) struct AnimatedSource {
     /// The beginning of each frame and the end of the last, milliseconds.
     starts: Vec<u64>,
     next: u64,
-    ended: bool,
 }
 
 impl AnimatedSource {
@@ -74,7 +73,6 @@ impl AnimatedSource {
             frames: decoding(name, kind)?,
             starts,
             next: 0,
-            ended: false,
         })
     }
 
@@ -107,12 +105,7 @@ impl Source for AnimatedSource {
     }
 
     fn next_frame(&mut self) -> Result<Option<Frame>> {
-        if self.ended {
-            return Ok(None);
-        }
-        let frame = self.read();
-        self.ended = !matches!(frame, Ok(Some(_)));
-        frame
+        self.read()
     }
 
     fn ending(&self) -> Ending {

@@ -24,7 +24,6 @@ pub(super) struct GifSource {
     decoder: Decoder<File>,
     canvas: Canvas,
     next: u64,
-    ended: bool,
 }
 
 impl GifSource {
@@ -46,7 +45,6 @@ impl GifSource {
             decoder,
             canvas,
             next: 0,
-            ended: false,
         })
     }
 
@@ -95,12 +93,7 @@ impl Source for GifSource {
     }
 
     fn next_frame(&mut self) -> Result<Option<Frame>> {
-        if self.ended {
-            return Ok(None);
-        }
-        let frame = self.read();
-        self.ended = !matches!(frame, Ok(Some(_)));
-        frame
+        self.read()
     }
 
     fn ending(&self) -> Ending {

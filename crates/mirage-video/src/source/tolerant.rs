@@ -1,13 +1,14 @@
-//! Sources of which what was read before damage is kept.
+//! Sources that end once, and of which what was read before damage is kept.
 
 use super::{Damage, Ending, Source};
 use crate::{Error, Frame, Result, VideoInfo};
 
-/// Ends `inner` where its bytes are damaged or end, if at least one frame was read.
+/// Ends `inner` where its bytes are damaged, if at least one frame was read. It is not read behind its end or an error.
 pub(super) fn wrap(inner: Box<dyn Source + Send>) -> Box<dyn Source + Send> {
     Box::new(TolerantSource {
         inner,
         frames: 0,
+        ended: false,
         damage: None,
     })
 }
@@ -15,6 +16,7 @@ pub(super) fn wrap(inner: Box<dyn Source + Send>) -> Box<dyn Source + Send> {
 struct TolerantSource {
     inner: Box<dyn Source + Send>,
     frames: u64,
+    ended: bool,
     damage: Option<Damage>,
 }
 
@@ -24,10 +26,12 @@ impl Source for TolerantSource {
     }
 
     fn next_frame(&mut self) -> Result<Option<Frame>> {
-        if self.damage.is_some() {
+        if self.ended {
             return Ok(None);
         }
-        match self.inner.next_frame() {
+        let next = self.inner.next_frame();
+        self.ended = !matches!(next, Ok(Some(_)));
+        match next {
             Ok(Some(frame)) => {
                 self.frames += 1;
                 Ok(Some(frame))
