@@ -134,22 +134,6 @@ pub enum Error {
         right: String,
     },
 
-    /// A frame has NaN or infinite values.
-    #[error(
-        "frame {frame}: {count} of {total} values are NaN or infinite, the first at {first}; \
-         a pass or a dtype lost the range (try without fp16)"
-    )]
-    NotFinite {
-        /// Index of the frame.
-        frame: u64,
-        /// The number of such values.
-        count: usize,
-        /// The number of all values.
-        total: usize,
-        /// Index of the first such value.
-        first: usize,
-    },
-
     /// An option with an invalid value.
     #[error("{what}")]
     BadOption {

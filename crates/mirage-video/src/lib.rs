@@ -25,7 +25,6 @@
 mod color;
 mod error;
 mod ffmpeg;
-mod finite;
 mod format;
 mod frame;
 mod nut;
@@ -42,7 +41,6 @@ mod timing;
 pub use color::{ColorMatrix, ColorRange};
 pub use error::{Error, Result};
 pub use ffmpeg::{FfmpegTools, kill_processes};
-pub use finite::check_finite;
 pub use format::{Animation, SinkFormat, SourceFormat};
 pub use frame::{Frame, MAX_PIXELS, MAX_SIDE, Rational, VideoInfo};
 pub use pipeline::{
