@@ -65,7 +65,7 @@ pub struct RunReport {
     pub fps: Option<f64>,
     /// Frames in the output.
     pub delivered: u64,
-    /// Frames that were read and not processed.
+    /// Frames that were read and not processed, or left out by a format that shows frames no faster.
     pub skipped: u64,
     /// Frames that failed.
     pub failed: u64,
